@@ -1,0 +1,42 @@
+/**
+ * What can go wrong with a request, told three times: a stable code for programs, a public text for the
+ * caller, a private cause for the log. The edge (`http/problem.ts`) alone turns a code into a status.
+ */
+
+export type ErrorCode =
+  /** The request is wrong in itself; the text says what, where and how to mend it. */
+  | 'invalid'
+  /** The caller's address is on no list. */
+  | 'ip_not_allowed'
+  /** A filter or a rule refused the message. */
+  | 'refused'
+  | 'licence_expired'
+  | 'unknown_esme'
+  /** The `Idempotency-Key` was used with another body. */
+  | 'key_reused'
+  | 'not_found'
+  /** The outcome is final and nothing of the message is on its way: it may be sent again. */
+  | 'not_sent'
+  /** The SMSC answered with an error; the text has its name and code. */
+  | 'smsc_refused'
+  /** Written, and not answered in time: the SMSC may have it. */
+  | 'outcome_unknown'
+  /** The store did not take it. */
+  | 'store_failed'
+  /** Not ready, or about to stop. */
+  | 'unavailable'
+  | 'internal'
+
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+
+  constructor(
+    readonly code: ErrorCode,
+    /** Goes to the caller as it stands: no path, no secret, no other app's data. */
+    readonly publicText: string,
+    /** Goes to the log alone. */
+    cause?: unknown,
+  ) {
+    super(publicText, cause === undefined ? undefined : { cause })
+  }
+}

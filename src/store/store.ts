@@ -1,0 +1,154 @@
+import type { Message, PartState } from '../message.ts'
+
+/**
+ * Where messages, receipts, idempotency keys, campaign tallies and MO messages live. Two drivers, one
+ * conformance suite (`test/conformance/store.ts`).
+ *
+ * The promise of every method that writes: its promise is kept on disk (or in the cluster) *before* it
+ * resolves, so that a 200 or a `deliver_sm_resp` that follows it is true after `kill -9`. Calls of one turn
+ * of the loop share a commit. A write that fails rejects with a {@link StoreError} and has changed nothing;
+ * those of the same commit fail with it, those of later commits are tried anew.
+ */
+export interface MessageStore {
+  /**
+   * Takes an idempotency key and puts `message` (state `accepted`) beside it, in one commit, before anything
+   * leaves. A key that is taken and not yet expired answers what stands under it and writes nothing.
+   */
+  claim(claim: Claim, message: Message): Promise<Claimed>
+
+  /**
+   * Writes the outcome of a send: a new message, or the outcome of one that was claimed. Counts it in the
+   * totals and in its campaign, exactly once. Receipts that came before are applied in the same commit; the
+   * answer is the message as it then stands.
+   */
+  save(message: Message): Promise<Message>
+
+  find(id: string): Promise<Message | undefined>
+
+  /**
+   * Applies a receipt to the part it belongs to, whichever gateway, link or life of this process sent it.
+   * One that finds no message is kept for {@link RECEIPT_HELD_MS} under each of its forms: `save` and
+   * `resolve` look for it. With several candidates the one whose destination is `address` wins, then the
+   * earlier form, then the newer message.
+   */
+  settle(receipt: StoredReceipt): Promise<Settled>
+
+  /** A late `submit_sm_resp` tells what became of an `unknown` part; receipts held for its id are applied. */
+  resolve(late: LateAnswer): Promise<Message | undefined>
+
+  /** Receipts that found no message, newest first. */
+  unmatched(page: Page): Promise<Rows<HeldReceipt>>
+
+  keepInbound(message: InboundMessage): Promise<void>
+  /** MO messages, newest first. */
+  inbox(page: Page): Promise<Rows<InboundMessage>>
+
+  totals(): Promise<Totals>
+  /** Ordered by campaign, then sme. */
+  campaigns(page: Page): Promise<Rows<CampaignTally>>
+  /** The largest by messages, over all smes, largest first; equal ones by name. */
+  topCampaigns(count: number): Promise<readonly CampaignTotal[]>
+
+  /**
+   * Ends what a crash left open: messages `accepted` before `before` (Unix ms) become `unknown`, since the
+   * SMSC may have them. Answers how many.
+   */
+  recover(before: number): Promise<number>
+  /** Deletes what is past its time, a bounded piece at a time; answers how many rows, 0 when nothing is left. */
+  sweep(now: number): Promise<number>
+
+  /** Undefined while writes succeed, else why not, in words for an operator. */
+  fault(): string | undefined
+  close(): Promise<void>
+}
+
+/** A receipt may come long before its response is stored only in a fault; a day is generous. */
+export const RECEIPT_HELD_MS = 24 * 3600 * 1000
+
+export interface Claim {
+  readonly appId: number
+  readonly key: string
+  /** SHA-256 of the body. */
+  readonly bodyHash: Uint8Array
+  /** Unix milliseconds. */
+  readonly expiresAt: number
+}
+
+export type Claimed =
+  | { readonly fresh: true }
+  /** `message` is undefined when it was swept before its key. */
+  | { readonly fresh: false; readonly sameBody: boolean; readonly message: Message | undefined }
+
+export interface StoredReceipt {
+  readonly account: string
+  /** Forms of the SMSC's id, the likeliest first, each as `idKey` writes it (lower case, no leading zeros). */
+  readonly ids: readonly string[]
+  /** The handset's number in digits, to tell two candidates apart; empty when the receipt has none. */
+  readonly address: string
+  readonly state: PartState
+  readonly error: number
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+export type Settled =
+  /** `form`: the index in `ids` that was right, so that the account's habit can be learned. */
+  | { readonly matched: true; readonly form: number; readonly message: Message; readonly part: number }
+  | { readonly matched: false }
+
+export interface LateAnswer {
+  readonly messageId: string
+  /** From 0. */
+  readonly part: number
+  readonly state: 'submitted' | 'failed'
+  readonly smscId: string
+  readonly error: number
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+export type HeldReceipt = StoredReceipt
+
+export interface InboundMessage {
+  /** UUIDv7. */
+  readonly id: string
+  readonly account: string
+  readonly link: number
+  readonly source: string
+  readonly destination: string
+  readonly text: string
+  /** Unix milliseconds. */
+  readonly receivedAt: number
+}
+
+export interface Totals {
+  /** Messages ever stored. */
+  readonly messages: number
+}
+
+/** `sent`: the SMSC took every part; `failed`: all others. `unknown` counts as failed until it is known. */
+export interface CampaignTally {
+  readonly campaign: string
+  readonly sme: number
+  readonly sent: number
+  readonly failed: number
+}
+
+export interface CampaignTotal {
+  readonly campaign: string
+  readonly messages: number
+}
+
+export interface Page {
+  readonly offset: number
+  readonly limit: number
+}
+
+export interface Rows<T> {
+  readonly rows: readonly T[]
+  readonly total: number
+}
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+}
