@@ -1,4 +1,14 @@
+import type { Clock } from './clock.ts'
+import { GatewayError } from './errors.ts'
+import type { FilterMessage, Filters } from './filters/filter.ts'
+import type { Ids } from './ids.ts'
 import type { Message } from './message.ts'
+import { withResults } from './outcome.ts'
+import { type LinkDialect, type Prepared, prepare, submitSm } from './prepare.ts'
+import type { PartResult } from './routing/carrier.ts'
+import type { Job } from './routing/pool.ts'
+import type { BodyInput } from './smpp/pdu.ts'
+import { type MessageStore, StoreError } from './store/store.ts'
 
 /** A checked request to send, in domain terms; `http/` makes it from JSON. */
 export interface SendRequest {
@@ -26,11 +36,186 @@ export interface SendRequest {
 }
 
 /**
- * Sends a message: filters → rules → balancer → link → SMSC → store → answer. Resolves with the stored
- * message once its outcome is on disk: every part has an SMSC id (`taken(message)`), or `error` says why not.
- * Throws a GatewayError where there is no message: bad request, refusal, unknown esme, store failure.
+ * Sends a message: filters → rules → pool → link → SMSC → store → answer. Resolves with the stored message
+ * once its outcome is on disk: the SMSC took every part (`taken(message)`), or `error` says why not. Throws a
+ * GatewayError where there is no message: bad request, refusal, unknown esme, store failure.
  */
 export type Submit = (request: SendRequest) => Promise<Message>
 
 /** True when the SMSC took every part, which is what a 200 says, whatever the receipts said since. */
 export const taken = (message: Message): boolean => message.parts.every(part => part.smscId !== '')
+
+/** What a send needs of a link. */
+export interface SendLink extends LinkDialect {
+  readonly id: number
+  readonly name: string
+  readonly account: string
+}
+
+/** What a send needs of a pool (`routing/pool.ts`). */
+export interface SendPool {
+  send(job: Job<BodyInput<'submit_sm'>, SendLink>): Promise<readonly PartResult<SendLink>[]>
+}
+
+/** Where a message goes, by the rules and the link it names; throws `refused` or `unknown_esme`. */
+export type Route = (message: FilterMessage) => SendPool
+
+export interface SubmitDependencies {
+  readonly filters: Filters
+  /** True when a link of this id is configured. */
+  readonly hasEsme: (id: number) => boolean
+  readonly route: Route
+  readonly store: MessageStore
+  readonly ids: Ids
+  readonly clock: Clock
+  readonly partsMax: number
+  /** The reference that joins the parts of the next long text to a destination, 0 to 255. */
+  readonly reference: (destination: string) => number
+  /** Throws `licence_expired` when no sends are allowed. */
+  readonly licensed: () => void
+}
+
+/** What is remembered with each part on its way, for a response that comes after its time. */
+export interface PartTag {
+  readonly messageId: string
+  readonly part: number
+}
+
+/** An idempotency key answers for as long (contract §3). */
+const KEY_MS = 24 * 3600 * 1000
+
+export function createSubmit(deps: SubmitDependencies): Submit {
+  const { filters, route, store, ids, clock } = deps
+  /** Sends under an idempotency key that have no outcome yet: a second caller waits for the first's. */
+  const underWay = new Map<string, { readonly bodyHash: Uint8Array; readonly outcome: Promise<Message> }>()
+
+  const send = async (request: SendRequest): Promise<Message> => {
+    deps.licensed()
+    if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
+    const prepared = prepare(request, deps.partsMax, deps.reference)
+    const described = describe(request, prepared, clock.now())
+    await pass(filters, described)
+    const pool = route(described)
+    const fault = store.fault()
+    if (fault !== undefined) throw new GatewayError('store_failed', `not sent: ${fault}`)
+
+    const accepted = begin(request, prepared, ids, clock.now())
+    if (request.idempotency) {
+      const earlier = await claim(store, request, request.idempotency, accepted)
+      if (earlier) return earlier
+    }
+    const results = await pool.send({
+      partCount: prepared.text.parts.length,
+      pdu: (part, link) => submitSm(request, prepared, part, link, clock.now()),
+      tag: (part): PartTag => ({ messageId: accepted.id, part }),
+      preferred: request.esme,
+      destination: prepared.destination.digits,
+    })
+    return keep(store, withResults(accepted, results, clock.now()))
+  }
+
+  return request => {
+    const { idempotency } = request
+    if (!idempotency) return send(request)
+    const key = `${request.appId} ${idempotency.key}`
+    const first = underWay.get(key)
+    if (first) {
+      if (sameOctets(first.bodyHash, idempotency.bodyHash)) return first.outcome
+      return Promise.reject(keyReused())
+    }
+    const outcome = send(request).finally(() => underWay.delete(key))
+    underWay.set(key, { bodyHash: idempotency.bodyHash, outcome })
+    return outcome
+  }
+}
+
+function describe(request: SendRequest, { source, destination, text }: Prepared, now: number): FilterMessage {
+  return {
+    source: source.digits,
+    destination: destination.digits,
+    message: request.text,
+    esme: request.esme,
+    app_id: request.appId,
+    app_name: request.appName,
+    transaction_id: request.transactionId,
+    campaign_uuid: request.campaign,
+    encoding: text.encoding,
+    parts: text.parts.length,
+    time: Math.floor(now / 1000),
+  }
+}
+
+async function pass(filters: Filters, message: FilterMessage): Promise<void> {
+  const verdict = await filters.check(message)
+  if (verdict.pass) return
+  const reason = verdict.reason === '' ? '' : `: ${verdict.reason}`
+  throw new GatewayError('refused', `rejected by filter "${verdict.filter}"${reason}`)
+}
+
+const UNANSWERED = { state: 'accepted', smscId: '', account: '', error: 0 } as const
+
+function begin(
+  request: SendRequest,
+  { source, destination, text }: Prepared,
+  ids: Ids,
+  now: number,
+): Message {
+  return {
+    id: ids.messageId(),
+    taskId: ids.taskId(),
+    appId: request.appId,
+    esme: request.esme,
+    campaign: request.campaign,
+    transactionId: request.transactionId,
+    source: source.digits,
+    destination: destination.digits,
+    state: 'accepted',
+    parts: text.parts.map(() => UNANSWERED),
+    sentAt: now,
+    updatedAt: now,
+    error: '',
+  }
+}
+
+/** Puts the key on disk before anything leaves; the first result when the key was used before. */
+async function claim(
+  store: MessageStore,
+  { appId }: SendRequest,
+  { key, bodyHash }: NonNullable<SendRequest['idempotency']>,
+  message: Message,
+): Promise<Message | undefined> {
+  const expiresAt = message.sentAt + KEY_MS
+  const claimed = await store.claim({ appId, key, bodyHash, expiresAt }, message).catch((error: unknown) => {
+    throw new GatewayError('store_failed', `not sent: ${publicWords(error)}`, error)
+  })
+  if (claimed.fresh) return undefined
+  if (!claimed.sameBody) throw keyReused()
+  if (claimed.message) return claimed.message
+  throw new GatewayError('not_found', 'this Idempotency-Key was used, and its message is no longer kept')
+}
+
+/** The outcome, on disk. Here the SMSC may have the message already: the words say so. */
+async function keep(store: MessageStore, message: Message): Promise<Message> {
+  try {
+    return await store.save(message)
+  } catch (error) {
+    const what = taken(message) ? 'the SMSC took the message, but' : `${message.error}, and`
+    throw new GatewayError(
+      'store_failed',
+      `${what} its outcome could not be stored: ${publicWords(error)}`,
+      error,
+    )
+  }
+}
+
+const publicWords = (error: unknown): string =>
+  error instanceof StoreError ? error.message : 'store failure'
+
+const keyReused = (): GatewayError =>
+  new GatewayError(
+    'key_reused',
+    'this Idempotency-Key was used with another body; use a new key for a new message',
+  )
+
+const sameOctets = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((octet, at) => octet === b[at])

@@ -1,0 +1,63 @@
+import type { Message, Part, PartState } from './message.ts'
+import { stateOf } from './message.ts'
+import type { PartResult, Unsent } from './routing/carrier.ts'
+import { statusName } from './smpp/status.ts'
+
+/** What the outcome of a send needs of a link. */
+interface Taker {
+  readonly name: string
+  readonly account: string
+}
+
+/** The message after its parts came back from the pool: states, SMSC ids, and why it failed if it did. */
+export function withResults(message: Message, results: readonly PartResult<Taker>[], at: number): Message {
+  const parts = results.map(partOf)
+  return { ...message, parts, state: stateOf(parts), updatedAt: at, error: reasonOf(results) }
+}
+
+/** Some SMSCs accept a message and name no id: it was taken, and no receipt will find it. */
+const NO_ID = 'none'
+
+function partOf(result: PartResult<Taker>): Part {
+  const account = result.kind === 'unsent' ? '' : result.link.account
+  switch (result.kind) {
+    case 'accepted':
+      return { state: 'submitted', smscId: result.messageId || NO_ID, account, error: 0 }
+    case 'refused':
+      return { state: 'failed', smscId: '', account, error: result.status }
+    case 'unknown':
+      return part('unknown', account)
+    case 'unsent':
+      return part('failed', account)
+  }
+}
+
+const part = (state: PartState, account: string): Part => ({ state, smscId: '', account, error: 0 })
+
+/** The worst tells: a refusal, then an unknown outcome, then what was never sent. */
+function reasonOf(results: readonly PartResult<Taker>[]): string {
+  const count = results.length
+  const told = (part: number): string => (count === 1 ? '' : ` for part ${part + 1} of ${count}`)
+  const refused = results.findIndex(result => result.kind === 'refused')
+  const unknown = results.findIndex(result => result.kind === 'unknown')
+  const first = results.find((_, part) => part === refused) ?? results.find((_, part) => part === unknown)
+  if (first?.kind === 'refused') return `SMSC refused with ${statusName(first.status)}${told(refused)}`
+  if (first?.kind === 'unknown') {
+    const why =
+      first.reason === 'timeout'
+        ? 'no submit_sm_resp in time'
+        : 'the connection was lost before the submit_sm_resp'
+    return `${why}${told(unknown)}: the SMSC may have the message, so it is not sent again`
+  }
+  const unsent = results.findIndex(result => result.kind === 'unsent')
+  const last = results[unsent]
+  return last?.kind === 'unsent' ? `${UNSENT[last.reason]}${told(unsent)}` : ''
+}
+
+const UNSENT: Readonly<Record<Unsent, string>> = {
+  no_room: 'not sent: no link had room within smpp.queue_timeout',
+  no_link: 'not sent: no link of the pool was bound within smpp.queue_timeout',
+  queue_full: 'not sent: the queue of the pool is full',
+  abandoned: 'not sent: an earlier part was refused',
+  closing: 'not sent: the gateway is stopping',
+}

@@ -1,0 +1,87 @@
+import { ADDRESS_RULE, type Address, readDestination, readSource, SENDER_RULE } from './addresses.ts'
+import { GatewayError } from './errors.ts'
+import type { BodyInput } from './smpp/pdu.ts'
+import { type Segmented, segment, TextError } from './smpp/text/segment.ts'
+import { absoluteTime, validityPeriod } from './smpp/time.ts'
+import type { SendRequest } from './submit.ts'
+
+/** A request whose addresses and text are in their SMPP form: nothing about it can be refused for its form. */
+export interface Prepared {
+  readonly source: Address
+  readonly destination: Address
+  readonly text: Segmented
+}
+
+/** How a link writes short codes (contract §3), and what it says of itself in each `submit_sm`. */
+export interface LinkDialect {
+  readonly shortCodeTon: number
+  readonly shortCodeNpi: number
+}
+
+/** `reference` gives the concatenation reference for a destination. Throws `invalid` with the field's name. */
+export function prepare(
+  request: SendRequest,
+  partsMax: number,
+  reference: (destination: string) => number,
+): Prepared {
+  const source = readSource(request.source)
+  if (!source) throw new GatewayError('invalid', `source must be ${SENDER_RULE}`)
+  const destination = readDestination(request.destination)
+  if (!destination) throw new GatewayError('invalid', `destination must be ${ADDRESS_RULE}`)
+  try {
+    const text = segment(request.text, {
+      encoding: request.encoding,
+      flash: request.flash,
+      partsMax,
+      reference: () => reference(destination.digits),
+    })
+    return { source, destination, text }
+  } catch (error) {
+    if (error instanceof TextError) throw new GatewayError('invalid', `message: ${error.message}`)
+    throw error
+  }
+}
+
+const ESM_UDHI = 0x40
+const TON_INTERNATIONAL = 1
+const TON_ALPHANUMERIC = 5
+const NPI_ISDN = 1
+
+/** The `submit_sm` of one part (SMPP 3.4 §4.4.1), as `dialect` writes it. `now` in Unix milliseconds. */
+export function submitSm(
+  request: SendRequest,
+  prepared: Prepared,
+  part: number,
+  dialect: LinkDialect,
+  now: number,
+): BodyInput<'submit_sm'> {
+  const { source, destination, text } = prepared
+  const short = text.parts[part]
+  if (!short) throw new RangeError(`part ${part} of ${text.parts.length}`)
+  return {
+    source_addr_ton: ton(source, dialect),
+    source_addr_npi: npi(source, dialect),
+    source_addr: source.digits,
+    dest_addr_ton: ton(destination, dialect),
+    dest_addr_npi: npi(destination, dialect),
+    destination_addr: destination.digits,
+    esm_class: text.udhi ? ESM_UDHI : 0,
+    priority_flag: request.priority,
+    schedule_delivery_time: request.scheduleAt === undefined ? '' : absoluteTime(request.scheduleAt),
+    validity_period:
+      request.validitySeconds === undefined ? '' : validityPeriod(request.validitySeconds, now),
+    registered_delivery: request.registeredDelivery ? 1 : 0,
+    data_coding: text.dataCoding,
+    short_message: short,
+  }
+}
+
+const ton = (address: Address, dialect: LinkDialect): number => {
+  if (address.kind === 'e164') return TON_INTERNATIONAL
+  return address.kind === 'short' ? dialect.shortCodeTon : TON_ALPHANUMERIC
+}
+
+const npi = (address: Address, dialect: LinkDialect): number => {
+  if (address.kind === 'e164') return NPI_ISDN
+  return address.kind === 'short' ? dialect.shortCodeNpi : 0
+}

@@ -1,0 +1,43 @@
+/**
+ * What a pool asks of a link. An SMPP link fits (`smpp/link.ts`); routing knows no sockets, so a test needs
+ * only a small fake.
+ */
+export interface Carrier<Pdu> {
+  readonly id: number
+  readonly name: string
+  /** True while a `submit_sm` could go out, now or as soon as there is room. */
+  bound(): boolean
+  /** How many `submit_sm` may be written now: the lesser of free window and free TPS; 0 while not bound. */
+  room(): number
+  /** Share of the window in use, 0 to 1. */
+  load(): number
+  submit(pdu: Pdu, tag: unknown): Promise<Answer>
+}
+
+/** What became of one `submit_sm`. */
+export type Answer =
+  | { readonly kind: 'accepted'; readonly messageId: string }
+  /** `command_status` of the error response. */
+  | { readonly kind: 'refused'; readonly status: number }
+  /** Written, and no answer: the SMSC may have it, so it is never written again. */
+  | { readonly kind: 'unknown'; readonly reason: 'timeout' | 'closed' }
+  /** No octet of it went to any socket: it may go over another link. */
+  | { readonly kind: 'unwritten' }
+
+/** What became of a part in the end, and on which link. */
+export type PartResult<Link> =
+  | { readonly kind: 'accepted'; readonly messageId: string; readonly link: Link }
+  | { readonly kind: 'refused'; readonly status: number; readonly link: Link }
+  | { readonly kind: 'unknown'; readonly reason: 'timeout' | 'closed'; readonly link: Link }
+  | { readonly kind: 'unsent'; readonly reason: Unsent }
+
+/**
+ * Why a part was never written: its time in the queue ran out with links bound or with none, the queue was
+ * full, an earlier part was refused, or the gateway stops.
+ */
+export type Unsent = 'no_room' | 'no_link' | 'queue_full' | 'abandoned' | 'closing'
+
+/** Errors after which the same `submit_sm` may be tried again (SMPP 3.4 §5.1.3; contract §3). */
+const RETRYABLE: ReadonlySet<number> = new Set([0x08, 0x14, 0x58, 0x64])
+
+export const isRetryable = (status: number): boolean => RETRYABLE.has(status)

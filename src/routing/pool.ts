@@ -1,0 +1,305 @@
+import type { Cancel, Clock } from '../clock.ts'
+import { type Answer, type Carrier, isRetryable, type PartResult, type Unsent } from './carrier.ts'
+import type { Strategy } from './strategy.ts'
+
+/** A message as a pool sees it: some parts for one destination. */
+export interface Job<Pdu, Link> {
+  readonly partCount: number
+  /** Built when its link is known, since short codes are written in each link's own way. */
+  pdu(part: number, link: Link): Pdu
+  /** Given to the link with the part, for an answer that comes too late. */
+  tag(part: number): unknown
+  /** The link that the caller asked for; taken while it has room. */
+  readonly preferred: number
+  /** Messages for one destination leave in order. */
+  readonly destination: string
+}
+
+export interface PoolOptions<Link> {
+  readonly id: number
+  readonly name: string
+  readonly links: readonly Link[]
+  readonly strategy: Strategy<Link>
+  /** How long a message waits for room, and how long each further part waits for the one before it. */
+  readonly queueTimeoutMs: number
+  /** Messages that may wait; one more is told `queue_full` at once. */
+  readonly queueMax: number
+  readonly clock: Clock
+}
+
+/** A pause before a link that refused a part is asked again; it doubles from the first to the last. */
+const RETRY_PAUSE_MS = 100
+const RETRY_PAUSE_MS_MAX = 2_000
+
+/** One message under way: which of its parts wait, which are out, what became of the rest. */
+interface Sending<Pdu, Link> {
+  readonly job: Job<Pdu, Link>
+  readonly results: (PartResult<Link> | undefined)[]
+  /** Parts to write, in order. */
+  readonly waiting: number[]
+  open: number
+  /** Parts from this one on were never written. */
+  begun: number
+  /** Monotonic milliseconds. */
+  deadline: number
+  /** The link that took its first part: the others follow it while it is bound. */
+  link: Link | undefined
+  /** The link that last asked for patience, and until when it is left alone. */
+  refusedBy: Link | undefined
+  patientUntil: number
+  attempts: number
+  lastRefusal: PartResult<Link> | undefined
+  queued: boolean
+  settle(results: readonly PartResult<Link>[]): void
+}
+
+/**
+ * The queue before some links. A message waits until a link has room, in order; all its parts go over one
+ * link while that is bound; what was written to no socket moves to another; what may be tried again is, until
+ * its deadline; what was written and not answered is left alone.
+ */
+export class Pool<Pdu, Link extends Carrier<Pdu>> {
+  readonly #queue: Sending<Pdu, Link>[] = []
+  /** Where messages for a destination went that are not answered yet: the next follow them, in order. */
+  readonly #routes = new Map<string, { link: Link; count: number }>()
+  /** A message whose parts did not all fit: its link takes no other until they are out. */
+  readonly #lanes = new Map<Link, Sending<Pdu, Link>>()
+  #under = 0
+  #timer: Cancel | undefined
+  #timerAt = Number.POSITIVE_INFINITY
+  #closing = false
+
+  constructor(readonly options: PoolOptions<Link>) {}
+
+  /** Resolves when every part has its result; never rejects. */
+  send(job: Job<Pdu, Link>): Promise<readonly PartResult<Link>[]> {
+    const { clock, queueMax, queueTimeoutMs } = this.options
+    if (this.#closing) return Promise.resolve(unsent(job.partCount, 'closing'))
+    if (this.#queue.length >= queueMax) return Promise.resolve(unsent(job.partCount, 'queue_full'))
+    return new Promise(settle => {
+      const sending: Sending<Pdu, Link> = {
+        job,
+        results: new Array(job.partCount),
+        waiting: Array.from({ length: job.partCount }, (_, part) => part),
+        open: 0,
+        begun: 0,
+        deadline: clock.monotonic() + queueTimeoutMs,
+        link: undefined,
+        refusedBy: undefined,
+        patientUntil: 0,
+        attempts: 0,
+        lastRefusal: undefined,
+        queued: true,
+        settle,
+      }
+      this.#under++
+      this.#queue.push(sending)
+      if (this.#anyRoom()) this.pump()
+      if (sending.queued) this.#wakeAt(sending.deadline)
+    })
+  }
+
+  /** Messages that wait for room. */
+  get queued(): number {
+    return this.#queue.length
+  }
+
+  /** Messages not yet answered, waiting or written. */
+  get unfinished(): number {
+    return this.#under
+  }
+
+  /** Writes what has room. Called when a message comes, when a link has room again, and when time has passed. */
+  pump(): void {
+    const queue = this.#queue
+    const now = this.options.clock.monotonic()
+    let at = 0
+    let kept = 0
+    for (; at < queue.length && this.#anyRoom(); at++) {
+      const sending = queue[at]
+      if (!sending) continue
+      if (this.#advance(sending, now)) sending.queued = false
+      else queue[kept++] = sending
+    }
+    // Most often all or nothing went; else what was passed over closes up with what was not looked at.
+    if (kept < at) queue.splice(kept, at - kept)
+  }
+
+  /** Tells all that wait that nothing of them was sent, and takes no more; what is written is still awaited. */
+  close(): void {
+    this.#closing = true
+    for (const sending of this.#queue.splice(0)) {
+      sending.queued = false
+      this.#giveUp(sending, 'closing')
+    }
+    this.#timer?.()
+  }
+
+  #anyRoom(): boolean {
+    return this.options.links.some(link => link.room() > 0)
+  }
+
+  /** True when nothing of it waits any more. */
+  #advance(sending: Sending<Pdu, Link>, now: number): boolean {
+    while (sending.waiting.length > 0) {
+      const link = this.#pick(sending, now)
+      if (!link) return false
+      this.#write(sending, link, now)
+    }
+    return true
+  }
+
+  #pick(sending: Sending<Pdu, Link>, now: number): Link | undefined {
+    const { links, strategy } = this.options
+    const { job } = sending
+    const free = (each: Link): boolean =>
+      each.room() > 0 &&
+      (this.#lanes.get(each) ?? sending) === sending &&
+      (each !== sending.refusedBy || now >= sending.patientUntil)
+    // The rest of a message follows its first part, a message the one before it to the same handset.
+    const own = sending.link
+    if (own?.bound()) return free(own) ? own : undefined
+    const before = this.#routes.get(job.destination)?.link
+    if (before?.bound() && before !== sending.refusedBy) return free(before) ? before : undefined
+    const wanted = links.find(each => each.id === job.preferred)
+    if (wanted && free(wanted)) return wanted
+    const open = links.filter(free)
+    return open.length > 0 ? strategy(open) : undefined
+  }
+
+  #write(sending: Sending<Pdu, Link>, link: Link, now: number): void {
+    const { job } = sending
+    const part = sending.waiting.shift()
+    if (part === undefined) return
+    if (sending.link !== link) this.#follow(sending, link)
+    sending.open++
+    if (sending.waiting.length > 0) {
+      // What has begun goes on: each part written gives the next its own time.
+      if (part >= sending.begun) sending.deadline = now + this.options.queueTimeoutMs
+      this.#lanes.set(link, sending)
+    } else this.#leaveLane(sending)
+    sending.begun = Math.max(sending.begun, part + 1)
+    link.submit(job.pdu(part, link), job.tag(part)).then(
+      answer => this.#answered(sending, part, link, answer),
+      // A link answers, whatever happens; one that throws is taken to have written.
+      () => this.#answered(sending, part, link, { kind: 'unknown', reason: 'closed' }),
+    )
+  }
+
+  #answered(sending: Sending<Pdu, Link>, part: number, link: Link, answer: Answer): void {
+    sending.open--
+    if (answer.kind === 'accepted') sending.results[part] = { ...answer, link }
+    else if (answer.kind === 'unknown') sending.results[part] = { ...answer, link }
+    else if (answer.kind === 'unwritten') this.#again(sending, part)
+    else if (isRetryable(answer.status)) {
+      sending.lastRefusal = { ...answer, link }
+      sending.refusedBy = link
+      const pause = Math.min(RETRY_PAUSE_MS * 2 ** sending.attempts++, RETRY_PAUSE_MS_MAX)
+      sending.patientUntil = this.options.clock.monotonic() + pause
+      this.#again(sending, part)
+    } else {
+      sending.results[part] = { ...answer, link }
+      // One part refused for good: a text with a hole is worth nothing, so the rest stays here.
+      this.#abandon(sending)
+    }
+    this.#finish(sending)
+  }
+
+  /** Back to the queue's head, in the order of the parts; a link that is gone is no longer followed. */
+  #again(sending: Sending<Pdu, Link>, part: number): void {
+    const after = sending.waiting.findIndex(each => each > part)
+    sending.waiting.splice(after < 0 ? sending.waiting.length : after, 0, part)
+    const alone = sending.open === 0 && !sending.results.some(result => result?.kind === 'accepted')
+    if (alone || !sending.link?.bound()) this.#unfollow(sending)
+    if (this.#closing || sending.results.some(result => result?.kind === 'refused')) {
+      this.#abandon(sending)
+      return
+    }
+    this.#wakeAt(sending.refusedBy ? Math.min(sending.patientUntil, sending.deadline) : sending.deadline)
+    if (sending.queued) return
+    sending.queued = true
+    this.#queue.unshift(sending)
+    this.options.clock.soon(() => this.pump())
+  }
+
+  #abandon(sending: Sending<Pdu, Link>): void {
+    for (const part of sending.waiting.splice(0)) {
+      sending.results[part] = { kind: 'unsent', reason: this.#closing ? 'closing' : 'abandoned' }
+    }
+    this.#leaveLane(sending)
+    if (sending.queued) this.#dequeue(sending)
+  }
+
+  #dequeue(sending: Sending<Pdu, Link>): void {
+    sending.queued = false
+    this.#queue.splice(this.#queue.indexOf(sending), 1)
+  }
+
+  #giveUp(sending: Sending<Pdu, Link>, reason: Unsent): void {
+    for (const part of sending.waiting.splice(0)) {
+      sending.results[part] = sending.lastRefusal ?? { kind: 'unsent', reason }
+    }
+    this.#leaveLane(sending)
+    this.#finish(sending)
+  }
+
+  #finish(sending: Sending<Pdu, Link>): void {
+    if (sending.open > 0 || sending.waiting.length > 0) return
+    const results = sending.results.filter(result => result !== undefined)
+    if (results.length < sending.job.partCount) return
+    this.#unfollow(sending)
+    this.#under--
+    sending.settle(results)
+  }
+
+  #follow(sending: Sending<Pdu, Link>, link: Link): void {
+    this.#unfollow(sending)
+    sending.link = link
+    const route = this.#routes.get(sending.job.destination)
+    if (route?.link === link) route.count++
+    else this.#routes.set(sending.job.destination, { link, count: 1 })
+  }
+
+  #unfollow(sending: Sending<Pdu, Link>): void {
+    const { link, job } = sending
+    if (!link) return
+    this.#leaveLane(sending)
+    sending.link = undefined
+    const route = this.#routes.get(job.destination)
+    if (route?.link === link && --route.count === 0) this.#routes.delete(job.destination)
+  }
+
+  #leaveLane(sending: Sending<Pdu, Link>): void {
+    if (sending.link && this.#lanes.get(sending.link) === sending) this.#lanes.delete(sending.link)
+  }
+
+  /** One timer, never later than the first deadline or end of patience in the queue; too early does no harm. */
+  #wakeAt(moment: number): void {
+    if (moment >= this.#timerAt) return
+    this.#timer?.()
+    this.#timerAt = moment
+    this.#timer = this.options.clock.after(Math.max(0, moment - this.options.clock.monotonic()), () =>
+      this.#wake(),
+    )
+  }
+
+  #wake(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.pump()
+    const now = this.options.clock.monotonic()
+    const late = this.#queue.filter(sending => sending.deadline <= now)
+    const reason = this.options.links.some(link => link.bound()) ? 'no_room' : 'no_link'
+    for (const sending of late) {
+      this.#dequeue(sending)
+      this.#giveUp(sending, reason)
+    }
+    let next = Number.POSITIVE_INFINITY
+    for (const { deadline, patientUntil } of this.#queue) {
+      next = Math.min(next, deadline, patientUntil > now ? patientUntil : deadline)
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#wakeAt(next)
+  }
+}
+
+const unsent = <Link>(count: number, reason: Unsent): PartResult<Link>[] =>
+  Array.from({ length: count }, () => ({ kind: 'unsent', reason }))

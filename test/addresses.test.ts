@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'bun:test'
+import { readDestination, readSource } from '../src/addresses.ts'
+
+describe('a number', () => {
+  test.each([
+    ['+123456789', '123456789'],
+    ['+49 151 123-45678', '4915112345678'],
+    ['1234567', '1234567'],
+    ['123456789012345', '123456789012345'],
+  ])('%p is E.164 and loses its +, spaces and dashes', (text, digits) => {
+    expect(readDestination(text)).toEqual({ kind: 'e164', digits })
+  })
+
+  test.each(['123', '12-34', '123456'])('%p is a short code', text => {
+    expect(readDestination(text)).toEqual({ kind: 'short', digits: text.replace('-', '') })
+  })
+
+  test.each([
+    '',
+    '+',
+    '12',
+    '+12345',
+    '1234567890123456',
+    '++4915112345678',
+    '49+15112345678',
+    'SHOP',
+    '٤٩١٥١١٢٣٤٥',
+    '4915112345678\0',
+    '0x12345678',
+    '49151.12345',
+  ])('%p is no destination', text => {
+    expect(readDestination(text)).toBeUndefined()
+  })
+})
+
+describe('a sender', () => {
+  test.each(['SHOP', 'My Shop', 'MY-SHOP', 'A1', 'Café', '24/7 Taxi'])('%p is a name', name => {
+    expect(readSource(name)).toEqual({ kind: 'alphanumeric', digits: name })
+  })
+
+  test('that is a number is one', () => {
+    expect(readSource('+4915112345678')).toEqual({ kind: 'e164', digits: '4915112345678' })
+    expect(readSource('4444')).toEqual({ kind: 'short', digits: '4444' })
+  })
+
+  test.each(['TWELVE CHARS', '', ' ', '12', '+12', 'SH\0P', 'SH\nP', 'ШОП', 'SHOP€', 'a@b', '--'])(
+    '%p is none',
+    name => {
+      expect(readSource(name)).toBeUndefined()
+    },
+  )
+})

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import {
+  deliveredParts,
+  isFinal,
+  isFinalPart,
+  type Message,
+  PART_STATES,
+  type Part,
+  type PartState,
+  stateOf,
+  withPart,
+} from '../src/message.ts'
+
+const part = (state: PartState, smscId = state === 'accepted' ? '' : 'id'): Part => ({
+  state,
+  smscId,
+  account: 'host:2775/me',
+  error: 0,
+})
+
+const message = (...states: PartState[]): Message => {
+  const parts = states.map(state => part(state))
+  return {
+    id: '0197a3b0-0000-7000-8000-000000000001',
+    taskId: 1,
+    appId: 1,
+    esme: 1,
+    campaign: 'app-1',
+    transactionId: '',
+    source: 'SHOP',
+    destination: '4915112345678',
+    state: stateOf(parts),
+    parts,
+    sentAt: 1000,
+    updatedAt: 1000,
+    error: '',
+  }
+}
+
+const change = (state: PartState, at = 2000) => ({ state, error: 0, at })
+
+describe('a message', () => {
+  test('is delivered when all its parts are, and not before', () => {
+    const half = withPart(message('submitted', 'submitted'), 0, change('delivered'))
+    expect([half.state, deliveredParts(half)]).toEqual(['submitted', 1])
+    const whole = withPart(half, 1, change('delivered', 3000))
+    expect([whole.state, deliveredParts(whole), whole.updatedAt]).toEqual(['delivered', 2, 3000])
+  })
+
+  test.each([
+    ['expired', 'expired'],
+    ['deleted', 'failed'],
+    ['undeliverable', 'failed'],
+    ['rejected', 'rejected'],
+    ['failed', 'failed'],
+    ['unknown', 'unknown'],
+  ] as const)('with a part %s is %s', (state, whole) => {
+    expect(withPart(message('submitted', 'delivered'), 0, change(state)).state).toBe(whole)
+  })
+
+  test('that the SMSC holds as ACCEPTED stays submitted', () => {
+    expect(withPart(message('submitted'), 0, change('accepted')).state).toBe('submitted')
+  })
+
+  test('that is unknown may become anything', () => {
+    for (const state of PART_STATES) {
+      if (state === 'unknown') continue
+      expect(withPart(message('unknown'), 0, change(state)).parts[0]?.state).toBe(state)
+    }
+  })
+
+  test('takes the id of a late response', () => {
+    const late = withPart(message('unknown'), 0, { ...change('submitted'), smscId: 'late' })
+    expect([late.state, late.parts[0]?.smscId]).toEqual(['submitted', 'late'])
+  })
+
+  test('does not change for a part that it has not, nor for news that say less than is known', () => {
+    const before = message('submitted')
+    expect(withPart(before, 7, change('delivered'))).toBe(before)
+    expect(withPart(before, 0, change('submitted'))).toBe(before)
+    expect(withPart(message('unknown'), 0, change('unknown')).updatedAt).toBe(1000)
+  })
+
+  test('never leaves a final state, whatever comes in whatever order', () => {
+    const event = fc.record({ index: fc.nat(2), state: fc.constantFrom(...PART_STATES) })
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 12 }), events => {
+        let now = message('submitted', 'submitted', 'submitted')
+        for (const { index, state } of events) {
+          const next = withPart(now, index, change(state))
+          if (isFinal(now.state)) expect(next.state).toBe(now.state)
+          const before = now.parts[index]
+          if (before && isFinalPart(before.state)) expect(next.parts[index]?.state).toBe(before.state)
+          if (next.state === 'delivered') expect(deliveredParts(next)).toBe(3)
+          now = next
+        }
+      }),
+    )
+  })
+})

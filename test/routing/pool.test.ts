@@ -1,0 +1,305 @@
+import { describe, expect, test } from 'bun:test'
+import type { Answer, Carrier } from '../../src/routing/carrier.ts'
+import { type Job, Pool } from '../../src/routing/pool.ts'
+import { createStrategy, type StrategyName } from '../../src/routing/strategy.ts'
+import { TurnedClock } from '../support/clock.ts'
+
+/** A link by hand: room and answers are what the test says. */
+class HandLink implements Carrier<string> {
+  up = true
+  free = 100
+  readonly written: string[] = []
+  readonly #answers: ((answer: Answer) => void)[] = []
+
+  constructor(
+    readonly id: number,
+    readonly name = `link-${id}`,
+  ) {}
+
+  bound = () => this.up
+  room = () => (this.up ? this.free : 0)
+  load = () => this.written.length / 100
+
+  submit(pdu: string): Promise<Answer> {
+    this.free--
+    this.written.push(pdu)
+    return new Promise(resolve => this.#answers.push(resolve))
+  }
+
+  /** Answers the oldest that is open. */
+  answer(answer: Answer): void {
+    this.free++
+    this.#answers.shift()?.(answer)
+  }
+
+  accept(messageId = 'id'): void {
+    this.answer({ kind: 'accepted', messageId })
+  }
+
+  get open(): number {
+    return this.#answers.length
+  }
+}
+
+function setUp({
+  links = [1],
+  strategy = 'priority' as StrategyName,
+  queueTimeoutMs = 1000,
+  queueMax = 10,
+} = {}) {
+  const clock = new TurnedClock()
+  const all = links.map(id => new HandLink(id))
+  const weights = new Map(all.map(link => [link.id, link.id]))
+  const pool = new Pool<string, HandLink>({
+    id: 0,
+    name: 'pool',
+    links: all,
+    strategy: createStrategy<HandLink>(strategy, link => weights.get(link.id) ?? 1),
+    queueTimeoutMs,
+    queueMax,
+    clock,
+  })
+  return { clock, pool, links: all, first: all[0] as HandLink, second: all[1] as HandLink }
+}
+
+function job(name: string, { parts = 1, preferred = 1, destination = name } = {}): Job<string, HandLink> {
+  return { partCount: parts, pdu: part => `${name}.${part}`, tag: part => part, preferred, destination }
+}
+
+const refused = (status: number): Answer => ({ kind: 'refused', status })
+const THROTTLED = 0x58
+const INVALID_DESTINATION = 0x0b
+
+describe('a pool', () => {
+  test('writes a message to the link that was asked for while it has room', async () => {
+    const { pool, second } = setUp({ links: [1, 2] })
+    const sent = pool.send(job('a', { preferred: 2 }))
+    expect(second.written).toEqual(['a.0'])
+    second.accept('x')
+    expect(await sent).toEqual([{ kind: 'accepted', messageId: 'x', link: second }])
+    expect(pool.unfinished).toBe(0)
+  })
+
+  test('takes another link when the one asked for has no room', () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    first.free = 0
+    void pool.send(job('a'))
+    expect(second.written).toEqual(['a.0'])
+  })
+
+  test('lets messages wait for room, and writes them in order', async () => {
+    const { pool, first } = setUp()
+    first.free = 0
+    void pool.send(job('a'))
+    void pool.send(job('b'))
+    void pool.send(job('c'))
+    expect(pool.queued).toBe(3)
+    first.free = 2
+    pool.pump()
+    expect(first.written).toEqual(['a.0', 'b.0'])
+    expect(pool.queued).toBe(1)
+  })
+
+  test('tells a message whose time has run out that nothing was sent, and why', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 1000 })
+    first.free = 0
+    const noRoom = pool.send(job('a'))
+    await clock.advance(1000)
+    expect(await noRoom).toEqual([{ kind: 'unsent', reason: 'no_room' }])
+    first.up = false
+    const noLink = pool.send(job('b'))
+    await clock.advance(1000)
+    expect(await noLink).toEqual([{ kind: 'unsent', reason: 'no_link' }])
+    expect(first.written).toEqual([])
+    expect([pool.queued, clock.timers]).toEqual([0, 0])
+  })
+
+  test('refuses at once what the queue cannot hold', async () => {
+    const { pool, first } = setUp({ queueMax: 1 })
+    first.free = 0
+    void pool.send(job('a'))
+    expect(await pool.send(job('b', { parts: 2 }))).toEqual([
+      { kind: 'unsent', reason: 'queue_full' },
+      { kind: 'unsent', reason: 'queue_full' },
+    ])
+  })
+
+  test('sends all parts of a message over one link, and no other message between them', async () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    first.free = 2
+    void pool.send(job('long', { parts: 4 }))
+    void pool.send(job('short'))
+    expect(first.written).toEqual(['long.0', 'long.1'])
+    expect(second.written).toEqual(['short.0'])
+    first.free = 5
+    pool.pump()
+    expect(first.written).toEqual(['long.0', 'long.1', 'long.2', 'long.3'])
+  })
+
+  test('gives each further part of a message that has begun its own time', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 1000 })
+    first.free = 1
+    const sent = pool.send(job('long', { parts: 3 }))
+    for (let part = 1; part < 3; part++) {
+      await clock.advance(900)
+      first.free = 1
+      pool.pump()
+    }
+    expect(first.written).toEqual(['long.0', 'long.1', 'long.2'])
+    while (first.open > 0) first.accept()
+    expect((await sent).every(result => result.kind === 'accepted')).toBe(true)
+  })
+
+  test('keeps messages for one destination in order and on one link, while others overtake', async () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    first.free = 1
+    void pool.send(job('a', { destination: 'x' }))
+    void pool.send(job('b', { destination: 'x' }))
+    void pool.send(job('c', { destination: 'y' }))
+    expect([first.written, second.written]).toEqual([['a.0'], ['c.0']])
+    first.accept()
+    await Promise.resolve()
+    pool.pump()
+    expect(first.written).toEqual(['a.0', 'b.0'])
+  })
+
+  test('moves what no socket has taken to another link', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2] })
+    const sent = pool.send(job('a'))
+    first.up = false
+    first.answer({ kind: 'unwritten' })
+    await clock.settle()
+    expect(second.written).toEqual(['a.0'])
+    second.accept()
+    expect(await sent).toEqual([{ kind: 'accepted', messageId: 'id', link: second }])
+  })
+
+  test('never writes again what was written and not answered', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2] })
+    const sent = pool.send(job('a'))
+    first.answer({ kind: 'unknown', reason: 'timeout' })
+    expect(await sent).toEqual([{ kind: 'unknown', reason: 'timeout', link: first }])
+    await clock.advance(5000)
+    expect([first.written, second.written]).toEqual([['a.0'], []])
+  })
+
+  test('tries another link at once when one asks for patience', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2] })
+    void pool.send(job('a'))
+    first.answer(refused(THROTTLED))
+    await clock.settle()
+    expect(second.written).toEqual(['a.0'])
+  })
+
+  test('tries the only link again after a pause that grows', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 1000 })
+    const sent = pool.send(job('a'))
+    first.answer(refused(THROTTLED))
+    await clock.advance(99)
+    expect(first.written).toHaveLength(1)
+    await clock.advance(1)
+    expect(first.written).toHaveLength(2)
+    first.answer(refused(THROTTLED))
+    await clock.advance(199)
+    expect(first.written).toHaveLength(2)
+    await clock.advance(1)
+    expect(first.written).toHaveLength(3)
+    first.accept()
+    expect((await sent)[0]?.kind).toBe('accepted')
+  })
+
+  test('answers with the last refusal when patience ends without success', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 50 })
+    const sent = pool.send(job('a'))
+    first.answer(refused(THROTTLED))
+    await clock.advance(50)
+    expect(await sent).toEqual([{ kind: 'refused', status: THROTTLED, link: first }])
+    expect(pool.unfinished).toBe(0)
+  })
+
+  test('sends no further part once one was refused for good', async () => {
+    const { clock, pool, first } = setUp()
+    first.free = 1
+    const sent = pool.send(job('long', { parts: 3 }))
+    first.answer(refused(INVALID_DESTINATION))
+    expect(await sent).toEqual([
+      { kind: 'refused', status: INVALID_DESTINATION, link: first },
+      { kind: 'unsent', reason: 'abandoned' },
+      { kind: 'unsent', reason: 'abandoned' },
+    ])
+    await clock.advance(5000)
+    expect(first.written).toEqual(['long.0'])
+  })
+
+  test('stays with the link that took a part when it asks for patience with the next', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2] })
+    void pool.send(job('long', { parts: 2 }))
+    first.accept()
+    first.answer(refused(THROTTLED))
+    await clock.advance(100)
+    expect(first.written).toEqual(['long.0', 'long.1', 'long.1'])
+    expect(second.written).toEqual([])
+  })
+
+  test('finishes a message on another link when its own is lost between two parts', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2] })
+    first.free = 1
+    const sent = pool.send(job('long', { parts: 2 }))
+    first.accept()
+    await clock.settle()
+    first.up = false
+    pool.pump()
+    expect(second.written).toEqual(['long.1'])
+    second.accept('y')
+    expect((await sent).map(result => result.kind)).toEqual(['accepted', 'accepted'])
+  })
+
+  test('tells all that wait when it closes, takes no more, and still awaits what is written', async () => {
+    const { pool, first } = setUp()
+    first.free = 1
+    const written = pool.send(job('a'))
+    const waiting = pool.send(job('b'))
+    pool.close()
+    expect(await waiting).toEqual([{ kind: 'unsent', reason: 'closing' }])
+    expect(await pool.send(job('c'))).toEqual([{ kind: 'unsent', reason: 'closing' }])
+    first.accept()
+    expect((await written)[0]?.kind).toBe('accepted')
+  })
+
+  test('leaves no timer and no message behind', async () => {
+    const { clock, pool, first } = setUp()
+    first.free = 1
+    void pool.send(job('a'))
+    void pool.send(job('b'))
+    first.accept()
+    await clock.settle()
+    pool.pump()
+    first.accept()
+    await clock.advance(2000)
+    expect([pool.queued, pool.unfinished, clock.timers]).toEqual([0, 0, 0])
+  })
+})
+
+describe('a strategy', () => {
+  const share = (strategy: StrategyName, count: number): number[] => {
+    const { pool, links } = setUp({ links: [1, 2, 3], strategy })
+    for (let at = 0; at < count; at++) void pool.send(job(`m${at}`, { preferred: 99 }))
+    return links.map(link => link.written.length)
+  }
+
+  test('least_loaded takes the link with the most of its window free', () => {
+    expect(share('least_loaded', 30)).toEqual([10, 10, 10])
+  })
+
+  test('round_robin takes links in turn', () => {
+    expect(share('round_robin', 31)).toEqual([11, 10, 10])
+  })
+
+  test('weighted shares by weight', () => {
+    expect(share('weighted', 60)).toEqual([10, 20, 30])
+  })
+
+  test('priority takes the first link that has room', () => {
+    expect(share('priority', 120)).toEqual([100, 20, 0])
+  })
+})
