@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '../clock.ts'
 import { type Answer, type Carrier, isRetryable, type PartResult, type Unsent } from './carrier.ts'
+import type { Health } from './health.ts'
 import type { Strategy } from './strategy.ts'
 
 /** A message as a pool sees it: some parts for one destination. */
@@ -15,11 +16,13 @@ export interface Job<Pdu, Link> {
   readonly destination: string
 }
 
-export interface PoolOptions<Link> {
+export interface PoolOptions<Link extends { readonly name: string }> {
   readonly id: number
   readonly name: string
   readonly links: readonly Link[]
   readonly strategy: Strategy<Link>
+  /** Shared by all pools of the gateway: a link is as well in one as in another. */
+  readonly health: Health<Link>
   /** How long a message waits for room, and how long each further part waits for the one before it. */
   readonly queueTimeoutMs: number
   /** Messages that may wait; one more is told `queue_full` at once. */
@@ -150,7 +153,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   }
 
   #pick(sending: Sending<Pdu, Link>, now: number): Link | undefined {
-    const { links, strategy } = this.options
+    const { links, strategy, health } = this.options
     const { job } = sending
     const free = (each: Link): boolean =>
       each.room() > 0 &&
@@ -162,9 +165,15 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     const before = this.#routes.get(job.destination)?.link
     if (before?.bound() && before !== sending.refusedBy) return free(before) ? before : undefined
     const wanted = links.find(each => each.id === job.preferred)
-    if (wanted && free(wanted)) return wanted
+    if (wanted && free(wanted) && health.admits(wanted)) return wanted
     const open = links.filter(free)
-    return open.length > 0 ? strategy(open) : undefined
+    if (open.length === 0) return undefined
+    const well = open.filter(each => each !== wanted && health.admits(each))
+    if (well.length > 0) return strategy(well)
+    const back = open.filter(each => !health.ejected(each))
+    if (back.length > 0) return strategy(back)
+    // A link that is set aside is better than none, but not than one that is only busy.
+    return links.some(each => each.bound() && !health.ejected(each)) ? undefined : strategy(open)
   }
 
   #write(sending: Sending<Pdu, Link>, link: Link, now: number): void {
@@ -187,6 +196,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   }
 
   #answered(sending: Sending<Pdu, Link>, part: number, link: Link, answer: Answer): void {
+    this.options.health.answered(link, answer)
     sending.open--
     if (answer.kind === 'accepted') sending.results[part] = { ...answer, link }
     else if (answer.kind === 'unknown') sending.results[part] = { ...answer, link }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Answer, Carrier } from '../../src/routing/carrier.ts'
+import { Health } from '../../src/routing/health.ts'
 import { type Job, Pool } from '../../src/routing/pool.ts'
 import { createStrategy, type StrategyName } from '../../src/routing/strategy.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -58,6 +59,7 @@ function setUp({
     queueTimeoutMs,
     queueMax,
     clock,
+    health: new Health<HandLink>({ clock }),
   })
   return { clock, pool, links: all, first: all[0] as HandLink, second: all[1] as HandLink }
 }
@@ -277,6 +279,54 @@ describe('a pool', () => {
     first.accept()
     await clock.advance(2000)
     expect([pool.queued, pool.unfinished, clock.timers]).toEqual([0, 0, 0])
+  })
+})
+
+describe('a link that answers badly', () => {
+  /** Sends `count` messages that ask for link 1; says which links they went to. */
+  const go = async ({ pool, links, clock }: ReturnType<typeof setUp>, count: number, answers: Answer[]) => {
+    const before = links.map(link => link.written.length)
+    for (let at = 0; at < count; at++) {
+      void pool.send(job('m'.concat(String(at))))
+      for (const [index, link] of links.entries()) {
+        while (link.open > 0) link.answer(answers[index] ?? { kind: 'accepted', messageId: 'id' })
+      }
+      await clock.settle()
+    }
+    return links.map((link, index) => link.written.length - (before[index] ?? 0))
+  }
+  const lost: Answer = { kind: 'unknown', reason: 'timeout' }
+
+  test('is set aside while another does well, and returns slowly', async () => {
+    const world = setUp({ links: [1, 2] })
+    expect(await go(world, 20, [lost])).toEqual([20, 0])
+    expect(await go(world, 50, [])).toEqual([0, 50])
+    await world.clock.advance(10_000)
+    const [few = 0] = await go(world, 50, [])
+    expect(few).toBeGreaterThan(2)
+    expect(few).toBeLessThan(10)
+    await world.clock.advance(30_000)
+    expect(await go(world, 50, [])).toEqual([50, 0])
+  })
+
+  test('is set aside for longer each time it has not mended', async () => {
+    const world = setUp({ links: [1, 2] })
+    await go(world, 20, [lost])
+    await world.clock.advance(10_000 + 15_000)
+    await go(world, 60, [lost])
+    await world.clock.advance(15_000)
+    expect(await go(world, 20, [])).toEqual([0, 20])
+  })
+
+  test('is still used when there is no other', async () => {
+    const world = setUp()
+    await go(world, 20, [lost])
+    expect(await go(world, 20, [])).toEqual([20])
+  })
+
+  test('is not judged by what is wrong with messages, nor by throttling', async () => {
+    const world = setUp({ links: [1, 2] })
+    expect(await go(world, 40, [refused(INVALID_DESTINATION)])).toEqual([40, 0])
   })
 })
 
