@@ -1,0 +1,67 @@
+import { GatewayError } from '../errors.ts'
+import { type IpList, parseIpList } from '../ip_list.ts'
+
+export const EMAIL_MAX = 254
+export const PASSWORD_MIN = 6
+export const PASSWORD_MAX = 256
+export const APP_NAME_MAX = 64
+export const APP_SECRET_MIN = 8
+export const APP_SECRET_MAX = 256
+export const ALLOWED_IPS_MAX = 256
+
+const EMAIL = /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u
+const CONTROLS = /\p{Cc}/u
+
+const invalid = (text: string): GatewayError => new GatewayError('invalid', text)
+
+/** One spelling for each mailbox: without spaces around it, NFC, lower case. */
+export const normaliseEmail = (text: string): string => text.trim().normalize('NFC').toLowerCase()
+
+export function checkEmail(text: string): string {
+  const email = normaliseEmail(text)
+  if (email === '') throw invalid('email is required')
+  if (email.length > EMAIL_MAX || !EMAIL.test(email)) {
+    throw invalid(`email must look like name@example.com and have at most ${EMAIL_MAX} characters`)
+  }
+  return email
+}
+
+export function checkPassword(text: string): string {
+  if (text === '') throw invalid('password is required')
+  return within('password', text, PASSWORD_MIN, PASSWORD_MAX)
+}
+
+export function checkAppName(text: string): string {
+  const name = text.trim().normalize('NFC')
+  if (name === '') throw invalid('app_name is required')
+  if (CONTROLS.test(name)) throw invalid('app_name must have no control characters')
+  return within('app_name', name, 1, APP_NAME_MAX)
+}
+
+export function checkAppSecret(text: string): string {
+  if (text === '') throw invalid('app_secret is required')
+  return within('app_secret', text, APP_SECRET_MIN, APP_SECRET_MAX)
+}
+
+/** The list as it is kept; throws with the entries that are no network. */
+export function checkAllowedIps(entries: readonly string[]): readonly string[] {
+  if (entries.length > ALLOWED_IPS_MAX)
+    throw invalid(`allowed_ips must have at most ${ALLOWED_IPS_MAX} entries`)
+  const parsed = parseIpList(entries)
+  if ('problems' in parsed)
+    throw invalid(`allowed_ips: ${parsed.problems.map(one => one.message).join('; ')}`)
+  return entries.map(entry => entry.trim())
+}
+
+/** A list that was checked before it was stored. */
+export function storedIps(entries: readonly string[]): IpList {
+  const parsed = parseIpList(entries)
+  if ('problems' in parsed)
+    throw new Error(`allowed_ips in the user database: ${parsed.problems[0]?.message}`)
+  return parsed.list
+}
+
+function within(field: string, text: string, min: number, max: number): string {
+  if (text.length >= min && text.length <= max) return text
+  throw invalid(`${field} must have ${min} to ${max} characters`)
+}
