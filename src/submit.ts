@@ -8,7 +8,7 @@ import { type LinkDialect, type Prepared, prepare, submitSm } from './prepare.ts
 import type { PartResult } from './routing/carrier.ts'
 import type { Job } from './routing/pool.ts'
 import type { BodyInput } from './smpp/pdu.ts'
-import { type MessageStore, StoreError } from './store/store.ts'
+import { type Earlier, type MessageStore, StoreError } from './store/store.ts'
 
 /** A checked request to send, in domain terms; `http/` makes it from JSON. */
 export interface SendRequest {
@@ -60,12 +60,14 @@ export interface SendPool {
 /** Where a message goes, by the rules and the link it names; throws `refused` or `unknown_esme`. */
 export type Route = (message: FilterMessage) => SendPool
 
+export type SubmitStore = Pick<MessageStore, 'recall' | 'claim' | 'save' | 'fault'>
+
 export interface SubmitDependencies {
   readonly filters: Filters
   /** True when a link of this id is configured. */
   readonly hasEsme: (id: number) => boolean
   readonly route: Route
-  readonly store: MessageStore
+  readonly store: SubmitStore
   readonly ids: Ids
   readonly clock: Clock
   readonly partsMax: number
@@ -93,6 +95,9 @@ export function createSubmit(deps: SubmitDependencies): Submit {
     deps.licensed()
     if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
     const prepared = prepare(request, deps.partsMax, deps.reference)
+    const first =
+      request.idempotency && (await recall(store, request.appId, request.idempotency, clock.now()))
+    if (first) return first
     const described = describe(request, prepared, clock.now())
     await pass(filters, described)
     const pool = route(described)
@@ -100,10 +105,8 @@ export function createSubmit(deps: SubmitDependencies): Submit {
     if (fault !== undefined) throw new GatewayError('store_failed', `not sent: ${fault}`)
 
     const accepted = begin(request, prepared, ids, clock.now())
-    if (request.idempotency) {
-      const earlier = await claim(store, request, request.idempotency, accepted)
-      if (earlier) return earlier
-    }
+    const raced = request.idempotency && (await claim(store, request.idempotency, accepted))
+    if (raced) return raced
     const results = await pool.send({
       partCount: prepared.text.parts.length,
       pdu: (part, link) => submitSm(request, prepared, part, link, clock.now()),
@@ -177,25 +180,44 @@ function begin(
   }
 }
 
-/** Puts the key on disk before anything leaves; the first result when the key was used before. */
+type Idempotency = NonNullable<SendRequest['idempotency']>
+
+/** The first result under this key, if there is one. */
+async function recall(
+  store: SubmitStore,
+  appId: number,
+  { key, bodyHash }: Idempotency,
+  now: number,
+): Promise<Message | undefined> {
+  const earlier = await store.recall({ appId, key, bodyHash, expiresAt: now + KEY_MS }).catch(notSent)
+  return earlier && firstResult(earlier)
+}
+
+/** Puts the key on disk before anything leaves; the first result when another gateway was quicker. */
 async function claim(
-  store: MessageStore,
-  { appId }: SendRequest,
-  { key, bodyHash }: NonNullable<SendRequest['idempotency']>,
+  store: SubmitStore,
+  { key, bodyHash }: Idempotency,
   message: Message,
 ): Promise<Message | undefined> {
   const expiresAt = message.sentAt + KEY_MS
-  const claimed = await store.claim({ appId, key, bodyHash, expiresAt }, message).catch((error: unknown) => {
-    throw new GatewayError('store_failed', `not sent: ${publicWords(error)}`, error)
-  })
-  if (claimed.fresh) return undefined
-  if (!claimed.sameBody) throw keyReused()
-  if (claimed.message) return claimed.message
-  throw new GatewayError('not_found', 'this Idempotency-Key was used, and its message is no longer kept')
+  const claimed = await store
+    .claim({ appId: message.appId, key, bodyHash, expiresAt }, message)
+    .catch(notSent)
+  return claimed.fresh ? undefined : firstResult(claimed)
+}
+
+function firstResult({ sameBody, message }: Earlier): Message {
+  if (!sameBody) throw keyReused()
+  if (!message) throw new GatewayError('key_reused', 'the message of this Idempotency-Key is no longer kept')
+  if (message.state !== 'accepted') return message
+  throw new GatewayError(
+    'key_reused',
+    'a message with this Idempotency-Key is on its way: ask again for its result',
+  )
 }
 
 /** The outcome, on disk. Here the SMSC may have the message already: the words say so. */
-async function keep(store: MessageStore, message: Message): Promise<Message> {
+async function keep(store: SubmitStore, message: Message): Promise<Message> {
   try {
     return await store.save(message)
   } catch (error) {
@@ -206,6 +228,10 @@ async function keep(store: MessageStore, message: Message): Promise<Message> {
       error,
     )
   }
+}
+
+function notSent(error: unknown): never {
+  throw new GatewayError('store_failed', `not sent: ${publicWords(error)}`, error)
 }
 
 const publicWords = (error: unknown): string =>

@@ -19,14 +19,15 @@ export interface Job<Pdu, Link> {
 export interface PoolOptions<Link extends { readonly name: string }> {
   readonly id: number
   readonly name: string
-  readonly links: readonly Link[]
-  readonly strategy: Strategy<Link>
+  /** Changed when the configuration is read anew; what waits then goes by the new ones. */
+  links: readonly Link[]
+  strategy: Strategy<Link>
   /** Shared by all pools of the gateway: a link is as well in one as in another. */
   readonly health: Health<Link>
   /** How long a message waits for room, and how long each further part waits for the one before it. */
-  readonly queueTimeoutMs: number
+  queueTimeoutMs: number
   /** Messages that may wait; one more is told `queue_full` at once. */
-  readonly queueMax: number
+  queueMax: number
   readonly clock: Clock
 }
 

@@ -16,6 +16,9 @@ export interface MessageStore {
    */
   claim(claim: Claim, message: Message): Promise<Claimed>
 
+  /** What stands under a key that is taken and not yet expired; writes nothing. Asked before filters and rules. */
+  recall(claim: Claim): Promise<Earlier | undefined>
+
   /**
    * Writes the outcome of a send: a new message, or the outcome of one that was claimed. Counts it in the
    * totals and in its campaign, exactly once. Receipts that came before are applied in the same commit; the
@@ -74,10 +77,14 @@ export interface Claim {
   readonly expiresAt: number
 }
 
-export type Claimed =
-  | { readonly fresh: true }
-  /** `message` is undefined when it was swept before its key. */
-  | { readonly fresh: false; readonly sameBody: boolean; readonly message: Message | undefined }
+export type Claimed = { readonly fresh: true } | Earlier
+
+export interface Earlier {
+  readonly fresh: false
+  readonly sameBody: boolean
+  /** Undefined when it was swept before its key. */
+  readonly message: Message | undefined
+}
 
 export interface StoredReceipt {
   readonly account: string

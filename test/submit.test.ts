@@ -1,0 +1,293 @@
+import { describe, expect, test } from 'bun:test'
+import { systemRandom } from '../src/clock.ts'
+import { GatewayError } from '../src/errors.ts'
+import type { FilterMessage, Verdict } from '../src/filters/filter.ts'
+import { createIds } from '../src/ids.ts'
+import type { Message } from '../src/message.ts'
+import type { PartResult } from '../src/routing/carrier.ts'
+import type { Job } from '../src/routing/pool.ts'
+import type { BodyInput } from '../src/smpp/pdu.ts'
+import { type Claim, StoreError } from '../src/store/store.ts'
+import { createSubmit, type SendLink, type SendRequest, type SubmitStore, taken } from '../src/submit.ts'
+import { TurnedClock } from './support/clock.ts'
+
+const link: SendLink = { id: 1, name: 'one', account: 'smsc:2775/me', shortCodeTon: 3, shortCodeNpi: 0 }
+
+const request: SendRequest = {
+  appId: 1,
+  appName: 'default',
+  esme: 1,
+  source: '+123456789',
+  destination: '+987654321',
+  text: 'Hello world',
+  transactionId: 'tx-001',
+  campaign: 'app-1',
+  encoding: 'auto',
+  flash: false,
+  registeredDelivery: true,
+  priority: 0,
+  validitySeconds: undefined,
+  scheduleAt: undefined,
+  idempotency: undefined,
+}
+
+const keyed = (key: string, body = 1): SendRequest => ({
+  ...request,
+  idempotency: { key, bodyHash: new Uint8Array([body]) },
+})
+
+/** The story with everything around it in the test's hand; `told` is what happened, in order. */
+function setUp({
+  verdict = (): Verdict => ({ pass: true }),
+  results = undefined as ((parts: number) => PartResult<SendLink>[]) | undefined,
+  storeFault = undefined as string | undefined,
+  saveFails = false,
+  licensed = true,
+} = {}) {
+  const told: string[] = []
+  const seen: FilterMessage[] = []
+  const pdus: BodyInput<'submit_sm'>[] = []
+  const kept = new Map<string, { claim: Claim; message: Message }>()
+  const clock = new TurnedClock()
+  const store: SubmitStore = {
+    recall: async claim => {
+      const first = kept.get(claim.key)
+      if (!first) return undefined
+      return { fresh: false, sameBody: first.claim.bodyHash[0] === claim.bodyHash[0], message: first.message }
+    },
+    claim: async (claim, message) => {
+      told.push('claim')
+      kept.set(claim.key, { claim, message })
+      return { fresh: true }
+    },
+    save: async message => {
+      told.push('save')
+      if (saveFails) throw new StoreError('the disk is full')
+      for (const entry of kept.values()) if (entry.message.id === message.id) entry.message = message
+      return message
+    },
+    fault: () => storeFault,
+  }
+  const submit = createSubmit({
+    filters: {
+      check: message => {
+        told.push('filters')
+        seen.push(message)
+        return verdict()
+      },
+    },
+    hasEsme: id => id === 1,
+    route: () => {
+      told.push('route')
+      return {
+        send: async (job: Job<BodyInput<'submit_sm'>, SendLink>) => {
+          told.push('send')
+          for (let part = 0; part < job.partCount; part++) pdus.push(job.pdu(part, link))
+          const ids = (part: number) => ({ kind: 'accepted', messageId: `id-${part}`, link }) as const
+          return results?.(job.partCount) ?? Array.from({ length: job.partCount }, (_, part) => ids(part))
+        },
+      }
+    },
+    store,
+    ids: createIds(clock, systemRandom),
+    clock,
+    partsMax: 10,
+    reference: () => 7,
+    licensed: () => {
+      if (!licensed) throw new GatewayError('licence_expired', 'license expired')
+    },
+  })
+  return { submit, told, seen, pdus, clock }
+}
+
+const errorOf = async (send: Promise<unknown>): Promise<GatewayError> => {
+  const error = await send.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof GatewayError)) throw new Error(`no GatewayError: ${String(error)}`)
+  return error
+}
+
+describe('a send', () => {
+  test('goes through filters, rules and pool, and is answered once its outcome is stored', async () => {
+    const { submit, told, seen, pdus } = setUp()
+    const message = await submit(request)
+    expect(told).toEqual(['filters', 'route', 'send', 'save'])
+    expect(message.state).toBe('submitted')
+    expect(taken(message)).toBe(true)
+    expect(message.parts).toEqual([{ state: 'submitted', smscId: 'id-0', account: 'smsc:2775/me', error: 0 }])
+    expect(seen[0]).toMatchObject({
+      source: '123456789',
+      destination: '987654321',
+      encoding: 'gsm7',
+      parts: 1,
+    })
+    expect(pdus[0]).toMatchObject({
+      source_addr_ton: 1,
+      source_addr_npi: 1,
+      destination_addr: '987654321',
+      registered_delivery: 1,
+      data_coding: 0,
+      esm_class: 0,
+    })
+  })
+
+  test('of a long text is one submit_sm a part, joined by its header', async () => {
+    const { submit, pdus } = setUp()
+    const message = await submit({ ...request, text: 'x'.repeat(307) })
+    expect(message.parts.map(part => part.smscId)).toEqual(['id-0', 'id-1', 'id-2'])
+    expect(pdus.map(pdu => [pdu.esm_class, [...(pdu.short_message ?? []).slice(0, 6)]])).toEqual([
+      [0x40, [5, 0, 3, 7, 3, 1]],
+      [0x40, [5, 0, 3, 7, 3, 2]],
+      [0x40, [5, 0, 3, 7, 3, 3]],
+    ])
+  })
+
+  test('writes short codes as its link does, names with TON 5, times as SMPP does', async () => {
+    const { submit, pdus } = setUp()
+    await submit({
+      ...request,
+      source: 'My Shop',
+      destination: '4444',
+      priority: 2,
+      validitySeconds: 90_061,
+      scheduleAt: Date.UTC(2026, 1, 3, 4, 5, 6),
+      registeredDelivery: false,
+    })
+    expect(pdus[0]).toMatchObject({
+      source_addr: 'My Shop',
+      source_addr_ton: 5,
+      source_addr_npi: 0,
+      dest_addr_ton: 3,
+      dest_addr_npi: 0,
+      priority_flag: 2,
+      validity_period: '000001010101000R',
+      schedule_delivery_time: '260203040506000+',
+      registered_delivery: 0,
+    })
+  })
+
+  test.each([
+    ['an empty sender', { source: '' }, 'source must be'],
+    ['a name as destination', { destination: 'SHOP' }, 'destination must be'],
+    ['eleven parts', { text: 'x'.repeat(1531) }, 'message: needs 11 parts'],
+    ['half a surrogate pair', { text: '\ud800' }, 'message:'],
+    ['Cyrillic as gsm7', { text: 'ж', encoding: 'gsm7' as const }, 'message:'],
+  ])(
+    'that cannot be is refused with its reason, and nothing is asked or sent: %s',
+    async (_, wrong, text) => {
+      const { submit, told } = setUp()
+      const error = await errorOf(submit({ ...request, ...wrong }))
+      expect(error.code).toBe('invalid')
+      expect(error.publicText).toStartWith(text)
+      expect(told).toEqual([])
+    },
+  )
+
+  test('that a filter refuses goes nowhere', async () => {
+    const { submit, told } = setUp({ verdict: () => ({ pass: false, filter: 'premium', reason: 'costly' }) })
+    const error = await errorOf(submit(request))
+    expect([error.code, error.publicText]).toEqual(['refused', 'rejected by filter "premium": costly'])
+    expect(told).toEqual(['filters'])
+  })
+
+  test('to an unknown esme, or without a valid licence, goes nowhere', async () => {
+    expect((await errorOf(setUp().submit({ ...request, esme: 9 }))).code).toBe('unknown_esme')
+    expect((await errorOf(setUp({ licensed: false }).submit(request))).code).toBe('licence_expired')
+  })
+
+  test('is not written while the store cannot keep it', async () => {
+    const { submit, told } = setUp({ storeFault: 'the disk is full' })
+    const error = await errorOf(submit(request))
+    expect([error.code, error.publicText]).toEqual(['store_failed', 'not sent: the disk is full'])
+    expect(told).not.toContain('send')
+  })
+
+  test('whose outcome could not be stored is no success, and says that the SMSC has it', async () => {
+    const { submit } = setUp({ saveFails: true })
+    const error = await errorOf(submit(request))
+    expect(error.code).toBe('store_failed')
+    expect(error.publicText).toBe(
+      'the SMSC took the message, but its outcome could not be stored: the disk is full',
+    )
+  })
+
+  test('that the SMSC refuses is failed, with the name and code of its error', async () => {
+    const { submit } = setUp({ results: () => [{ kind: 'refused', status: 0x0b, link }] })
+    const message = await submit(request)
+    expect([message.state, message.error, taken(message)]).toEqual([
+      'failed',
+      'SMSC refused with ESME_RINVDSTADR (0x0B)',
+      false,
+    ])
+    expect(message.parts[0]?.error).toBe(0x0b)
+  })
+
+  test('that was written and not answered is unknown, and says that it is not sent again', async () => {
+    const { submit } = setUp({ results: () => [{ kind: 'unknown', reason: 'timeout', link }] })
+    const message = await submit(request)
+    expect([message.state, taken(message)]).toEqual(['unknown', false])
+    expect(message.error).toContain('no submit_sm_resp in time')
+  })
+
+  test('of which one part was refused says which, and keeps the ids of the others', async () => {
+    const { submit } = setUp({
+      results: () => [
+        { kind: 'accepted', messageId: 'a', link },
+        { kind: 'refused', status: 0x45, link },
+        { kind: 'unsent', reason: 'abandoned' },
+      ],
+    })
+    const message = await submit({ ...request, text: 'x'.repeat(307) })
+    expect([message.state, message.error]).toEqual([
+      'failed',
+      'SMSC refused with ESME_RSUBMITFAIL (0x45) for part 2 of 3',
+    ])
+    expect(message.parts.map(part => part.state)).toEqual(['submitted', 'failed', 'failed'])
+  })
+
+  test('that the SMSC took without naming an id counts as taken', async () => {
+    const { submit } = setUp({ results: () => [{ kind: 'accepted', messageId: '', link }] })
+    expect(taken(await submit(request))).toBe(true)
+  })
+})
+
+describe('an idempotency key', () => {
+  test('is stored before the first part leaves', async () => {
+    const { submit, told } = setUp()
+    await submit(keyed('k'))
+    expect(told).toEqual(['filters', 'route', 'claim', 'send', 'save'])
+  })
+
+  test('answers the first result and sends nothing, even where a filter would refuse by now', async () => {
+    let verdict: Verdict = { pass: true }
+    const world = setUp({ verdict: () => verdict })
+    const first = await world.submit(keyed('k'))
+    verdict = { pass: false, filter: 'late', reason: '' }
+    world.told.length = 0
+    expect((await world.submit(keyed('k'))).id).toBe(first.id)
+    expect(world.told).toEqual([])
+  })
+
+  test('lets a second caller wait for the first result', async () => {
+    const { submit, told } = setUp()
+    const [one, two] = await Promise.all([submit(keyed('k')), submit(keyed('k'))])
+    expect(one.id).toBe(two.id)
+    expect(told.filter(word => word === 'send')).toHaveLength(1)
+  })
+
+  test('with another body is refused, at once and later', async () => {
+    const { submit } = setUp()
+    const first = submit(keyed('k', 1))
+    expect((await errorOf(submit(keyed('k', 2)))).code).toBe('key_reused')
+    await first
+    expect((await errorOf(submit(keyed('k', 2)))).code).toBe('key_reused')
+  })
+
+  test('of one app says nothing to another', async () => {
+    const { submit, told } = setUp()
+    await Promise.all([submit(keyed('k')), submit({ ...keyed('k', 2), appId: 2 })])
+    expect(told.filter(word => word === 'send')).toHaveLength(2)
+  })
+})
