@@ -1,0 +1,146 @@
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../errors.ts'
+import {
+  expiresAt,
+  isSignedBy,
+  parseLicence,
+  readPublicKey,
+  signLicence,
+  writePublicKey,
+} from '../licence/document.ts'
+
+const USAGE = `sms-proxy license keygen [--out FILE]
+    makes a key pair: the private key in FILE (licence.key), the public key on the screen
+sms-proxy license sign --key FILE --company NAME --valid-until YYYY-MM-DD
+                       [--max-connections N] [--max-tps N]
+    writes a signed licence to the standard output; 0, the default, is no limit
+sms-proxy license show FILE [--public-key KEY]
+    shows a licence, and whether KEY signed it
+`
+
+/** A mistake of the caller's; the text says how to mend it. */
+class UsageError extends Error {}
+
+/** `argv` follows the word `license`. Answers the exit code: 0, 1 (it did not work), 2 (asked wrongly). */
+export async function licence(argv: string[]): Promise<number> {
+  const [command, ...rest] = argv
+  try {
+    if (command === 'keygen') return await keygen(rest)
+    if (command === 'sign') return await signOne(rest)
+    if (command === 'show') return await show(rest)
+    if (command === 'help' || command === '--help' || command === '-h') {
+      process.stdout.write(USAGE)
+      return 0
+    }
+    throw new UsageError(command === undefined ? 'what shall be done?' : `there is no "license ${command}"`)
+  } catch (error) {
+    const usage = error instanceof UsageError || isParseArgsError(error)
+    process.stderr.write(
+      `${error instanceof Error ? error.message : String(error)}\n${usage ? `\n${USAGE}` : ''}`,
+    )
+    return usage ? 2 : 1
+  }
+}
+
+async function keygen(argv: string[]): Promise<number> {
+  const { values } = parseArgs({ args: argv, options: { out: { type: 'string', default: 'licence.key' } } })
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  try {
+    // `wx`: a key that is overwritten takes every licence it signed with it.
+    await writeFile(values.out, privateKey.export({ format: 'pem', type: 'pkcs8' }), {
+      flag: 'wx',
+      mode: 0o600,
+    })
+  } catch (error) {
+    throw new Error(
+      codeOf(error) === 'EEXIST'
+        ? `${values.out} exists and was left as it is: name another file with --out`
+        : `${values.out} cannot be written: ${codeOf(error)}`,
+    )
+  }
+  process.stderr.write(`the private key is in ${values.out}: keep it safe; license.public_key is\n`)
+  process.stdout.write(`${writePublicKey(publicKey)}\n`)
+  return 0
+}
+
+async function signOne(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      key: { type: 'string' },
+      company: { type: 'string' },
+      'valid-until': { type: 'string' },
+      'max-connections': { type: 'string', default: '0' },
+      'max-tps': { type: 'string', default: '0' },
+    },
+  })
+  const { key, company, 'valid-until': valid_until } = values
+  if (key === undefined || company === undefined || valid_until === undefined) {
+    throw new UsageError('--key, --company and --valid-until are needed')
+  }
+  const signed = signLicence(
+    {
+      company,
+      valid_until,
+      max_connections: count('--max-connections', values['max-connections']),
+      max_tps: count('--max-tps', values['max-tps']),
+    },
+    await readPrivateKey(key),
+  )
+  if (expiresAt(signed) <= Date.now()) process.stderr.write(`note: ${valid_until} is past\n`)
+  process.stdout.write(`${JSON.stringify(signed, null, 2)}\n`)
+  return 0
+}
+
+async function show(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { 'public-key': { type: 'string' } },
+  })
+  const [file, ...others] = positionals
+  if (file === undefined || others.length > 0) throw new UsageError('name one licence file')
+  const signed = parseLicence(await read(file))
+  const publicKey = values['public-key']
+  const good = publicKey === undefined ? undefined : isSignedBy(signed, readPublicKey(publicKey))
+  const limit = (value: number): string => (value === 0 ? 'no limit' : String(value))
+  const over = expiresAt(signed) <= Date.now() ? ' (past)' : ''
+  process.stdout.write(`company          ${signed.company}
+valid_until      ${signed.valid_until}${over}
+max_connections  ${limit(signed.max_connections)}
+max_tps          ${limit(signed.max_tps)}
+signature        ${good === undefined ? 'not checked: no --public-key' : good ? 'good' : 'NOT of this key'}
+`)
+  return good === false ? 1 : 0
+}
+
+function count(option: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw new UsageError(`${option} "${text}" is not a whole number`)
+}
+
+async function readPrivateKey(file: string): Promise<KeyObject> {
+  const pem = await read(file)
+  let key: KeyObject | undefined
+  try {
+    key = createPrivateKey({ key: pem, format: 'pem' })
+  } catch {}
+  if (key?.asymmetricKeyType === 'ed25519') return key
+  throw new GatewayError(
+    'invalid',
+    `${file} is not an Ed25519 private key in PEM, as "license keygen" makes it`,
+  )
+}
+
+async function read(file: string): Promise<Buffer> {
+  return await readFile(file).catch((error: unknown) => {
+    throw new Error(`${file} cannot be read: ${codeOf(error)}`)
+  })
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error)
+
+const isParseArgsError = (error: unknown): boolean => codeOf(error).startsWith('ERR_PARSE_ARGS')

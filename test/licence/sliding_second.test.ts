@@ -1,0 +1,58 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { SlidingSecond } from '../../src/licence/sliding_second.ts'
+import { TurnedClock } from '../support/clock.ts'
+
+test('the one past the limit waits until the oldest is a second old', () => {
+  const clock = new TurnedClock()
+  const second = new SlidingSecond(clock, 2)
+  expect(second.take()).toBe(true)
+  clock.skip(300)
+  expect(second.take()).toBe(true)
+  expect(second.waitMs()).toBe(700)
+  expect(second.take()).toBe(false)
+  clock.skip(700)
+  expect(second.waitMs()).toBe(0)
+  expect(second.take()).toBe(true)
+  expect(second.waitMs()).toBe(300)
+})
+
+test('0 is no limit', () => {
+  const second = new SlidingSecond(new TurnedClock(), 0)
+  for (let i = 0; i < 1000; i++) expect(second.take()).toBe(true)
+  expect(second.waitMs()).toBe(0)
+})
+
+test('a new limit counts what the last second took', () => {
+  const clock = new TurnedClock()
+  const second = new SlidingSecond(clock, 3)
+  for (let i = 0; i < 3; i++) second.take()
+  second.setLimit(5)
+  expect([second.take(), second.take(), second.take()]).toEqual([true, true, false])
+  clock.skip(400)
+  second.setLimit(2)
+  expect(second.waitMs()).toBe(600)
+  second.setLimit(0)
+  expect(second.take()).toBe(true)
+})
+
+test('no sliding second has more than the limit, and none waits longer than it must', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 20 }),
+      fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 400, noNaN: true })), { maxLength: 300 }),
+      (limit, gaps) => {
+        const clock = new TurnedClock()
+        const second = new SlidingSecond(clock, limit)
+        const taken: number[] = []
+        for (const gap of gaps) {
+          clock.skip(gap)
+          const now = clock.monotonic()
+          const lastSecond = taken.filter(at => at + 1000 > now).length
+          expect(second.take()).toBe(lastSecond < limit)
+          if (lastSecond < limit) taken.push(now)
+        }
+      },
+    ),
+  )
+})
