@@ -149,6 +149,15 @@ export type DataSm = PduOf<'data_sm'>
 export type BindRequest = PduOf<'bind_receiver' | 'bind_transmitter' | 'bind_transceiver'>
 
 export const COMMANDS = Object.keys(PDUS) as Command[]
+
+/** The response of each request that has one. */
+export const RESPONSES: Readonly<Record<string, Response | undefined>> = Object.fromEntries(
+  COMMANDS.filter(command => `${command}_resp` in PDUS).map(command => [
+    command,
+    `${command}_resp` as Response,
+  ]),
+)
+
 const BY_ID: ReadonlyMap<number, Command> = new Map(COMMANDS.map(command => [PDUS[command].id, command]))
 
 export const commandOf = (id: number): Command | undefined => BY_ID.get(id)

@@ -1,0 +1,420 @@
+import { decode, encode, headerOf } from './codec.ts'
+import { FramingError, PduError } from './error.ts'
+import { Framer } from './framer.ts'
+import type { Transport } from './outbox.ts'
+import { Outbox } from './outbox.ts'
+import type { BodyInput, Command, Pdu, Request, Response } from './pdu.ts'
+import { commandOf, isResponseId, RESPONSES } from './pdu.ts'
+import type { Role, SessionState } from './state.ts'
+import { boundBy, isAllowed } from './state.ts'
+import { STATUS, statusName } from './status.ts'
+import type { Pending, Reply } from './window.ts'
+import { Window } from './window.ts'
+
+/** What is used of a clock. */
+export interface SessionClock {
+  /** Milliseconds; never goes back. */
+  monotonic(): number
+  /** Runs `task` once after `delayMs`; the answer calls it off. */
+  after(delayMs: number, task: () => void): () => void
+  /** Runs `task` at the end of this turn of the loop. */
+  soon(task: () => void): void
+}
+
+export interface Log {
+  debug(fields: object, text: string): void
+  info(fields: object, text: string): void
+  warn(fields: object, text: string): void
+  error(fields: object, text: string): void
+}
+
+export interface SessionOptions {
+  readonly role: Role
+  /** Requests without an answer at most; bind, unbind and enquire_link come on top. */
+  readonly window: number
+  readonly responseTimeoutMs: number
+  /** Nothing received for so long: ask. 0: never. */
+  readonly enquireLinkMs: number
+  /** Inbound requests whose answer is not known yet, at most. */
+  readonly inboundMax?: number
+  /** Octets that the peer has not read yet, at most; past it the session ends. */
+  readonly outputBytesMax?: number
+  /** Timed out requests that are remembered for a late response. */
+  readonly lateMax?: number
+}
+
+/** A `command_status`, or one with a body; undefined answers nothing. */
+export type Answer = number | { readonly status: number; readonly body: BodyInput<Response> } | undefined
+
+export interface SessionEvents {
+  /**
+   * A request that is allowed in the present state, save enquire_link and unbind, which the session answers.
+   * What it throws is answered as a temporary error.
+   */
+  request(pdu: Pdu, session: Session): Answer | Promise<Answer>
+  /** A slot of the window came free. */
+  room?(session: Session): void
+  /** A response came after its request had timed out. */
+  late?(tag: unknown, pdu: Pdu, session: Session): void
+  /** Once, after every pending request was told what became of it. */
+  closed(reason: string, session: Session): void
+}
+
+/**
+ * A receipt takes some 150 octets and Bun reads up to 512 KiB at once: a full read fits. Past the bound we
+ * answer with an error that means "later" and keep reading, because the answers to our own requests and the
+ * peer's enquire_link come in on the same stream.
+ */
+const INBOUND_MAX = 8192
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024
+const LATE_MAX = 10_000
+
+/** One SMPP session over one connection, for either end (SMPP 3.4 §2). */
+export class Session {
+  #state: SessionState = 'open'
+  #leaving: 'no' | 'unbinding' | 'closing' = 'no'
+  #inbound = 0
+  #receivedAt: number
+  #closingReason = ''
+  readonly #framer = new Framer()
+  readonly #outbox: Outbox
+  readonly #window: Window
+  readonly #inboundMax: number
+  readonly #outputBytesMax: number
+  readonly #timers = { deadline: idle, enquire: idle, leave: idle }
+  #deadlineSet = false
+  #quiet: (() => void) | undefined
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly options: SessionOptions,
+    private readonly events: SessionEvents,
+    private readonly clock: SessionClock,
+    private readonly log: Log,
+  ) {
+    this.#window = new Window(options.window, options.lateMax ?? LATE_MAX)
+    this.#inboundMax = options.inboundMax ?? INBOUND_MAX
+    this.#outputBytesMax = options.outputBytesMax ?? OUTPUT_BYTES_MAX
+    this.#outbox = new Outbox(transport, clock.soon, () => this.#emptied())
+    this.#receivedAt = clock.monotonic()
+    this.#watchIdle(options.enquireLinkMs)
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** Requests that the window takes now; 0 once the session is on its way out. */
+  get room(): number {
+    return this.#leaving === 'no' && this.#state !== 'closed' ? this.#window.room : 0
+  }
+
+  /** Requests in the window without an answer. */
+  get inFlight(): number {
+    return this.#window.inFlight
+  }
+
+  resize(window: number): void {
+    this.#window.size = window
+  }
+
+  /** Sends a request and answers what became of it. With no room it is `unwritten`. Throws a PduError. */
+  request<C extends Request>(command: C, body: BodyInput<C>, tag?: unknown): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.send(command, body, tag, resolve)
+      } catch (error) {
+        reject(error)
+      }
+    })
+  }
+
+  /** The same with a callback, for the path where every promise counts. */
+  send<C extends Request>(
+    command: C,
+    body: BodyInput<C>,
+    tag: unknown,
+    settle: (reply: Reply) => void,
+  ): void {
+    const counted = command !== 'enquire_link' && command !== 'unbind' && boundBy(command) === undefined
+    if (this.#state === 'closed' || (counted && this.room === 0)) settle({ kind: 'unwritten' })
+    else this.#send(command, body, tag, counted, settle)
+  }
+
+  #send<C extends Request>(
+    command: C,
+    body: BodyInput<C>,
+    tag: unknown,
+    counted: boolean,
+    settle: (reply: Reply) => void,
+  ): void {
+    const sequence = this.#window.nextSequence()
+    const position = this.#outbox.position
+    encode(this.#outbox.writer, command, body, sequence)
+    const deadline = this.clock.monotonic() + this.options.responseTimeoutMs
+    this.#window.add({ command, sequence, deadline, position, counted, tag, settle })
+    if (!this.#deadlineSet) this.#watchDeadline(this.options.responseTimeoutMs)
+    this.#appended()
+  }
+
+  /** Sends a PDU that has no response: outbind, alert_notification, generic_nack. */
+  notify<C extends Exclude<Command, Request | Response>>(command: C, body: BodyInput<C>): void {
+    this.#write(command, body, this.#window.nextSequence(), STATUS.ESME_ROK)
+  }
+
+  /** Octets from the peer, in any split. */
+  received(chunk: Uint8Array): void {
+    if (this.#state === 'closed') return
+    this.#receivedAt = this.clock.monotonic()
+    try {
+      this.#framer.push(chunk, this.#take)
+    } catch (error) {
+      if (!(error instanceof FramingError)) throw error
+      this.log.warn({ reason: error.message }, 'SMPP framing lost')
+      this.#write('generic_nack', {}, 0, STATUS.ESME_RINVCMDLEN)
+      this.#closeSoon(error.message)
+    }
+  }
+
+  /** The transport takes octets again. */
+  drained(): void {
+    if (this.#state !== 'closed') this.#outbox.drained()
+  }
+
+  /** The transport is gone, or shall be: pending requests are told, then `events.closed`. */
+  close(reason: string): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    for (const cancel of Object.values(this.#timers)) cancel()
+    this.transport.close()
+    const taken = this.#outbox.taken
+    for (const pending of this.#window.drop())
+      pending.settle(
+        pending.position >= taken ? { kind: 'unwritten' } : { kind: 'unknown', reason: 'closed' },
+      )
+    this.#quiet?.()
+    this.events.closed(reason, this)
+  }
+
+  /**
+   * Takes no more requests, waits up to `drainMs` for those in flight (both ways), unbinds, closes.
+   * Resolves when it is closed.
+   */
+  async unbind(drainMs: number, reason: string): Promise<void> {
+    if (this.#state === 'closed' || this.#leaving !== 'no') return
+    this.#leaving = 'unbinding'
+    if (!this.#isQuiet()) {
+      await new Promise<void>(resolve => {
+        this.#quiet = resolve
+        this.#timers.leave = this.clock.after(drainMs, resolve)
+      })
+      this.#timers.leave()
+    }
+    if (this.#state !== 'open') await this.request('unbind', {})
+    this.close(reason)
+  }
+
+  #isQuiet(): boolean {
+    return this.#window.inFlight === 0 && this.#inbound === 0
+  }
+
+  #settled(): void {
+    if (this.#quiet && this.#isQuiet()) this.#quiet()
+  }
+
+  readonly #take = (frame: Uint8Array): void => {
+    if (this.#state === 'closed' || this.#leaving === 'closing') return
+    let pdu: Pdu
+    try {
+      pdu = decode(frame)
+    } catch (error) {
+      if (!(error instanceof PduError)) throw error
+      this.#unreadable(frame, error)
+      return
+    }
+    if (pdu.command === 'generic_nack' || pdu.command.endsWith('_resp')) this.#response(pdu)
+    else this.#request(pdu)
+  }
+
+  /** A body that cannot be read is answered, never a reason to close (SMPP 3.4 §3.2, §4.3). */
+  #unreadable(frame: Uint8Array, error: PduError): void {
+    const { id, status, sequence } = headerOf(frame)
+    this.log.warn({ command_id: id, sequence, reason: error.message }, 'SMPP PDU refused')
+    const command = commandOf(id)
+    if (!isResponseId(id)) {
+      const response = command && RESPONSES[command]
+      this.#write(response ?? 'generic_nack', {}, sequence, error.status)
+      return
+    }
+    const pending = command && this.#window.take(sequence, command)
+    if (!pending) return
+    // An error is told by the header alone.
+    if (status === STATUS.ESME_ROK) pending.settle({ kind: 'unknown', reason: 'unreadable' })
+    else pending.settle({ kind: 'response', pdu: nack(sequence, status) })
+    this.#freed(pending)
+  }
+
+  #response(pdu: Pdu): void {
+    const pending = this.#window.take(pdu.sequence_number, pdu.command)
+    if (!pending) {
+      this.#unmatched(pdu)
+      return
+    }
+    const bound = boundBy(pending.command)
+    if (bound && pdu.command_status === STATUS.ESME_ROK && pdu.command !== 'generic_nack') this.#state = bound
+    pending.settle({ kind: 'response', pdu })
+    this.#freed(pending)
+  }
+
+  #unmatched(pdu: Pdu): void {
+    const late = this.#window.takeLate(pdu.sequence_number, pdu.command)
+    if (late) {
+      this.events.late?.(late.tag, pdu, this)
+      return
+    }
+    const { command, sequence_number: sequence, command_status } = pdu
+    this.log.warn({ command, sequence, status: statusName(command_status) }, 'SMPP response to nothing')
+  }
+
+  #freed(pending: Pending): void {
+    if (!pending.counted) return
+    this.#settled()
+    this.events.room?.(this)
+  }
+
+  #request(pdu: Pdu): void {
+    const { command, sequence_number: sequence } = pdu
+    if (!isAllowed(this.options.role, this.#state, command)) {
+      const again = boundBy(command) !== undefined && this.#state !== 'open'
+      this.#answer(pdu, again ? STATUS.ESME_RALYBND : STATUS.ESME_RINVBNDSTS)
+    } else if (command === 'enquire_link') this.#write('enquire_link_resp', {}, sequence, STATUS.ESME_ROK)
+    else if (command === 'unbind') {
+      this.#write('unbind_resp', {}, sequence, STATUS.ESME_ROK)
+      this.#closeSoon('unbound by the peer')
+    } else if (this.#inbound >= this.#inboundMax) this.#answer(pdu, this.#later())
+    else this.#handle(pdu)
+  }
+
+  #handle(pdu: Pdu): void {
+    let answer: Promise<Answer>
+    try {
+      const given = this.events.request(pdu, this)
+      if (!(given instanceof Promise)) {
+        this.#answer(pdu, given)
+        return
+      }
+      answer = given
+    } catch (error) {
+      this.#failed(pdu, error)
+      return
+    }
+    this.#inbound++
+    answer
+      .then(value => this.#answer(pdu, value))
+      .catch((error: unknown) => this.#failed(pdu, error))
+      .finally(() => {
+        this.#inbound--
+        this.#settled()
+      })
+  }
+
+  #failed(pdu: Pdu, error: unknown): void {
+    this.log.error({ command: pdu.command, sequence: pdu.sequence_number, err: error }, 'SMPP request failed')
+    this.#answer(pdu, this.#later())
+  }
+
+  /** What tells the peer to try again: an SMSC throttles, an ESME has a temporary error (§5.1.3). */
+  #later(): number {
+    return this.options.role === 'smsc' ? STATUS.ESME_RTHROTTLED : STATUS.ESME_RX_T_APPN
+  }
+
+  #answer(pdu: Pdu, answer: Answer): void {
+    const response = RESPONSES[pdu.command]
+    if (answer === undefined || this.#state === 'closed') return
+    const status = typeof answer === 'number' ? answer : answer.status
+    const bound = boundBy(pdu.command)
+    if (bound && status === STATUS.ESME_ROK && this.#state === 'open') this.#state = bound
+    if (!response) {
+      if (status !== STATUS.ESME_ROK) this.#write('generic_nack', {}, pdu.sequence_number, status)
+    } else this.#write(response, typeof answer === 'number' ? {} : answer.body, pdu.sequence_number, status)
+  }
+
+  #write<C extends Command>(command: C, body: BodyInput<C>, sequence: number, status: number): void {
+    if (this.#state === 'closed') return
+    encode(this.#outbox.writer, command, body, sequence, status)
+    this.#appended()
+  }
+
+  #appended(): void {
+    if (this.#outbox.waiting > this.#outputBytesMax) this.close('the peer does not read')
+    else this.#outbox.appended()
+  }
+
+  /** Ends the session once what is written has left, or after the response time. */
+  #closeSoon(reason: string): void {
+    if (this.#state === 'closed' || this.#leaving === 'closing') return
+    this.#leaving = 'closing'
+    this.#closingReason = reason
+    this.#timers.leave()
+    this.#timers.leave = this.clock.after(this.options.responseTimeoutMs, () => this.close(reason))
+    this.#outbox.flush()
+    if (this.#outbox.waiting === 0) this.close(reason)
+  }
+
+  #emptied(): void {
+    if (this.#leaving === 'closing') this.close(this.#closingReason)
+  }
+
+  /** One timer for all requests: that of the oldest. */
+  #watchDeadline(delayMs: number): void {
+    this.#deadlineSet = true
+    this.#timers.deadline = this.clock.after(delayMs, () => this.#expire())
+  }
+
+  #expire(): void {
+    const now = this.clock.monotonic()
+    const taken = this.#outbox.taken
+    for (let oldest = this.#window.oldest(); oldest; oldest = this.#window.oldest()) {
+      if (oldest.deadline > now) {
+        this.#watchDeadline(oldest.deadline - now)
+        return
+      }
+      if (oldest.position >= taken) {
+        this.close('the peer takes no octets')
+        return
+      }
+      this.#window.expire(oldest)
+      oldest.settle({ kind: 'unknown', reason: 'timeout' })
+      this.#freed(oldest)
+    }
+    this.#deadlineSet = false
+  }
+
+  #watchIdle(delayMs: number): void {
+    if (this.options.enquireLinkMs === 0) return
+    this.#timers.enquire = this.clock.after(delayMs, () => {
+      const remainingMs = this.#receivedAt + this.options.enquireLinkMs - this.clock.monotonic()
+      if (remainingMs > 0) this.#watchIdle(remainingMs)
+      else this.#enquire()
+    })
+  }
+
+  /** Finds the half-open connection: any answer will do, silence drops it. */
+  #enquire(): void {
+    this.send('enquire_link', {}, undefined, reply => {
+      if (reply.kind === 'unknown' && reply.reason === 'timeout')
+        this.close(`enquire_link not answered in ${this.options.responseTimeoutMs} ms`)
+      else if (this.#state !== 'closed') this.#watchIdle(this.options.enquireLinkMs)
+    })
+  }
+}
+
+const idle = (): void => undefined
+
+/** An error response whose body is unreadable says no more than a generic_nack would. */
+const nack = (sequence: number, status: number): Pdu => ({
+  command: 'generic_nack',
+  command_status: status,
+  sequence_number: sequence,
+  tlvs: {},
+})
