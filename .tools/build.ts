@@ -1,0 +1,54 @@
+/**
+ * Builds `dist/sms-proxy`, one file that needs glibc 2.17 and nothing else. Options:
+ *   --target=bun-linux-arm64        another platform
+ *   --compile-executable-path=FILE  the Bun to build on, for instance the one in @oven/bun-linux-aarch64-musl
+ *   --outfile=FILE                  another place
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+
+const root = join(import.meta.dir, '..')
+
+/** Workers are entry points of their own: `new Worker(new URL('./x.ts', import.meta.url).href)` finds them by path. */
+const workers = [...new Bun.Glob('src/**/*.worker.ts').scanSync(root)].sort()
+
+const { values } = parseArgs({
+  options: {
+    target: { type: 'string', default: 'bun' },
+    'compile-executable-path': { type: 'string' },
+    outfile: { type: 'string', default: join(root, 'dist', 'sms-proxy') },
+  },
+})
+
+/** The commit that is built; `SMS_PROXY_COMMIT` says it where there is no git (an image's build). */
+const commit =
+  process.env.SMS_PROXY_COMMIT ||
+  spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim() ||
+  'unknown'
+
+mkdirSync(dirname(values.outfile), { recursive: true })
+const executable = values['compile-executable-path']
+const { status } = spawnSync(
+  process.execPath,
+  [
+    'build',
+    '--compile',
+    '--minify',
+    '--bytecode',
+    '--format=esm',
+    '--sourcemap',
+    // Without these two the binary would read ./.env and ./bunfig.toml of the folder it is started in.
+    '--no-compile-autoload-dotenv',
+    '--no-compile-autoload-bunfig',
+    `--target=${values.target}`,
+    ...(executable ? [`--compile-executable-path=${executable}`] : []),
+    `--define=BUILD_COMMIT=${JSON.stringify(commit)}`,
+    `--outfile=${values.outfile}`,
+    'src/main.ts',
+    ...workers,
+  ],
+  { cwd: root, stdio: 'inherit' },
+)
+process.exit(status ?? 1)

@@ -1,0 +1,63 @@
+/**
+ * `npm test`: types, lint, every test, the build, and the tests of the built binary; ends with one line,
+ * `N passed, N failed`, counted from the runners' own reports. A check that has no tests to count (types, lint,
+ * build) counts as one failure when it fails. In CI a skipped test is a failure: its tool is missing.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { install } from './install.mjs'
+import { countTests } from './junit.mjs'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const bun = install()
+const reports = mkdtempSync(join(tmpdir(), 'sms-proxy-test-'))
+const total = { passed: 0, failed: 0, skipped: 0 }
+const broken = []
+
+check('types', ['node_modules/typescript/bin/tsc'])
+check('lint and format', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'])
+tests('tests', ['test', '--path-ignore-patterns=test/e2e/**', ...process.argv.slice(2)])
+if (process.argv.length === 2 && check('build', ['.tools/build.ts']))
+  tests('end to end', ['test', './test/e2e'])
+
+rmSync(reports, { recursive: true })
+if (process.env.CI && total.skipped > 0) {
+  broken.push('skipped tests (in CI every tool that a test needs must be there)')
+  total.failed += total.skipped
+  total.skipped = 0
+}
+if (broken.length > 0) process.stdout.write(`failed: ${broken.join(', ')}\n`)
+const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
+process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`)
+process.exitCode = total.failed > 0 ? 1 : 0
+
+/** Runs a check that passes or fails as a whole. */
+function check(name, args) {
+  const passed = run(name, args)
+  if (!passed) {
+    total.failed++
+    broken.push(name)
+  }
+  return passed
+}
+
+/** Runs tests; a run that fails with no failed test in its report (a file that does not load, a crash) is one failure. */
+function tests(name, args) {
+  const report = join(reports, `${name.replaceAll(' ', '-')}.xml`)
+  const passed = run(name, [...args, '--reporter=junit', `--reporter-outfile=${report}`])
+  let counts = { passed: 0, failed: 0, skipped: 0 }
+  try {
+    counts = countTests(readFileSync(report, 'utf8'))
+  } catch {}
+  if (!passed && counts.failed === 0) counts.failed = 1
+  for (const key of Object.keys(total)) total[key] += counts[key]
+  if (counts.failed > 0) broken.push(name)
+}
+
+function run(name, args) {
+  process.stdout.write(`— ${name}\n`)
+  return spawnSync(bun, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0
+}
