@@ -17,8 +17,8 @@ export interface Sink {
 }
 
 /**
- * Opens a connection. Exactly one of `opened` and `failed` is called, unless the answer (a cancel) is called
- * first; then neither.
+ * Opens a connection. Exactly one of `opened` and `failed` is called, in a later turn of the loop, unless the
+ * answer (a cancel) is called first; then neither.
  */
 export type Connect = (
   address: Address,

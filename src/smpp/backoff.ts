@@ -1,0 +1,40 @@
+import { STATUS } from './status.ts'
+
+/** `count` random octets. */
+export type Random = (count: number) => Uint8Array
+
+interface Pace {
+  readonly firstMs: number
+  readonly maxMs: number
+}
+
+const NETWORK: Pace = { firstMs: 500, maxMs: 30_000 }
+/** The SMSC is there and does not want us now: an old session not yet timed out, its own fault, throttling. */
+const NOT_NOW: Pace = { firstMs: 2000, maxMs: 60_000 }
+/** A wrong name or password does not mend itself, and many SMSCs lock an account that keeps trying. */
+const REFUSED: Pace = { firstMs: 120_000, maxMs: 900_000 }
+
+const REFUSALS: readonly number[] = [STATUS.ESME_RBINDFAIL, STATUS.ESME_RINVPASWD, STATUS.ESME_RINVSYSID]
+
+/** How long to wait before the next try to bind: exponential, the upper half of it random. */
+export class Backoff {
+  #failures = 0
+
+  constructor(private readonly random: Random) {}
+
+  succeeded(): void {
+    this.#failures = 0
+  }
+
+  /** `bindStatus`: of a bind response with an error; undefined for a failure of the network. */
+  nextMs(bindStatus: number | undefined): number {
+    const { firstMs, maxMs } = paceOf(bindStatus)
+    const delayMs = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures++, 30))
+    return delayMs / 2 + (delayMs / 2) * ((this.random(1)[0] ?? 0) / 256)
+  }
+}
+
+function paceOf(bindStatus: number | undefined): Pace {
+  if (bindStatus === undefined) return NETWORK
+  return REFUSALS.includes(bindStatus) ? REFUSED : NOT_NOW
+}

@@ -1,0 +1,170 @@
+import type { Random } from './backoff.ts'
+import { Backoff } from './backoff.ts'
+import type { Address, Connect, Sink } from './net.ts'
+import type { Transport } from './outbox.ts'
+import type { BodyInput, Pdu } from './pdu.ts'
+import type { Answer, Log, SessionClock, SessionEvents, SessionOptions } from './session.ts'
+import { Session } from './session.ts'
+import { statusName } from './status.ts'
+import type { Reply } from './window.ts'
+
+export type BindCommand = 'bind_transceiver' | 'bind_transmitter' | 'bind_receiver'
+
+export interface LegOptions {
+  readonly address: Address
+  readonly bind: BindCommand
+  readonly credentials: BodyInput<BindCommand>
+  readonly connectTimeoutMs: number
+  readonly session: SessionOptions
+}
+
+export interface LegParts {
+  readonly connect: Connect
+  readonly clock: SessionClock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** `waiting`: for the next try. */
+export type LegState = 'stopped' | 'connecting' | 'bound' | 'waiting' | 'stopping'
+
+export interface LegEvents extends Pick<SessionEvents, 'room' | 'late'> {
+  changed(reason: string): void
+  request(pdu: Pdu): Answer | Promise<Answer>
+}
+
+/** One session that is bound again whenever it is lost. A link has one, or two with `bind: pair`. */
+export class Leg {
+  #state: LegState = 'stopped'
+  #session: Session | undefined
+  #bindStatus: number | undefined
+  #cancel: () => void = () => undefined
+  #stopped: (() => void) | undefined
+  #window: number
+  readonly #backoff: Backoff
+
+  constructor(
+    private readonly options: LegOptions,
+    private readonly parts: LegParts,
+    private readonly events: LegEvents,
+  ) {
+    this.#backoff = new Backoff(parts.random)
+    this.#window = options.session.window
+  }
+
+  get state(): LegState {
+    return this.#state
+  }
+
+  get bind(): BindCommand {
+    return this.options.bind
+  }
+
+  /** The session while it is bound. */
+  get session(): Session | undefined {
+    return this.#state === 'bound' ? this.#session : undefined
+  }
+
+  /** Requests without an answer, also of a session that is on its way out. */
+  get inFlight(): number {
+    return this.#session?.inFlight ?? 0
+  }
+
+  /** The window of this session and of those to come. */
+  resize(window: number): void {
+    this.#window = window
+    this.#session?.resize(window)
+  }
+
+  start(): void {
+    if (this.#state === 'stopped') this.#connect('starting')
+  }
+
+  /** Lets what is in flight end for up to `drainMs`, unbinds and closes. Resolves when that is done. */
+  stop(drainMs: number, reason: string): Promise<void> {
+    this.#cancel()
+    const session = this.#session
+    if (!session) {
+      this.#become('stopped', reason)
+      return Promise.resolve()
+    }
+    return new Promise(resolve => {
+      this.#stopped = resolve
+      this.#become('stopping', reason)
+      if (session.state === 'open') session.close(reason)
+      else void session.unbind(drainMs, reason)
+    })
+  }
+
+  #connect(reason: string): void {
+    this.#bindStatus = undefined
+    this.#become('connecting', reason)
+    const { clock, connect } = this.parts
+    const { address, connectTimeoutMs } = this.options
+    const fail = (why: string): void => {
+      this.#cancel()
+      this.#retry(why)
+    }
+    const cancelTimer = clock.after(connectTimeoutMs, () => fail(`no connection in ${connectTimeoutMs} ms`))
+    this.#cancel = cancelTimer
+    const cancelConnect = connect(
+      address,
+      transport => {
+        cancelTimer()
+        return this.#opened(transport)
+      },
+      fail,
+    )
+    this.#cancel = () => {
+      cancelTimer()
+      cancelConnect()
+    }
+  }
+
+  #opened(transport: Transport): Sink {
+    const { clock, log } = this.parts
+    const events: SessionEvents = {
+      request: pdu => this.events.request(pdu),
+      room: session => this.events.room?.(session),
+      late: (tag, pdu, session) => this.events.late?.(tag, pdu, session),
+      closed: reason => this.#lost(reason),
+    }
+    const options = { ...this.options.session, window: this.#window }
+    const session = new Session(transport, options, events, clock, log)
+    this.#session = session
+    session.send(this.options.bind, this.options.credentials, undefined, reply => this.#bound(session, reply))
+    return session
+  }
+
+  #bound(session: Session, reply: Reply): void {
+    if (session.state !== 'open' && session.state !== 'closed') {
+      this.#backoff.succeeded()
+      this.#become('bound', 'bound')
+    } else if (reply.kind === 'response') {
+      this.#bindStatus = reply.pdu.command_status
+      session.close(`bind refused: ${statusName(this.#bindStatus)}`)
+    } else session.close('bind not answered')
+  }
+
+  #lost(reason: string): void {
+    this.#session = undefined
+    if (!this.#stopped) {
+      this.#retry(reason)
+      return
+    }
+    this.#become('stopped', reason)
+    this.#stopped()
+    this.#stopped = undefined
+  }
+
+  #retry(reason: string): void {
+    const delayMs = this.#backoff.nextMs(this.#bindStatus)
+    this.#cancel = this.parts.clock.after(delayMs, () => this.#connect('next try'))
+    this.#become('waiting', reason)
+  }
+
+  #become(state: LegState, reason: string): void {
+    this.#state = state
+    this.events.changed(reason)
+  }
+}

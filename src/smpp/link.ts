@@ -1,0 +1,317 @@
+import type { LinkStats } from './counters.ts'
+import { LinkCounters } from './counters.ts'
+import type { BindCommand, LegParts, LegState } from './leg.ts'
+import { Leg } from './leg.ts'
+import type { Address } from './net.ts'
+import { Pacer } from './pacer.ts'
+import type { BodyInput, DataSm, DeliverSm, Pdu } from './pdu.ts'
+import type { Answer } from './session.ts'
+import { STATUS } from './status.ts'
+import { Throttle } from './throttle.ts'
+import type { Reply } from './window.ts'
+
+/**
+ * `LOADED`: bound. `THROTTLED`: bound, and slowed down by the SMSC's 0x58 or 0x14 within the last second;
+ * it goes on sending as far as `room()` says. `CONNECTING`: on the way to a bind. `UNBOUND`: waiting for the
+ * next try, or not started. `DISABLED`: switched off.
+ */
+export type LinkState = 'LOADED' | 'CONNECTING' | 'UNBOUND' | 'DISABLED' | 'THROTTLED'
+
+export type Answered =
+  | { readonly kind: 'accepted'; readonly messageId: string }
+  /** An error in submit_sm_resp, or a generic_nack. */
+  | { readonly kind: 'refused'; readonly status: number }
+
+export type SubmitOutcome =
+  | Answered
+  /** Written, and what became of it is not known. */
+  | { readonly kind: 'unknown'; readonly reason: 'timeout' | 'closed' | 'unreadable' }
+  /** No octet of it was written to any socket. */
+  | { readonly kind: 'unwritten' }
+
+export interface LinkEvents {
+  /** At most once a turn, when `room()` may have risen from 0 or the state has changed. */
+  room(link: Link): void
+  /** Answers the `command_status` of the response, which waits for it. */
+  deliver(pdu: DeliverSm | DataSm, link: Link): Promise<number> | number
+  /** The answer to a submit whose outcome was `unknown` because of a timeout. */
+  late(tag: unknown, outcome: Answered, link: Link): void
+  state(link: Link, from: LinkState, to: LinkState, reason: string): void
+}
+
+export interface LinkOptions {
+  readonly id: number
+  readonly name: string
+  readonly address: Address
+  readonly systemId: string
+  readonly password: string
+  readonly systemType: string
+  /** 0x34 is version 3.4. */
+  readonly interfaceVersion: number
+  /** `pair`: a transmitter and a receiver session that make one link. */
+  readonly bind: 'transceiver' | 'transmitter' | 'receiver' | 'pair'
+  readonly connectTimeoutMs: number
+  readonly responseTimeoutMs: number
+  readonly enquireLinkMs: number
+  /** submit_sm without an answer at most. */
+  readonly window: number
+  /** submit_sm in any sliding second at most; 0 is no limit. */
+  readonly limitTps: number
+  readonly enabled: boolean
+}
+
+export interface LinkParts extends LegParts {
+  readonly events: LinkEvents
+}
+
+const BINDS: Readonly<Record<LinkOptions['bind'], readonly BindCommand[]>> = {
+  transceiver: ['bind_transceiver'],
+  transmitter: ['bind_transmitter'],
+  receiver: ['bind_receiver'],
+  pair: ['bind_transmitter', 'bind_receiver'],
+}
+
+/** The status stays so long after the last refusal, so that it can be seen. */
+const THROTTLED_MS = 1000
+
+/** An SMSC account that stays bound: what a route sends through. */
+export class Link {
+  readonly id: number
+  readonly name: string
+  /** `host:port/system_id`: message ids are unique within it. */
+  readonly account: string
+  #state: LinkState
+  #enabled: boolean
+  #closed = false
+  #stopping: Promise<unknown> = Promise.resolve()
+  #roomAnnounced = false
+  #stampScheduled = false
+  #throttledUntil = Number.NEGATIVE_INFINITY
+  #cancelRoomTimer: (() => void) | undefined
+  #cancelThrottledTimer: () => void = () => undefined
+  readonly #legs: readonly Leg[]
+  readonly #transmit: Leg | undefined
+  readonly #pacer: Pacer
+  readonly #throttle: Throttle
+  readonly #counters: LinkCounters
+
+  constructor(
+    private readonly options: LinkOptions,
+    private readonly parts: LinkParts,
+  ) {
+    this.id = options.id
+    this.name = options.name
+    this.account = `${options.address.host}:${options.address.port}/${options.systemId}`
+    this.#enabled = options.enabled
+    this.#state = options.enabled ? 'UNBOUND' : 'DISABLED'
+    this.#pacer = new Pacer(options.limitTps)
+    this.#throttle = new Throttle(options.window)
+    this.#counters = new LinkCounters(parts.clock)
+    this.#legs = BINDS[options.bind].map(bind => this.#leg(bind))
+    this.#transmit = this.#legs.find(leg => leg.bind !== 'bind_receiver')
+  }
+
+  state(): LinkState {
+    return this.#state
+  }
+
+  /** submit_sm that may be written right now; 0 unless bound for transmission. */
+  room(): number {
+    const session = this.#enabled ? this.#transmit?.session : undefined
+    if (!session) return 0
+    const now = this.parts.clock.monotonic()
+    const window = Math.min(session.room, this.#throttle.room(session.inFlight, now))
+    return Math.min(window, this.#pacer.tokens(now))
+  }
+
+  /** Milliseconds until time alone may give room (TPS, a pause); 0 when time does not stand in the way. */
+  nextRoomInMs(): number {
+    const now = this.parts.clock.monotonic()
+    return Math.max(this.#pacer.waitMs(now), this.#throttle.waitMs(now))
+  }
+
+  /**
+   * Writes a submit_sm at the end of this turn and answers what became of it; without room it is
+   * `unwritten`. `tag` comes back with a late answer. Rejects with a PduError when a field does not fit.
+   */
+  submit(fields: BodyInput<'submit_sm'>, tag: unknown): Promise<SubmitOutcome> {
+    return new Promise(resolve => {
+      const session = this.#transmit?.session
+      if (!session || this.room() === 0) {
+        resolve({ kind: 'unwritten' })
+        return
+      }
+      const now = this.parts.clock.monotonic()
+      const { epoch } = this.#throttle
+      session.send('submit_sm', fields, tag, reply => resolve(this.#outcome(reply, epoch, now)))
+      this.#counters.sent()
+      this.#pacer.take(now)
+      this.#stampSoon()
+    })
+  }
+
+  /** Begins to bind, if the link is enabled. */
+  start(): void {
+    if (this.#enabled && !this.#closed) for (const leg of this.#legs) leg.start()
+  }
+
+  enable(): void {
+    if (this.#enabled || this.#closed) return
+    this.#enabled = true
+    this.#update('enabled')
+    void this.#stopping.then(() => this.start())
+  }
+
+  /** Takes no more submits at once; what is in flight may end (up to the response timeout), then unbinds. */
+  disable(reason: string): void {
+    if (!this.#enabled) return
+    this.#enabled = false
+    this.#update(reason)
+    this.#stopping = this.#stop(reason)
+  }
+
+  /** Ends the link for good: like `disable`, and resolves when the last socket is closed. */
+  async close(): Promise<void> {
+    this.disable('closed')
+    this.#closed = true
+    this.#cancelRoomTimer?.()
+    this.#cancelThrottledTimer()
+    await this.#stopping
+  }
+
+  /** New limits hold from now on, without a new bind. */
+  setLimits({ limitTps, window }: { readonly limitTps: number; readonly window: number }): void {
+    this.#pacer.setLimit(limitTps, this.parts.clock.monotonic())
+    this.#throttle.setMax(window)
+    this.#transmit?.resize(window)
+    this.#announceRoom()
+  }
+
+  stats(): LinkStats {
+    return this.#counters.stats(this.#transmit?.inFlight ?? 0, this.#throttle.window)
+  }
+
+  async #stop(reason: string): Promise<void> {
+    await this.#stopping
+    if (!this.#enabled)
+      await Promise.all(this.#legs.map(leg => leg.stop(this.options.responseTimeoutMs, reason)))
+  }
+
+  #leg(bind: BindCommand): Leg {
+    const { address, systemId, password, systemType, interfaceVersion } = this.options
+    const { window, responseTimeoutMs, enquireLinkMs, connectTimeoutMs } = this.options
+    return new Leg(
+      {
+        address,
+        bind,
+        connectTimeoutMs,
+        credentials: {
+          system_id: systemId,
+          password,
+          system_type: systemType,
+          interface_version: interfaceVersion,
+        },
+        session: { role: 'esme', window, responseTimeoutMs, enquireLinkMs },
+      },
+      this.parts,
+      {
+        changed: reason => this.#update(reason),
+        request: pdu => this.#request(pdu),
+        room: () => this.#announceRoom(),
+        late: (tag, pdu) => this.parts.events.late(tag, answered(pdu), this),
+      },
+    )
+  }
+
+  #request(pdu: Pdu): Answer | Promise<Answer> {
+    if (pdu.command !== 'deliver_sm' && pdu.command !== 'data_sm') return undefined
+    this.#counters.delivered()
+    return this.parts.events.deliver(pdu, this)
+  }
+
+  #outcome(reply: Reply, epoch: number, sentAt: number): SubmitOutcome {
+    if (reply.kind !== 'response') {
+      this.#counters.unanswered(reply.kind)
+      return reply
+    }
+    const outcome = answered(reply.pdu)
+    if (outcome.kind === 'accepted') {
+      this.#counters.accepted(this.parts.clock.monotonic() - sentAt)
+      this.#throttle.accepted(epoch)
+    } else {
+      this.#counters.refused(outcome.status)
+      if (outcome.status === STATUS.ESME_RTHROTTLED || outcome.status === STATUS.ESME_RMSGQFUL)
+        this.#slow(epoch)
+    }
+    return outcome
+  }
+
+  #slow(epoch: number): void {
+    const now = this.parts.clock.monotonic()
+    if (!this.#throttle.refused(epoch, now)) return
+    this.#throttledUntil = now + THROTTLED_MS
+    this.#watchThrottled(THROTTLED_MS)
+    this.#watchRoom()
+    this.#update('throttled by the SMSC')
+  }
+
+  /** The state follows from the switch, the legs and the throttle; every change is told. */
+  #update(reason: string): void {
+    const from = this.#state
+    this.#state = this.#derived()
+    if (from === this.#state) return
+    this.parts.events.state(this, from, this.#state, reason)
+    this.#announceRoom()
+  }
+
+  #derived(): LinkState {
+    if (!this.#enabled) return 'DISABLED'
+    const every = (state: LegState): boolean => this.#legs.every(leg => leg.state === state)
+    if (every('bound')) return this.parts.clock.monotonic() < this.#throttledUntil ? 'THROTTLED' : 'LOADED'
+    const way = this.#legs.every(leg => leg.state === 'connecting' || leg.state === 'bound')
+    return way ? 'CONNECTING' : 'UNBOUND'
+  }
+
+  #watchThrottled(delayMs: number): void {
+    this.#cancelThrottledTimer()
+    this.#cancelThrottledTimer = this.parts.clock.after(delayMs, () => this.#update('no longer throttled'))
+  }
+
+  /** Tells of room once a turn, and when only time can bring it, once it has. */
+  #announceRoom(): void {
+    if (this.#roomAnnounced) return
+    this.#roomAnnounced = true
+    this.parts.clock.soon(() => {
+      this.#roomAnnounced = false
+      this.parts.events.room(this)
+    })
+  }
+
+  #watchRoom(): void {
+    const delayMs = this.nextRoomInMs()
+    if (delayMs === 0 || this.#cancelRoomTimer || this.#closed) return
+    this.#cancelRoomTimer = this.parts.clock.after(Math.ceil(delayMs), () => {
+      this.#cancelRoomTimer = undefined
+      if (this.nextRoomInMs() > 0) this.#watchRoom()
+      else this.#announceRoom()
+    })
+  }
+
+  /** The octets of this turn leave at its end: that moment counts for the TPS. */
+  #stampSoon(): void {
+    if (this.#stampScheduled) return
+    this.#stampScheduled = true
+    this.parts.clock.soon(() => {
+      this.#stampScheduled = false
+      this.#pacer.stamp(this.parts.clock.monotonic())
+      this.#watchRoom()
+    })
+  }
+}
+
+/** A response with an error, or a generic_nack of any status, is a refusal. */
+function answered(pdu: Pdu): Answered {
+  if (pdu.command === 'submit_sm_resp' && pdu.command_status === STATUS.ESME_ROK)
+    return { kind: 'accepted', messageId: pdu.message_id }
+  return { kind: 'refused', status: pdu.command_status }
+}
