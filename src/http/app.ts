@@ -1,0 +1,162 @@
+import { Elysia } from 'elysia'
+import type { HttpDependencies } from './dependencies.ts'
+import { documentationRoutes } from './documentation.ts'
+import { createEdge, pathOf } from './edge.ts'
+import type { Method, Route } from './route.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { campaignRoutes } from './routes/campaigns.ts'
+import { dashboardRoutes } from './routes/dashboard.ts'
+import { monitoringRoutes } from './routes/monitoring.ts'
+import { proxyUserRoutes } from './routes/proxy_users.ts'
+import { settingsRoutes } from './routes/settings.ts'
+import { smppRoutes } from './routes/smpp.ts'
+import { smsRoutes } from './routes/sms.ts'
+import { userRoutes } from './routes/user.ts'
+
+export interface HttpOptions {
+  /** For the OpenAPI document. */
+  readonly version: string
+  /** Undefined: every admin route answers 503 `admin API key not configured`. */
+  readonly adminKey: string | undefined
+  /** `security.open_routes`: paths of {@link OPENABLE_ROUTES} that need no admin key. */
+  readonly openRoutes: readonly string[]
+  /** PEM texts. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined
+}
+
+export interface HttpApp {
+  /** Throws when the port is taken. `port` 0 takes a free one. */
+  listen(port: number, hostname: string): HttpServer
+}
+
+export interface HttpServer {
+  readonly port: number
+  /** Takes no more requests, lets those in flight finish for up to `graceMs`, then closes every connection. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Where the reference's sections and its summary disagree, an operator may go by the sections. */
+export const OPENABLE_ROUTES: readonly string[] = [
+  '/dashboard/stats',
+  '/api/v1/user/register',
+  '/api/v1/user/validate',
+  '/api/v1/user/delete',
+]
+
+/** A connection that says nothing is closed; a handler that thinks is not (`edge.ts` lifts it then). */
+const IDLE_TIMEOUT_SECONDS = 30
+const BODY_TIMEOUT_MS = 15_000
+
+/**
+ * The HTTP edge. A request passes, in this order:
+ *
+ * 1. the global limit (L1): the cheapest refusal comes first, and counts requests to nowhere too;
+ * 2. the routes: an unknown path is 404, a known one by another method 405, whoever asks;
+ * 3. authentication, before anything of the body is read: strangers cost neither memory nor a parse;
+ * 4. the limit of the app (L2) and the lists of addresses: they need to know the app;
+ * 5. the body: its type, its size, its time, its JSON;
+ * 6. its schema, so that a handler sees only what is documented;
+ * 7. the handler;
+ * 8. the answer: whatever was thrown on the way becomes a status and a body (`problem.ts`), and each request
+ *    is counted, once, with its route and status.
+ *
+ * 1 and 2 are here; 3 to 8 are `edge.ts`, top to bottom.
+ */
+export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp {
+  const edge = createEdge(deps, { adminKey: options.adminKey, bodyTimeoutMs: BODY_TIMEOUT_MS })
+  const api = open(routesOf(deps), options.openRoutes)
+  const routes = [...api, ...documentationRoutes(api, options.version)]
+
+  const app = new Elysia({
+    strictPath: true,
+    serve: {
+      // Else a second gateway on the same port would start without a word and take half of the requests.
+      reusePort: false,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      // Bun's own 413 has no body: `body.ts` has the limit.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(options.tls && { tls: options.tls }),
+    },
+  })
+    .onRequest(({ request }) => edge.admit(request))
+    .onError(({ code, error, request }) =>
+      code === 'NOT_FOUND'
+        ? edge.unmatched(request, methodsOf(routes, request))
+        : edge.broken(request, error),
+    )
+  for (const route of routes) {
+    for (const path of spellings(route.path)) {
+      // `parse: 'none'`: the edge reads the body, once its reader is known and within bounds.
+      app.route(
+        route.method,
+        path,
+        ({ request, params, server }) => edge.answer(route, request, params, server),
+        { parse: 'none' },
+      )
+    }
+  }
+
+  return {
+    listen(port, hostname) {
+      app.listen({ port, hostname })
+      const { server } = app
+      if (!server) throw new Error('the HTTP server did not start')
+      return {
+        port: server.port ?? port,
+        async stop(graceMs) {
+          void server.stop(false)
+          await Promise.race([edge.drain(), after(deps.clock, graceMs)])
+          await server.stop(true)
+        },
+      }
+    },
+  }
+}
+
+function routesOf(deps: HttpDependencies): readonly Route[] {
+  return [
+    ...monitoringRoutes(deps),
+    ...userRoutes(deps),
+    ...dashboardRoutes(deps),
+    ...settingsRoutes(deps),
+    ...smppRoutes(deps),
+    ...smsRoutes(deps),
+    ...campaignRoutes(deps),
+    ...adminRoutes(deps),
+    ...proxyUserRoutes(deps),
+  ]
+}
+
+function open(routes: readonly Route[], paths: readonly string[]): readonly Route[] {
+  const wrong = paths.find(path => !OPENABLE_ROUTES.includes(path))
+  if (wrong !== undefined) {
+    throw new Error(`security.open_routes: "${wrong}" is none of ${OPENABLE_ROUTES.join(', ')}`)
+  }
+  return routes.map(route => (paths.includes(route.path) ? { ...route, access: 'public' } : route))
+}
+
+/** A path that the reference writes with a slash at its end is known without one too. */
+const spellings = (path: string): readonly string[] =>
+  path.length > 1 && path.endsWith('/') ? [path, path.slice(0, -1)] : [path]
+
+/** The methods of a path that was asked for by another one; empty when there is no such path. */
+function methodsOf(routes: readonly Route[], request: Request): readonly string[] {
+  const asked = pathOf(request.url).split('/')
+  const matches = (path: string): boolean => {
+    const segments = path.split('/')
+    return (
+      segments.length === asked.length &&
+      segments.every((segment, at) => (segment.startsWith(':') ? asked[at] !== '' : segment === asked[at]))
+    )
+  }
+  const methods = new Set<Method | 'HEAD'>()
+  for (const { method, path } of routes) {
+    if (!spellings(path).some(matches)) continue
+    methods.add(method)
+    if (method === 'GET') methods.add('HEAD')
+  }
+  return [...methods]
+}
+
+const after = (clock: HttpDependencies['clock'], delayMs: number): Promise<void> =>
+  new Promise(resolve => void clock.after(delayMs, resolve))

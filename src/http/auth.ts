@@ -1,0 +1,54 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IpList } from '../ip_list.ts'
+import type { HttpUsers } from './dependencies.ts'
+import { HttpProblem } from './problem.ts'
+
+/** Who a route is for: everybody, holders of the admin key, users of an app with their token. */
+export type Access = 'public' | 'admin' | 'app'
+
+/** Who calls; routes for everybody or for the admin have no app. */
+export interface Caller {
+  /** For the audit table and the log: `admin`, `user 42`. */
+  readonly who: string
+  readonly app: { readonly id: number; readonly name: string; readonly allowedIps: IpList } | undefined
+}
+
+const ANYONE: Caller = { who: 'anyone', app: undefined }
+const ADMIN: Caller = { who: 'admin', app: undefined }
+
+const refuse = (text: string, status = 401): HttpProblem => new HttpProblem(status, text, 'plain')
+const badToken = (): HttpProblem => refuse('invalid or expired token')
+
+export type Authenticate = (request: Request) => Caller | Promise<Caller>
+
+export function createAuthentication(
+  users: HttpUsers,
+  adminKey: string | undefined,
+): Readonly<Record<Access, Authenticate>> {
+  // Digests have one length, which timingSafeEqual needs, and tell nothing of the key's.
+  const digest = (key: string): Buffer => createHash('sha256').update(key).digest()
+  const expected = adminKey ? digest(adminKey) : undefined
+
+  return {
+    public: () => ANYONE,
+    admin(request) {
+      if (!expected) throw refuse('admin API key not configured', 503)
+      if (timingSafeEqual(digest(request.headers.get('x-admin-key') ?? ''), expected)) return ADMIN
+      throw refuse('invalid or missing admin key')
+    },
+    /** The checks in the order of the reference's table. */
+    async app({ headers }) {
+      const authorization = headers.get('authorization')
+      if (!authorization) throw refuse('authorization header required')
+      const appId = headers.get('x-app-id')
+      if (!appId) throw refuse('X-App-ID header required')
+      if (!/^-?\d+$/.test(appId)) throw refuse('invalid X-App-ID', 400)
+      const app = users.app(Number(appId))
+      if (!app) throw refuse('unknown app_id')
+      if (!authorization.startsWith('Bearer ')) throw badToken()
+      const userId = await users.authenticate(app.id, authorization.slice(7).trim())
+      if (userId === undefined) throw badToken()
+      return { who: `user ${userId}`, app }
+    },
+  }
+}

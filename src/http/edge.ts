@@ -1,0 +1,165 @@
+import { clientIp, ipAllowed } from '../ip_list.ts'
+import type { Taken } from '../rate_limit.ts'
+import { type Caller, createAuthentication } from './auth.ts'
+import { parseJson, readBody, requireJsonType } from './body.ts'
+import type { HttpDependencies } from './dependencies.ts'
+import { HttpProblem, plainError, toResponse } from './problem.ts'
+import type { Route } from './route.ts'
+
+export interface EdgeOptions {
+  /** Undefined: every admin route answers 503. */
+  readonly adminKey: string | undefined
+  readonly bodyTimeoutMs: number
+}
+
+/** The part of Bun's server that a request needs. */
+export interface Connection {
+  requestIP(request: Request): { readonly address: string } | null
+  timeout(request: Request, seconds: number): void
+}
+
+const JSON_BYTES_MAX = 64 * 1024
+const FORM_BYTES_MAX = 1024 * 1024
+const NO_BYTES = new Uint8Array()
+
+const PLAIN = { errorBody: plainError, failure: 'internal error' }
+
+export type Edge = ReturnType<typeof createEdge>
+
+/** What every request passes on its way to a handler, and every answer on its way back. */
+export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
+  const { clock, metrics, rateLimits, ips, log } = deps
+  const authenticate = createAuthentication(deps.users, options.adminKey)
+  let inFlight = 0
+  let stopping = false
+  let idle: (() => void) | undefined
+
+  /** Before a route is looked for: undefined lets the request in. */
+  function admit(request: Request): Response | undefined {
+    try {
+      if (stopping)
+        throw new HttpProblem(503, 'the gateway is about to stop', 'plain', { connection: 'close' })
+      refuseOver(rateLimits.global.take('all'))
+      return undefined
+    } catch (error) {
+      return finish(request, 'refused', fail(error, request, PLAIN, undefined), clock.monotonic())
+    }
+  }
+
+  async function answer(
+    route: Route,
+    request: Request,
+    params: Readonly<Record<string, string>>,
+    connection: Connection | null,
+  ): Promise<Response> {
+    const startedAt = clock.monotonic()
+    const read = { body: undefined as unknown }
+    inFlight++
+    try {
+      const response = await pass(route, request, params, connection, read)
+      return finish(request, route.path, response, startedAt)
+    } catch (error) {
+      return finish(request, route.path, fail(error, request, route, read.body), startedAt)
+    } finally {
+      if (--inFlight === 0) idle?.()
+    }
+  }
+
+  /** A route's own way in. Nothing of a body is read before the caller is known and within its limit. */
+  async function pass(
+    route: Route,
+    request: Request,
+    params: Readonly<Record<string, string>>,
+    connection: Connection | null,
+    read: { body: unknown },
+  ): Promise<Response> {
+    const caller = await authenticate[route.access](request)
+    if (route.guarded && caller.app) {
+      refuseOver(rateLimits.perApp.take(caller.app.id))
+      refuseStranger(caller.app, request, connection)
+    }
+    const bytes = route.body ? await bodyOf(route.body.kind, request) : NO_BYTES
+    // The idle timeout is for clients that say nothing; from here on it is we who think.
+    connection?.timeout(request, 0)
+    if (route.body?.kind === 'json') read.body = parseJson(bytes)
+    const body = route.body?.kind === 'json' ? route.body.check(read.body) : undefined
+    return route.handle({ request, caller, params, body, bytes })
+  }
+
+  function bodyOf(kind: 'json' | 'form', request: Request): Promise<Uint8Array> {
+    if (kind === 'json') requireJsonType(request)
+    const bytesMax = kind === 'json' ? JSON_BYTES_MAX : FORM_BYTES_MAX
+    return readBody(request, { bytesMax, timeoutMs: options.bodyTimeoutMs }, clock)
+  }
+
+  /** The address costs a microsecond to find out: where no list is kept, nobody asks. */
+  function refuseStranger(
+    app: NonNullable<Caller['app']>,
+    request: Request,
+    connection: Connection | null,
+  ): void {
+    if (app.allowedIps.empty && ips.allowed.empty) return
+    const peer = connection?.requestIP(request)?.address ?? ''
+    const ip = clientIp(peer, request.headers.get('x-forwarded-for'), ips.trustedProxies)
+    if (ipAllowed(app.allowedIps, ip) && ipAllowed(ips.allowed, ip)) return
+    throw new HttpProblem(403, 'IP not allowed', 'route')
+  }
+
+  function fail(
+    error: unknown,
+    request: Request,
+    route: Pick<Route, 'errorBody' | 'failure'>,
+    body: unknown,
+  ): Response {
+    const { response, unexpected } = toResponse(error, route, body)
+    if (unexpected) {
+      log.error({ err: error, method: request.method, url: pathOf(request.url) }, 'a request failed')
+    }
+    return response
+  }
+
+  function finish(request: Request, label: string, response: Response, startedAt: number): Response {
+    metrics.observe(request.method, label, response.status, clock.monotonic() - startedAt)
+    return response
+  }
+
+  return {
+    admit,
+    answer,
+    /** No route, or not by this method. */
+    unmatched(request: Request, allowed: readonly string[]): Response {
+      const headers = { allow: allowed.join(', ') }
+      const problem =
+        allowed.length === 0
+          ? new HttpProblem(404, 'not found', 'plain')
+          : new HttpProblem(405, 'method not allowed', 'plain', headers)
+      return finish(request, 'unmatched', fail(problem, request, PLAIN, undefined), clock.monotonic())
+    },
+    /** What went wrong outside of every route. */
+    broken(request: Request, error: unknown): Response {
+      return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
+    },
+    /** From now on requests are sent away; resolves when those in flight are answered. */
+    drain(): Promise<void> {
+      stopping = true
+      return inFlight === 0 ? Promise.resolve() : new Promise(resolve => (idle = resolve))
+    },
+  }
+}
+
+function refuseOver({ allowed, limit, remaining, resetSeconds, retryAfterSeconds }: Taken): void {
+  if (allowed) return
+  throw new HttpProblem(429, 'rate limit exceeded', 'plain', {
+    'retry-after': String(retryAfterSeconds),
+    'ratelimit-limit': String(limit),
+    'ratelimit-remaining': String(remaining),
+    'ratelimit-reset': String(resetSeconds),
+  })
+}
+
+/** Without the query, which may hold what is nobody's business. */
+export function pathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.indexOf('?')
+  return start < 0 ? '/' : url.slice(start, end < 0 ? undefined : end)
+}

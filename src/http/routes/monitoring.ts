@@ -1,0 +1,68 @@
+import { Type } from '@sinclair/typebox'
+import type { HttpDependencies } from '../dependencies.ts'
+import { ok, plainError, reply } from '../problem.ts'
+import { type Route, route } from '../route.ts'
+import { PlainError } from '../shapes.ts'
+
+const group = {
+  method: 'GET',
+  access: 'public',
+  tag: 'Monitoring',
+  errors: {},
+  errorSchema: PlainError,
+  errorBody: plainError,
+  failure: 'internal error',
+} as const
+
+export const monitoringRoutes = (deps: Pick<HttpDependencies, 'metrics' | 'ready'>): readonly Route[] => [
+  route({
+    ...group,
+    path: '/healthy',
+    operationId: 'healthy',
+    summary: 'Liveness',
+    description: 'Answers while the process serves requests.',
+    reply: {
+      status: 200,
+      description: 'Alive',
+      schema: Type.Object({ status: Type.Literal('ok') }),
+      example: { status: 'ok' },
+    },
+    handle: () => ok({ status: 'ok' }),
+  }),
+  route({
+    ...group,
+    path: '/ready',
+    operationId: 'ready',
+    summary: 'Readiness',
+    description: 'Answers 200 while messages can be taken: for load balancers.',
+    reply: {
+      status: 200,
+      description: 'Ready',
+      schema: Type.Object({ status: Type.Literal('ready') }),
+      example: { status: 'ready' },
+    },
+    errors: { 503: 'Not ready; `error` says why' },
+    handle() {
+      const { ready, reason } = deps.ready()
+      return ready ? ok({ status: 'ready' }) : reply(503, { error: `not ready: ${reason}` })
+    },
+  }),
+  route({
+    ...group,
+    path: '/metrics',
+    operationId: 'metrics',
+    summary: 'Prometheus metrics',
+    description: 'The Prometheus text format, version 0.0.4.',
+    reply: {
+      status: 200,
+      description: 'Metrics',
+      mediaType: 'text/plain',
+      example: '# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total 1.5\n',
+    },
+    async handle() {
+      return new Response(await deps.metrics.render(), {
+        headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' },
+      })
+    },
+  }),
+]

@@ -1,0 +1,28 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import { TypeCompiler, type ValueError, ValueErrorType } from '@sinclair/typebox/compiler'
+import { badRequest } from './problem.ts'
+
+/** A value of the schema's type, or a 400 that names the field. */
+export type Check<T> = (value: unknown) => T
+
+export function compile<S extends TSchema>(schema: S): Check<Static<S>> {
+  const compiled = TypeCompiler.Compile(schema)
+  return value => {
+    if (compiled.Check(value)) return value
+    throw badRequest(describe(compiled.Errors(value).First()))
+  }
+}
+
+function describe(error: ValueError | undefined): string {
+  if (error === undefined) return 'the body is not as documented'
+  const field = error.path.slice(1).replaceAll('/', '.')
+  if (field === '') return 'the body must be a JSON object'
+  if (error.type === ValueErrorType.ObjectRequiredProperty) return `${field} is required`
+  if (error.type === ValueErrorType.ObjectAdditionalProperties) return `unknown field "${clip(field)}"`
+  if (error.type === ValueErrorType.StringMinLength && error.schema.minLength === 1)
+    return `${field} is required`
+  return `${clip(field)}: ${error.message.replace(/^Expected/, 'expected')}`
+}
+
+/** A field's name comes from the caller, and need not come back at its full length. */
+const clip = (text: string): string => (text.length > 64 ? `${text.slice(0, 64)}…` : text)
