@@ -29,12 +29,16 @@ export class Window {
   /** Requests that timed out, oldest first: a late response still has someone to tell. */
   readonly #late = new Map<number, Pending>()
   #counted = 0
-  #sequence = 0
+  #sequence: number
 
+  /** `lastSequence`: the number before the first. */
   constructor(
     public size: number,
     private readonly lateMax: number,
-  ) {}
+    lastSequence = 0,
+  ) {
+    this.#sequence = lastSequence
+  }
 
   get room(): number {
     return Math.max(0, this.size - this.#counted)

@@ -1,0 +1,92 @@
+import { decode, encode } from '../../src/smpp/codec.ts'
+import { Framer } from '../../src/smpp/framer.ts'
+import type { Connect, Sink } from '../../src/smpp/net.ts'
+import type { Transport } from '../../src/smpp/outbox.ts'
+import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
+import type { Log } from '../../src/smpp/session.ts'
+import { ByteWriter } from '../../src/smpp/writer.ts'
+
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+export function pduBytes<C extends Command>(
+  command: C,
+  body: BodyInput<C>,
+  sequence: number,
+  status = 0,
+): Uint8Array {
+  const out = new ByteWriter()
+  encode(out, command, body, sequence, status)
+  return out.view().slice()
+}
+
+/** A transport that keeps what is written; `capacity` octets are taken before it blocks. */
+export class FakeTransport implements Transport {
+  capacity = Number.POSITIVE_INFINITY
+  closed = false
+  writes = 0
+  readonly pdus: Pdu[] = []
+  readonly #framer = new Framer()
+
+  write(bytes: Uint8Array): number {
+    this.writes++
+    const taken = Math.min(this.capacity, bytes.length)
+    this.capacity -= taken
+    this.#framer.push(bytes.slice(0, taken), frame => this.pdus.push(decode(frame)))
+    return taken
+  }
+
+  close(): void {
+    this.closed = true
+  }
+
+  /** The last PDU written, by its command and status. */
+  get last(): string {
+    const pdu = this.pdus.at(-1)
+    return pdu ? `${pdu.command} ${pdu.sequence_number} 0x${pdu.command_status.toString(16)}` : 'nothing'
+  }
+}
+
+/** Two ends of a connection in memory; octets arrive in a later turn, and a close closes both. */
+export function memoryNet(soon: (task: () => void) => void): {
+  readonly connect: Connect
+  /** The SMSC side of each connection; undefined refuses it. */
+  accept: ((transport: Transport) => Sink) | undefined
+  /** Connections asked for. */
+  attempts: number
+} {
+  const net = {
+    accept: undefined as ((transport: Transport) => Sink) | undefined,
+    attempts: 0,
+    connect: ((_address, opened, failed) => {
+      net.attempts++
+      let cancelled = false
+      soon(() => {
+        if (cancelled) return
+        if (net.accept) join(net.accept, opened, soon)
+        else failed('connection refused')
+      })
+      return () => {
+        cancelled = true
+      }
+    }) satisfies Connect,
+  }
+  return net
+}
+
+function join(
+  accept: (transport: Transport) => Sink,
+  open: (transport: Transport) => Sink,
+  soon: (task: () => void) => void,
+): void {
+  const sinks: { a?: Sink; b?: Sink } = {}
+  const to = (end: 'a' | 'b'): Transport => ({
+    write(bytes) {
+      const copy = bytes.slice()
+      soon(() => sinks[end]?.received(copy))
+      return bytes.length
+    },
+    close: () => soon(() => sinks[end]?.close('closed by the peer')),
+  })
+  sinks.b = accept(to('a'))
+  sinks.a = open(to('b'))
+}
