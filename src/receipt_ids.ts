@@ -1,0 +1,61 @@
+import { idKey } from './store/id_key.ts'
+
+/**
+ * SMSCs name a message in one number base in their response and in another in its receipt. Which one an
+ * account does is not known before its first receipt, so all are looked for, the likeliest first.
+ */
+
+/** How a receipt's id becomes the response's: as it stands, read as decimal, read as hexadecimal. */
+export type Base = 'same' | 'decimal' | 'hexadecimal'
+
+export interface IdForm {
+  readonly base: Base
+  /** As the store indexes it (`idKey`). */
+  readonly id: string
+}
+
+/** A number longer than this (a UUID has 32 digits) is a string of digits, not a number in some base. */
+const DIGITS_MAX = 32
+
+/** The forms under which the SMSC may have given this id in its response, each once; none for an empty id. */
+export function idForms(id: string): readonly IdForm[] {
+  const same = idKey(id)
+  if (same === '') return []
+  const forms: IdForm[] = [{ base: 'same', id: same }]
+  if (same.length > DIGITS_MAX) return forms
+  if (/^\d+$/.test(same)) add(forms, 'decimal', BigInt(same).toString(16))
+  if (/^[0-9a-f]+$/.test(same)) add(forms, 'hexadecimal', BigInt(`0x${same}`).toString())
+  return forms
+}
+
+function add(forms: IdForm[], base: Base, id: string): void {
+  if (forms.every(form => form.id !== id)) forms.push({ base, id })
+}
+
+/** More accounts than any gateway has; the one that was first learned goes first. */
+const ACCOUNTS_MAX = 1000
+
+/** What each SMSC account was last seen to do, so that its next receipt is found at the first look. */
+export class AccountHabits {
+  readonly #bases = new Map<string, Base>()
+
+  /** `idForms(id)`, the account's own habit first. */
+  forms(account: string, id: string): readonly IdForm[] {
+    const forms = idForms(id)
+    const habit = forms.find(form => form.base === this.#bases.get(account))
+    return habit ? [habit, ...forms.filter(form => form !== habit)] : forms
+  }
+
+  /** `forms`, as `forms()` gave them, found their message under the one at `index`. */
+  learned(account: string, forms: readonly IdForm[], index: number): void {
+    const form = forms[index]
+    // With one form there was no choice: a single digit is the same in both bases.
+    if (!form || forms.length < 2) return
+    this.#bases.set(account, form.base)
+    if (this.#bases.size <= ACCOUNTS_MAX) return
+    for (const first of this.#bases.keys()) {
+      this.#bases.delete(first)
+      break
+    }
+  }
+}
