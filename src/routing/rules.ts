@@ -1,0 +1,214 @@
+import { type Condition, covers, holds, type RuleMessage, refusal } from './rules_condition.ts'
+import { type Report, type RuleProblem, readMap, readMatch, shown } from './rules_read.ts'
+
+export type { RuleMessage, RuleProblem }
+
+/** What a rule says of the messages that it matches. */
+export type Decision =
+  | { readonly rule: string; readonly pool: string }
+  | { readonly rule: string; readonly refuse: string }
+
+/** A rule's word on one message; `why` is the first condition that does not hold. */
+export type RuleVerdict =
+  | { readonly rule: string; readonly matches: true; readonly decision: Decision }
+  | { readonly rule: string; readonly matches: false; readonly why: string }
+
+/** Rules in their order, ready to decide; made by {@link compileRules} alone. */
+export interface Rules {
+  readonly list: readonly Rule[]
+  /** Those that any destination may match, by their places in `list`, ascending. */
+  readonly general: readonly number[]
+  /** The others, by the destination's leading digits. */
+  readonly byPrefix: PrefixNode
+}
+
+export interface Rule {
+  readonly conditions: readonly Condition[]
+  /** The conditions that `byPrefix` has not settled. */
+  readonly rest: readonly Condition[]
+  readonly decision: Decision
+}
+
+/** One digit further down the tree of prefixes. */
+interface PrefixNode {
+  readonly next: (PrefixNode | undefined)[]
+  /** Places in `list`, ascending: of the prefix that ends here and, once sealed, of all that lead here. */
+  rules: readonly number[]
+}
+
+const RULES_MAX = 1000
+const NAME_CHARACTERS_MAX = 64
+const REASON_CHARACTERS_MAX = 200
+
+export const NO_RULES: Rules = { list: [], general: [], byPrefix: { next: [], rules: [] } }
+
+/**
+ * Reads rules from YAML data: a list of
+ *
+ *     - name: germany-by-day            # rule-<n> when it has none
+ *       match:                          # every line must hold; a line's list is any of them
+ *         destination: ["49", "/^43(6|7)/"]       # prefixes and patterns; so for source
+ *         app_id: 7                     # or app_name, campaign_uuid, encoding
+ *         parts: { max: 3 }             # or a number
+ *         time: { from: "08:00", to: "20:00", days: [mon-fri], zone: Europe/Berlin }
+ *       pool: pool-1                    # or  refuse: "not at night"
+ *
+ * The first rule that matches decides. Answers everything that is wrong at once, rules that can never match
+ * among it: a single earlier rule takes all that they would.
+ */
+export function compileRules(
+  data: unknown,
+  { pools }: { readonly pools: readonly string[] },
+): { readonly rules: Rules } | { readonly problems: readonly RuleProblem[] } {
+  const problems: RuleProblem[] = []
+  const report: Report = (path, message) => void problems.push({ path, message })
+  const entries = data ?? []
+  if (!Array.isArray(entries)) report('rules', 'must be a list of rules')
+  else if (entries.length > RULES_MAX) report('rules', `has more than ${RULES_MAX} rules`)
+  else {
+    const read = entries.map((entry, index) => readRule(entry, index, pools, report))
+    reportTwins(read, report)
+    reportShadowed(read, report)
+    const list = read.filter(rule => rule !== undefined)
+    if (problems.length === 0) return { rules: arrange(list) }
+  }
+  return { problems }
+}
+
+/** The word of the first rule that matches; undefined when none does. */
+export function decide({ list, general, byPrefix }: Rules, message: RuleMessage): Decision | undefined {
+  const indexed = candidates(byPrefix, message.destination)
+  // Two ascending lists, merged as they are read: the order of the rules is kept.
+  let i = 0
+  let j = 0
+  for (;;) {
+    const one = general[i]
+    const other = indexed[j]
+    if (one === undefined && other === undefined) return undefined
+    const first = other === undefined || (one !== undefined && one < other)
+    if (first) i++
+    else j++
+    const rule = list[(first ? one : other) ?? 0]
+    if (rule && allHold(rule.rest, message)) return rule.decision
+  }
+}
+
+/** What each rule says of the message, in order; the first that matches decides. */
+export function explain({ list }: Rules, message: RuleMessage): RuleVerdict[] {
+  return list.map(({ conditions, decision }) => {
+    const failed = conditions.find(condition => !holds(condition, message))
+    const { rule } = decision
+    return failed
+      ? { rule, matches: false, why: refusal(failed, message) }
+      : { rule, matches: true, decision }
+  })
+}
+
+function allHold(conditions: readonly Condition[], message: RuleMessage): boolean {
+  for (const condition of conditions) if (!holds(condition, message)) return false
+  return true
+}
+
+function readRule(entry: unknown, index: number, pools: readonly string[], report: Report): Rule | undefined {
+  const path = `rules[${index}]`
+  const fields = readMap(entry, path, ['name', 'match', 'pool', 'refuse'], report)
+  if (!fields) return undefined
+  const { name = `rule-${index + 1}`, match, pool, refuse } = fields
+  const conditions = readMatch(match, `${path}.match`, report)
+  if (typeof name !== 'string' || name === '' || name.length > NAME_CHARACTERS_MAX) {
+    return void report(`${path}.name`, `${shown(name)} is no name: 1 to ${NAME_CHARACTERS_MAX} characters`)
+  }
+  if ((pool === undefined) === (refuse === undefined)) {
+    return void report(path, 'needs either `pool: NAME` or `refuse: REASON`')
+  }
+  if (pool !== undefined && !(typeof pool === 'string' && pools.includes(pool))) {
+    return void report(`${path}.pool`, `${shown(pool)} is no pool; there ${known(pools)}`)
+  }
+  if (
+    pool === undefined &&
+    !(typeof refuse === 'string' && refuse !== '' && refuse.length <= REASON_CHARACTERS_MAX)
+  ) {
+    return void report(
+      `${path}.refuse`,
+      `${shown(refuse)} is no reason: write one for the caller, of 1 to ${REASON_CHARACTERS_MAX} characters`,
+    )
+  }
+  if (!conditions) return undefined
+  const decision: Decision =
+    typeof pool === 'string' ? { rule: name, pool } : { rule: name, refuse: String(refuse) }
+  const settled = conditions.find(isIndexed)
+  return { conditions, rest: conditions.filter(condition => condition !== settled), decision }
+}
+
+const known = (pools: readonly string[]): string =>
+  pools.length === 0 ? 'is none' : `${pools.length === 1 ? 'is' : 'are'} ${pools.join(', ')}`
+
+function reportTwins(rules: readonly (Rule | undefined)[], report: Report): void {
+  const first = new Map<string, number>()
+  for (const [index, rule] of rules.entries()) {
+    if (!rule) continue
+    const twin = first.get(rule.decision.rule)
+    if (twin === undefined) first.set(rule.decision.rule, index)
+    else report(`rules[${index}].name`, `"${rule.decision.rule}" is the name of rules[${twin}] too`)
+  }
+}
+
+function reportShadowed(rules: readonly (Rule | undefined)[], report: Report): void {
+  for (const [index, rule] of rules.entries()) {
+    if (!rule) continue
+    const earlier = rules.findIndex((other, at) => at < index && other && takesAll(other, rule))
+    if (earlier < 0) continue
+    const name = rules[earlier]?.decision.rule
+    report(
+      `rules[${index}]`,
+      `"${rule.decision.rule}" can never match: "${name}" (rules[${earlier}]) stands before it and takes every message that it would; put it first, or narrow "${name}"`,
+    )
+  }
+}
+
+const takesAll = (wide: Rule, narrow: Rule): boolean =>
+  wide.conditions.every(condition => narrow.conditions.some(other => covers(condition, other)))
+
+/** Prefixes alone settle a destination; a pattern beside them has to be tried. */
+const isIndexed = (condition: Condition): boolean =>
+  condition.field === 'destination' && condition.patterns.length === 0
+
+function arrange(list: readonly Rule[]): Rules {
+  const byPrefix: PrefixNode = { next: [], rules: [] }
+  const general: number[] = []
+  for (const [index, { conditions }] of list.entries()) {
+    const settled = conditions.find(isIndexed)
+    if (!settled || !('prefixes' in settled)) general.push(index)
+    else for (const prefix of settled.prefixes) insert(byPrefix, prefix, index)
+  }
+  seal(byPrefix, [])
+  return { list, general, byPrefix }
+}
+
+function insert(root: PrefixNode, prefix: string, rule: number): void {
+  let node = root
+  for (const digit of prefix) {
+    const below = node.next[Number(digit)] ?? { next: [], rules: [] }
+    node.next[Number(digit)] = below
+    node = below
+  }
+  node.rules = [...node.rules, rule]
+}
+
+/** Hands each node the rules of the shorter prefixes, so that the deepest node reached knows them all. */
+function seal(node: PrefixNode, above: readonly number[]): void {
+  node.rules = node.rules.length === 0 ? above : [...new Set([...above, ...node.rules])].sort((a, b) => a - b)
+  for (const below of node.next) if (below) seal(below, node.rules)
+}
+
+const ZERO = 0x30
+
+function candidates(root: PrefixNode, destination: string): readonly number[] {
+  let node = root
+  for (let at = 0; at < destination.length; at++) {
+    const below = node.next[destination.charCodeAt(at) - ZERO]
+    if (!below) break
+    node = below
+  }
+  return node.rules
+}
