@@ -3,8 +3,8 @@ import type { Answer } from './carrier.ts'
 
 export interface HealthOptions {
   readonly clock: Pick<Clock, 'monotonic'>
-  /** Told when a link is set aside or taken back. */
-  readonly changed?: (link: { readonly name: string }, ejected: boolean, forMs: number) => void
+  /** Told when a link is set aside. */
+  readonly ejected?: (link: { readonly name: string }, forMs: number) => void
 }
 
 /** Answers are judged over this span. */
@@ -56,7 +56,7 @@ export class Health<Link extends { readonly name: string }> {
         ? PAUSE_MS
         : Math.min(record.pauseMs * 2, PAUSE_MS_MAX)
     Object.assign(record, { since: now, good: 0, bad: 0, credit: 0, until: now + record.pauseMs })
-    this.options.changed?.(link, true, record.pauseMs)
+    this.options.ejected?.(link, record.pauseMs)
   }
 
   /** True while it is set aside. */

@@ -124,6 +124,21 @@ export class Link {
     return Math.min(window, this.#pacer.tokens(now))
   }
 
+  /** True while a session is bound that can carry a submit_sm. */
+  transmits(): boolean {
+    return this.#enabled && this.#transmit?.session !== undefined
+  }
+
+  /** Bound sessions: 0 to 2. */
+  sessions(): number {
+    return this.#legs.reduce((count, leg) => count + (leg.state === 'bound' ? 1 : 0), 0)
+  }
+
+  /** Share of the window in use; above 1 while the window shrinks under what is in flight. */
+  load(): number {
+    return (this.#transmit?.inFlight ?? 0) / this.#throttle.window
+  }
+
   /** Milliseconds until time alone may give room (TPS, a pause); 0 when time does not stand in the way. */
   nextRoomInMs(): number {
     const now = this.parts.clock.monotonic()

@@ -1,0 +1,329 @@
+import type { Cancel, Clock } from './clock.ts'
+import { GatewayError } from './errors.ts'
+import type { FilterMessage } from './filters/filter.ts'
+import type { Log } from './log.ts'
+import type { LinkDialect } from './prepare.ts'
+import type { Answer, Carrier } from './routing/carrier.ts'
+import { Health } from './routing/health.ts'
+import { Pool } from './routing/pool.ts'
+import { decide, type Rules } from './routing/rules.ts'
+import { createStrategy, type StrategyName } from './routing/strategy.ts'
+import type { LinkStats } from './smpp/counters.ts'
+import { Link, type LinkEvents, type LinkOptions, type LinkParts, type LinkState } from './smpp/link.ts'
+import type { BodyInput } from './smpp/pdu.ts'
+
+/** The links and pools of the configuration as one thing: what a send goes through, and what an operator sees. */
+
+export interface LinkSettings extends LinkOptions, LinkDialect {
+  /** Its share in a pool with the strategy `weighted`. */
+  readonly weight: number
+}
+
+export interface PoolSettings {
+  readonly id: number
+  readonly name: string
+  /** Names of links; their order is that of the strategy `priority`. */
+  readonly links: readonly string[]
+  readonly strategy: StrategyName
+}
+
+export interface NetworkSettings {
+  readonly links: readonly LinkSettings[]
+  readonly pools: readonly PoolSettings[]
+  readonly rules: Rules
+  readonly queueTimeoutMs: number
+  readonly queueMax: number
+}
+
+export interface NetworkParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly smpp: Omit<LinkParts, 'events'>
+  readonly deliver: LinkEvents['deliver']
+  readonly late: LinkEvents['late']
+  /** What an operator said of a link, over what the configuration says. */
+  readonly switchedOn: (linkId: number) => boolean | undefined
+  readonly licence: LinkLicence
+}
+
+export interface LinkLicence {
+  /** Links that may be bound at the same time; 0 is no limit. */
+  connectionsMax(): number
+  /** Parts a second over all links. */
+  readonly tps: { waitMs(): number; take(): boolean }
+}
+
+type SubmitFields = BodyInput<'submit_sm'>
+
+/** A link as pools and operators see it: the SMPP link, how it writes, and the licence's word on it. */
+export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
+  readonly id: number
+  readonly name: string
+  readonly account: string
+  readonly shortCodeTon: number
+  readonly shortCodeNpi: number
+  readonly smpp: Link
+
+  constructor(
+    public settings: LinkSettings,
+    parts: LinkParts,
+    /** Called when the licence's TPS stands in the way of a part. */
+    private readonly licence: { waitMs(): number; take(): boolean; hold(): void },
+  ) {
+    this.id = settings.id
+    this.name = settings.name
+    this.shortCodeTon = settings.shortCodeTon
+    this.shortCodeNpi = settings.shortCodeNpi
+    this.smpp = new Link(settings, parts)
+    this.account = this.smpp.account
+  }
+
+  bound(): boolean {
+    return this.smpp.transmits()
+  }
+
+  room(): number {
+    const room = this.smpp.room()
+    if (room === 0 || this.licence.waitMs() === 0) return room
+    this.licence.hold()
+    return 0
+  }
+
+  load(): number {
+    return this.smpp.load()
+  }
+
+  submit(fields: SubmitFields, tag: unknown): Promise<Answer> {
+    this.licence.take()
+    return this.smpp.submit(fields, tag)
+  }
+}
+
+export interface LinkView {
+  readonly settings: LinkSettings
+  readonly state: LinkState
+  readonly bound: boolean
+  readonly enabled: boolean
+  readonly stats: LinkStats
+}
+
+export interface PoolView {
+  readonly id: number
+  readonly name: string
+  readonly links: readonly NetworkLink[]
+  readonly queued: number
+}
+
+type LinkPool = Pool<SubmitFields, NetworkLink>
+
+export class Network {
+  #settings: NetworkSettings
+  #links = new Map<number, NetworkLink>()
+  #pools = new Map<string, LinkPool>()
+  /** The pool of each link: the first that names it, or one of its own. */
+  #poolOf = new Map<number, LinkPool>()
+  #allPools: readonly LinkPool[] = []
+  #licenceTimer: Cancel | undefined
+  /** Links on their way out: replaced or removed while the gateway runs. */
+  readonly #leaving = new Set<Promise<void>>()
+  readonly #health: Health<NetworkLink>
+
+  constructor(
+    settings: NetworkSettings,
+    private readonly parts: NetworkParts,
+  ) {
+    this.#settings = settings
+    this.#health = new Health<NetworkLink>({
+      clock: parts.clock,
+      ejected: (link, forMs) =>
+        parts.log.warn({ link: link.name, for_ms: forMs }, 'link answers badly: set aside'),
+    })
+    this.#build(settings)
+  }
+
+  /** Begins to bind all links that are on. */
+  start(): void {
+    this.applyLicence()
+    for (const link of this.#links.values()) link.smpp.start()
+  }
+
+  /** Links and pools as `settings` has them: what did not change keeps its session and its queue. */
+  apply(settings: NetworkSettings): void {
+    this.#settings = settings
+    this.#build(settings)
+    this.start()
+    this.#pump()
+  }
+
+  hasLink(id: number): boolean {
+    return this.#links.has(id)
+  }
+
+  /** The pool for a message: a rule's, or that of the link it names. Throws `refused` or `unknown_esme`. */
+  route(message: FilterMessage): LinkPool {
+    const decision = decide(this.#settings.rules, message)
+    if (decision && 'refuse' in decision) {
+      throw new GatewayError('refused', `rejected by rule "${decision.rule}": ${decision.refuse}`)
+    }
+    const pool = decision ? this.#pools.get(decision.pool) : this.#poolOf.get(message.esme)
+    if (!pool) throw new GatewayError('unknown_esme', 'unknown esme')
+    return pool
+  }
+
+  links(): LinkView[] {
+    return [...this.#links.values()].map(link => this.#view(link))
+  }
+
+  link(id: number): LinkView | undefined {
+    const link = this.#links.get(id)
+    return link && this.#view(link)
+  }
+
+  /** The pools of the configuration, in its order. */
+  pools(): PoolView[] {
+    return this.#settings.pools.flatMap(({ id, name }) => {
+      const pool = this.#pools.get(name)
+      return pool ? [{ id, name, links: pool.options.links, queued: pool.queued }] : []
+    })
+  }
+
+  /** Bound SMPP sessions over all links; a pair counts twice. */
+  sessions(): number {
+    let sessions = 0
+    for (const link of this.#links.values()) sessions += link.smpp.sessions()
+    return sessions
+  }
+
+  /** Messages that wait for room, over all pools. */
+  queued(): number {
+    let queued = 0
+    for (const pool of this.#allPools) queued += pool.queued
+    return queued
+  }
+
+  /** Binds or unbinds links as switches, configuration and licence now say. */
+  applyLicence(): void {
+    const max = this.parts.licence.connectionsMax()
+    let bound = 0
+    for (const link of [...this.#links.values()].sort((a, b) => a.id - b.id)) {
+      if (!this.#switchedOn(link)) link.smpp.disable('switched off')
+      else if (max > 0 && ++bound > max) {
+        link.smpp.disable(`the licence allows ${max} connections`)
+      } else link.smpp.enable()
+    }
+  }
+
+  /** Tells all that wait in queues that nothing was sent, and takes no more. */
+  closePools(): void {
+    for (const pool of this.#allPools) pool.close()
+  }
+
+  /** Lets what is in flight end, unbinds all links, and resolves when the last socket is closed. */
+  async close(): Promise<void> {
+    this.#licenceTimer?.()
+    await Promise.all([...this.#leaving, ...[...this.#links.values()].map(link => link.smpp.close())])
+  }
+
+  #view(link: NetworkLink): LinkView {
+    return {
+      settings: link.settings,
+      state: link.smpp.state(),
+      bound: link.smpp.sessions() > 0,
+      enabled: this.#switchedOn(link),
+      stats: link.smpp.stats(),
+    }
+  }
+
+  #switchedOn(link: NetworkLink): boolean {
+    return this.parts.switchedOn(link.id) ?? link.settings.enabled
+  }
+
+  #build(settings: NetworkSettings): void {
+    const before = this.#links
+    this.#links = new Map(settings.links.map(link => [link.id, this.#kept(before.get(link.id), link)]))
+    for (const link of before.values()) {
+      if (this.#links.get(link.id) === link) continue
+      const gone = link.smpp.close().finally(() => this.#leaving.delete(gone))
+      this.#leaving.add(gone)
+    }
+    const byName = new Map([...this.#links.values()].map(link => [link.name, link]))
+    const pools = this.#pools
+    const own = this.#poolOf
+    this.#pools = new Map()
+    this.#poolOf = new Map()
+    for (const { id, name, links, strategy } of settings.pools) {
+      const members = links.flatMap(each => byName.get(each) ?? [])
+      const pool = this.#pool(pools.get(name), id, name, members, strategy)
+      this.#pools.set(name, pool)
+      for (const link of members) if (!this.#poolOf.has(link.id)) this.#poolOf.set(link.id, pool)
+    }
+    for (const link of this.#links.values()) {
+      if (this.#poolOf.has(link.id)) continue
+      const kept = own.get(link.id)
+      const mine = kept && !pools.has(kept.options.name) ? kept : undefined
+      this.#poolOf.set(link.id, this.#pool(mine, link.id, link.name, [link], 'priority'))
+    }
+    const gone = this.#allPools
+    this.#allPools = [...new Set([...this.#pools.values(), ...this.#poolOf.values()])]
+    for (const pool of gone) if (!this.#allPools.includes(pool)) pool.close()
+  }
+
+  /** The link there is, when only its limits have changed; else a new one. */
+  #kept(before: NetworkLink | undefined, settings: LinkSettings): NetworkLink {
+    if (before && sameBind(before.settings, settings)) {
+      before.smpp.setLimits(settings)
+      before.settings = settings
+      return before
+    }
+    const { clock, smpp, deliver, late, log, licence } = this.parts
+    const events: LinkEvents = {
+      deliver,
+      late,
+      room: () => this.#pump(),
+      state: (link, from, to, reason) => {
+        const fields = { link: link.name, from, to, reason }
+        if (to === 'UNBOUND' || to === 'THROTTLED') log.warn(fields, 'link state')
+        else log.info(fields, 'link state')
+      },
+    }
+    const { tps } = licence
+    const hold = (): void => {
+      this.#licenceTimer ??= clock.after(tps.waitMs(), () => {
+        this.#licenceTimer = undefined
+        this.#pump()
+      })
+    }
+    return new NetworkLink(
+      settings,
+      { ...smpp, clock, log, events },
+      { waitMs: () => tps.waitMs(), take: () => tps.take(), hold },
+    )
+  }
+
+  #pool(
+    before: LinkPool | undefined,
+    id: number,
+    name: string,
+    links: readonly NetworkLink[],
+    strategyName: StrategyName,
+  ): LinkPool {
+    const { queueTimeoutMs, queueMax } = this.#settings
+    const strategy = createStrategy<NetworkLink>(strategyName, link => link.settings.weight)
+    if (before) {
+      Object.assign(before.options, { links, strategy, queueTimeoutMs, queueMax })
+      return before
+    }
+    const { clock } = this.parts
+    return new Pool({ id, name, links, strategy, queueTimeoutMs, queueMax, clock, health: this.#health })
+  }
+
+  #pump(): void {
+    for (const pool of this.#allPools) pool.pump()
+  }
+}
+
+/** What a session was bound with, or what a message is written with: a change of it needs a new link. */
+function sameBind(a: LinkSettings, b: LinkSettings): boolean {
+  const bindOf = ({ limitTps, window, enabled, ...bind }: LinkSettings): unknown => bind
+  return Bun.deepEquals(bindOf(a), bindOf(b))
+}

@@ -1,0 +1,110 @@
+import type { Clock } from './clock.ts'
+import type { Ids } from './ids.ts'
+import type { Log } from './log.ts'
+import { AccountHabits } from './receipt_ids.ts'
+import type { DataSm, DeliverSm } from './smpp/pdu.ts'
+import { STATUS } from './smpp/status.ts'
+import { readText } from './smpp/text/inbound.ts'
+import { type Receipt, readReceipt } from './smpp/text/receipt.ts'
+import type { InboundMessage, MessageStore } from './store/store.ts'
+
+/** What the way back needs of the link that a PDU came in on. */
+export interface ReceiptLink {
+  readonly id: number
+  readonly name: string
+  readonly account: string
+}
+
+/** Handles a `deliver_sm` or `data_sm`; answers the `command_status` of its response, once that is true. */
+export type Receive = (pdu: DeliverSm | DataSm, link: ReceiptLink) => Promise<number>
+
+/** What came in, ever, by what became of it. */
+export interface ReceiptCounts {
+  /** Receipts that found their message. */
+  matched: number
+  /** Receipts kept for a message that is not known yet. */
+  held: number
+  /** MO messages. */
+  inbound: number
+  /** Not stored: the SMSC was asked to send them again. */
+  failed: number
+}
+
+export interface ReceiptDependencies {
+  readonly store: Pick<MessageStore, 'settle' | 'keepInbound'>
+  readonly ids: Pick<Ids, 'messageId'>
+  readonly clock: Pick<Clock, 'now'>
+  readonly log: Log
+}
+
+/**
+ * The way back: link → parse → match → store → `deliver_sm_resp`. A receipt finds its message by the SMSC's id
+ * within the account; one that finds none is kept, for its message may not be stored yet. Whatever the store
+ * does not take is answered with a temporary error (ESME_RX_T_APPN), so that the SMSC sends it again.
+ */
+export function createReceive({ store, ids, clock, log }: ReceiptDependencies): {
+  readonly receive: Receive
+  readonly counts: Readonly<ReceiptCounts>
+} {
+  const habits = new AccountHabits()
+  const counts: ReceiptCounts = { matched: 0, held: 0, inbound: 0, failed: 0 }
+
+  const settle = async (receipt: Receipt, pdu: DeliverSm | DataSm, link: ReceiptLink): Promise<void> => {
+    const forms = habits.forms(link.account, receipt.id)
+    const settled = await store.settle({
+      account: link.account,
+      ids: forms.map(form => form.id),
+      address: digitsOf(pdu.source_addr),
+      state: receipt.state,
+      error: receipt.error,
+      at: clock.now(),
+    })
+    if (settled.matched) {
+      counts.matched++
+      habits.learned(link.account, forms, settled.form)
+    } else {
+      counts.held++
+      log.debug(
+        { link: link.name, smsc_id: receipt.id, state: receipt.state },
+        'receipt kept: no message with this id yet',
+      )
+    }
+  }
+
+  const keep = async (pdu: DeliverSm | DataSm, link: ReceiptLink): Promise<void> => {
+    await store.keepInbound(inbound(pdu, link, ids.messageId(), clock.now()))
+    counts.inbound++
+  }
+
+  return {
+    counts,
+    receive: async (pdu, link) => {
+      try {
+        const receipt = readReceipt(pdu)
+        if (receipt) await settle(receipt, pdu, link)
+        else await keep(pdu, link)
+        return STATUS.ESME_ROK
+      } catch (error) {
+        counts.failed++
+        log.error({ link: link.name, err: error }, 'not stored: the SMSC is asked to send it again')
+        return STATUS.ESME_RX_T_APPN
+      }
+    },
+  }
+}
+
+/** A receipt's source is the handset; SMSCs write it with `+`, with spaces, or leave it out. */
+const digitsOf = (address: string): string => address.replace(/\D/g, '')
+
+function inbound(pdu: DeliverSm | DataSm, link: ReceiptLink, id: string, receivedAt: number): InboundMessage {
+  const { text } = readText(pdu)
+  return {
+    id,
+    account: link.account,
+    link: link.id,
+    source: pdu.source_addr,
+    destination: pdu.destination_addr,
+    text,
+    receivedAt,
+  }
+}
