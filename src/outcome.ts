@@ -1,6 +1,6 @@
 import type { Message, Part, PartState } from './message.ts'
 import { stateOf } from './message.ts'
-import type { PartResult, Unsent } from './routing/carrier.ts'
+import type { PartResult, Unknown, Unsent } from './routing/carrier.ts'
 import { statusName } from './smpp/status.ts'
 
 /** What the outcome of a send needs of a link. */
@@ -43,15 +43,17 @@ function reasonOf(results: readonly PartResult<Taker>[]): string {
   const first = results.find((_, part) => part === refused) ?? results.find((_, part) => part === unknown)
   if (first?.kind === 'refused') return `SMSC refused with ${statusName(first.status)}${told(refused)}`
   if (first?.kind === 'unknown') {
-    const why =
-      first.reason === 'timeout'
-        ? 'no submit_sm_resp in time'
-        : 'the connection was lost before the submit_sm_resp'
-    return `${why}${told(unknown)}: the SMSC may have the message, so it is not sent again`
+    return `${UNKNOWN[first.reason]}${told(unknown)}: the SMSC may have the message, so it is not sent again`
   }
   const unsent = results.findIndex(result => result.kind === 'unsent')
   const last = results[unsent]
   return last?.kind === 'unsent' ? `${UNSENT[last.reason]}${told(unsent)}` : ''
+}
+
+const UNKNOWN: Readonly<Record<Unknown, string>> = {
+  timeout: 'no submit_sm_resp in time',
+  closed: 'the connection was lost before the submit_sm_resp',
+  unreadable: 'a submit_sm_resp that cannot be read',
 }
 
 const UNSENT: Readonly<Record<Unsent, string>> = {

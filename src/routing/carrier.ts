@@ -20,15 +20,18 @@ export type Answer =
   /** `command_status` of the error response. */
   | { readonly kind: 'refused'; readonly status: number }
   /** Written, and no answer: the SMSC may have it, so it is never written again. */
-  | { readonly kind: 'unknown'; readonly reason: 'timeout' | 'closed' }
+  | { readonly kind: 'unknown'; readonly reason: Unknown }
   /** No octet of it went to any socket: it may go over another link. */
   | { readonly kind: 'unwritten' }
+
+/** No response in time, none before the connection was lost, or one that cannot be read. */
+export type Unknown = 'timeout' | 'closed' | 'unreadable'
 
 /** What became of a part in the end, and on which link. */
 export type PartResult<Link> =
   | { readonly kind: 'accepted'; readonly messageId: string; readonly link: Link }
   | { readonly kind: 'refused'; readonly status: number; readonly link: Link }
-  | { readonly kind: 'unknown'; readonly reason: 'timeout' | 'closed'; readonly link: Link }
+  | { readonly kind: 'unknown'; readonly reason: Unknown; readonly link: Link }
   | { readonly kind: 'unsent'; readonly reason: Unsent }
 
 /**

@@ -1,5 +1,6 @@
 import type { LinkStats } from './counters.ts'
 import { LinkCounters } from './counters.ts'
+import { PduError } from './error.ts'
 import type { BindCommand, LegParts, LegState } from './leg.ts'
 import { Leg } from './leg.ts'
 import type { Address } from './net.ts'
@@ -19,7 +20,7 @@ export type LinkState = 'LOADED' | 'CONNECTING' | 'UNBOUND' | 'DISABLED' | 'THRO
 
 export type Answered =
   | { readonly kind: 'accepted'; readonly messageId: string }
-  /** An error in submit_sm_resp, or a generic_nack. */
+  /** An error in submit_sm_resp, or a generic_nack; or our own word on a field that cannot be written. */
   | { readonly kind: 'refused'; readonly status: number }
 
 export type SubmitOutcome =
@@ -147,7 +148,7 @@ export class Link {
 
   /**
    * Writes a submit_sm at the end of this turn and answers what became of it; without room it is
-   * `unwritten`. `tag` comes back with a late answer. Rejects with a PduError when a field does not fit.
+   * `unwritten`, with a field that does not fit `refused`. `tag` comes back with a late answer.
    */
   submit(fields: BodyInput<'submit_sm'>, tag: unknown): Promise<SubmitOutcome> {
     return new Promise(resolve => {
@@ -158,7 +159,13 @@ export class Link {
       }
       const now = this.parts.clock.monotonic()
       const { epoch } = this.#throttle
-      session.send('submit_sm', fields, tag, reply => resolve(this.#outcome(reply, epoch, now)))
+      try {
+        session.send('submit_sm', fields, tag, reply => resolve(this.#outcome(reply, epoch, now)))
+      } catch (error) {
+        if (!(error instanceof PduError)) throw error
+        resolve({ kind: 'refused', status: error.status })
+        return
+      }
       this.#counters.sent()
       this.#pacer.take(now)
       this.#stampSoon()
