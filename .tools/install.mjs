@@ -48,10 +48,13 @@ function fits() {
   }
 }
 
+/** @type {(file: string) => Record<string, { version?: string, optional?: boolean }>} */
 const packagesOf = file => JSON.parse(readFileSync(join(root, file), 'utf8')).packages
 
+/** @type {(program: string) => boolean} */
 const runs = program => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0
 
+/** @type {(why: string) => never} */
 function fail(why) {
   process.stderr.write(`${why}\n`)
   process.exit(1)

@@ -15,6 +15,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const bun = install()
 const reports = mkdtempSync(join(tmpdir(), 'sms-proxy-test-'))
 const total = { passed: 0, failed: 0, skipped: 0 }
+/** @type {string[]} */
 const broken = []
 
 check('types', ['node_modules/typescript/bin/tsc'])
@@ -34,7 +35,10 @@ const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
 process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`)
 process.exitCode = total.failed > 0 ? 1 : 0
 
-/** Runs a check that passes or fails as a whole. */
+/**
+ * Runs a check that passes or fails as a whole.
+ * @type {(name: string, args: string[]) => boolean}
+ */
 function check(name, args) {
   const passed = run(name, args)
   if (!passed) {
@@ -44,7 +48,11 @@ function check(name, args) {
   return passed
 }
 
-/** Runs tests; a run that fails with no failed test in its report (a file that does not load, a crash) is one failure. */
+/**
+ * Runs tests; a run that fails with no failed test in its report (a file that does not load, a crash) is one
+ * failure.
+ * @type {(name: string, args: string[]) => void}
+ */
 function tests(name, args) {
   const report = join(reports, `${name.replaceAll(' ', '-')}.xml`)
   const passed = run(name, [...args, '--reporter=junit', `--reporter-outfile=${report}`])
@@ -53,10 +61,13 @@ function tests(name, args) {
     counts = countTests(readFileSync(report, 'utf8'))
   } catch {}
   if (!passed && counts.failed === 0) counts.failed = 1
-  for (const key of Object.keys(total)) total[key] += counts[key]
+  total.passed += counts.passed
+  total.failed += counts.failed
+  total.skipped += counts.skipped
   if (counts.failed > 0) broken.push(name)
 }
 
+/** @type {(name: string, args: string[]) => boolean} */
 function run(name, args) {
   process.stdout.write(`— ${name}\n`)
   return spawnSync(bun, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0
