@@ -1,0 +1,446 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import type { Answered, LinkEvents, LinkOptions, SubmitOutcome } from '../../src/smpp/link.ts'
+import { Link } from '../../src/smpp/link.ts'
+import type { Pdu } from '../../src/smpp/pdu.ts'
+import type { Answer } from '../../src/smpp/session.ts'
+import { Session } from '../../src/smpp/session.ts'
+import { TurnedClock } from '../support/clock.ts'
+import { memoryNet, silent } from './wire.ts'
+
+const OPTIONS: LinkOptions = {
+  id: 1,
+  name: 'one',
+  address: { host: 'smsc', port: 2775 },
+  systemId: 'me',
+  password: 'secret',
+  systemType: '',
+  interfaceVersion: 0x34,
+  bind: 'transceiver',
+  connectTimeoutMs: 10_000,
+  responseTimeoutMs: 5000,
+  enquireLinkMs: 30_000,
+  window: 10,
+  limitTps: 0,
+  enabled: true,
+}
+
+/** A link against an SMSC in memory whose answers `answer` gives. */
+class Bench {
+  readonly clock = new TurnedClock()
+  readonly net = memoryNet(this.clock.soon)
+  readonly sessions: Session[] = []
+  readonly states: string[] = []
+  readonly late: [unknown, Answered][] = []
+  rooms = 0
+  answer: (pdu: Pdu) => Answer | Promise<Answer> = pdu =>
+    pdu.command === 'submit_sm' ? { status: 0, body: { message_id: `id-${pdu.sequence_number}` } } : 0
+  readonly link: Link
+
+  constructor(options: Partial<LinkOptions> = {}, events: Partial<LinkEvents> = {}) {
+    this.net.accept = transport => {
+      const session = new Session(
+        transport,
+        { role: 'smsc', window: 100, responseTimeoutMs: 5000, enquireLinkMs: 0 },
+        { request: pdu => this.answer(pdu), closed() {} },
+        this.clock,
+        silent,
+      )
+      this.sessions.push(session)
+      return session
+    }
+    this.link = new Link(
+      { ...OPTIONS, ...options },
+      {
+        connect: this.net.connect,
+        clock: this.clock,
+        random: count => new Uint8Array(count).fill(128),
+        log: silent,
+        events: {
+          room: () => void this.rooms++,
+          deliver: () => 0,
+          late: (tag, outcome) => void this.late.push([tag, outcome]),
+          state: (_, from, to) => void this.states.push(`${from} ${to}`),
+          ...events,
+        },
+      },
+    )
+  }
+
+  async started(): Promise<this> {
+    this.link.start()
+    await this.clock.advance(1)
+    return this
+  }
+
+  /** The newest session at the SMSC. */
+  get peer(): Session {
+    const session = this.sessions.at(-1)
+    if (!session) throw new Error('nobody has connected')
+    return session
+  }
+}
+
+let open: Bench[] = []
+const bench = (options?: Partial<LinkOptions>, events?: Partial<LinkEvents>): Bench => {
+  const made = new Bench(options, events)
+  open.push(made)
+  return made
+}
+
+/** Whatever a test did, a closed link leaves no timer behind. */
+afterEach(async () => {
+  for (const { link, clock, sessions } of open) {
+    const closed = link.close()
+    await clock.advance(20_000)
+    await closed
+    for (const session of sessions) session.close('end of test')
+    expect(clock.timers).toBe(0)
+  }
+  open = []
+})
+
+const never = (): Promise<Answer> => new Promise(() => {})
+
+describe('a link', () => {
+  test('binds, tells its states, submits, and knows its account', async () => {
+    const { link, states, clock } = await bench().started()
+    expect([link.state(), link.account, link.room()]).toEqual(['LOADED', 'smsc:2775/me', 10])
+    expect(states).toEqual(['UNBOUND CONNECTING', 'CONNECTING LOADED'])
+    const outcome = link.submit({ destination_addr: '44' }, 1)
+    expect([link.room(), link.stats().inFlight]).toEqual([9, 1])
+    await clock.settle()
+    expect(await outcome).toEqual({ kind: 'accepted', messageId: 'id-2' })
+    expect(link.stats()).toMatchObject({ inFlight: 0, submitted: 1, accepted: 1, sentLastSecond: 1 })
+  })
+
+  test('sends nothing before it is bound, while it is disabled, nor as a receiver', async () => {
+    const fresh = bench()
+    expect(await fresh.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
+    const disabled = await bench({ enabled: false }).started()
+    expect([disabled.link.state(), disabled.net.attempts]).toEqual(['DISABLED', 0])
+    expect(await disabled.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
+    const receiver = await bench({ bind: 'receiver' }).started()
+    expect([receiver.link.state(), receiver.link.room()]).toEqual(['LOADED', 0])
+  })
+
+  test('answers a refusal with its status and counts it', async () => {
+    const made = await bench().started()
+    made.answer = () => 0x45
+    const outcome = made.link.submit({}, 1)
+    await made.clock.settle()
+    expect(await outcome).toEqual({ kind: 'refused', status: 0x45 })
+    expect(made.link.stats().refused).toEqual(new Map([[0x45, 1]]))
+  })
+
+  test('refuses a field that does not fit and loses no slot', async () => {
+    const { link } = await bench({ limitTps: 5 }).started()
+    expect(link.submit({ destination_addr: '1'.repeat(30) }, 1)).rejects.toThrow('destination_addr')
+    expect(link.room()).toBe(5)
+  })
+
+  test('answers a deliver_sm only when its taker has answered', async () => {
+    let taken = (_: number): void => undefined
+    const deliver = (): Promise<number> => new Promise(resolve => (taken = resolve))
+    const { peer, clock } = await bench({}, { deliver }).started()
+    let status: number | undefined
+    void peer.request('deliver_sm', { source_addr: '44' }).then(reply => {
+      status = reply.kind === 'response' ? reply.pdu.command_status : -1
+    })
+    await clock.advance(100)
+    expect(status).toBeUndefined()
+    taken(0)
+    await clock.settle()
+    expect(status).toBe(0)
+  })
+
+  test('tells a late answer with its tag', async () => {
+    const made = await bench().started()
+    const answers: ((answer: Answer) => void)[] = []
+    made.answer = () => new Promise(resolve => answers.push(resolve))
+    const outcomes = [made.link.submit({}, 'a'), made.link.submit({}, 'b')]
+    await made.clock.advance(5000)
+    expect(await Promise.all(outcomes)).toEqual(Array(2).fill({ kind: 'unknown', reason: 'timeout' }))
+    answers[0]?.({ status: 0, body: { message_id: 'x' } })
+    answers[1]?.(0x45)
+    await made.clock.settle()
+    expect(made.late).toEqual([
+      ['a', { kind: 'accepted', messageId: 'x' }],
+      ['b', { kind: 'refused', status: 0x45 }],
+    ])
+  })
+
+  test('tells of room when a response frees it', async () => {
+    const made = await bench({ window: 1 }).started()
+    void made.link.submit({}, 1)
+    const before = made.rooms
+    await made.clock.settle()
+    expect([made.rooms, made.link.room()]).toEqual([before + 1, 1])
+  })
+
+  test('takes new limits while it is bound', async () => {
+    const { link } = await bench({ window: 10, limitTps: 0 }).started()
+    link.setLimits({ limitTps: 0, window: 20 })
+    expect(link.room()).toBe(20)
+    link.setLimits({ limitTps: 3, window: 20 })
+    expect(link.room()).toBe(0)
+  })
+
+  test('keeps a resized window through a new bind', async () => {
+    const { link, peer, clock } = await bench({ window: 10 }).started()
+    link.setLimits({ limitTps: 0, window: 20 })
+    peer.close('gone')
+    await clock.advance(1000)
+    expect(link.room()).toBe(20)
+  })
+})
+
+describe('a pair', () => {
+  test('is loaded when both sessions are bound, and sends while its transmitter is', async () => {
+    const made = await bench({ bind: 'pair' }).started()
+    expect(made.sessions.map(session => session.state)).toEqual(['bound_tx', 'bound_rx'])
+    expect([made.link.state(), made.link.room()]).toEqual(['LOADED', 10])
+    made.sessions[1]?.close('gone')
+    await made.clock.settle()
+    expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 10])
+    await made.clock.advance(1000)
+    expect(made.link.state()).toBe('LOADED')
+    made.sessions[0]?.close('gone')
+    await made.clock.settle()
+    expect(made.link.room()).toBe(0)
+  })
+})
+
+describe('a link that is lost', () => {
+  test('is bound again within a second, and tells what became of its submits', async () => {
+    const made = await bench().started()
+    made.answer = never
+    const written = made.link.submit({}, 1)
+    await made.clock.settle()
+    made.answer = () => 0
+    made.peer.close('broken')
+    const unwritten = made.link.submit({}, 2)
+    await made.clock.advance(1000)
+    expect(await written).toEqual({ kind: 'unknown', reason: 'closed' })
+    expect(await unwritten).toEqual({ kind: 'unwritten' })
+    expect([made.link.state(), made.sessions.length]).toEqual(['LOADED', 2])
+  })
+
+  test('tries again more and more slowly while nobody listens, and at once when somebody does', async () => {
+    const made = bench()
+    const { accept } = made.net
+    made.net.accept = undefined
+    await made.started()
+    expect(made.link.state()).toBe('UNBOUND')
+    await made.clock.advance(1000)
+    expect(made.net.attempts).toBe(2)
+    await made.clock.advance(600_000)
+    expect(made.net.attempts).toBeWithin(20, 50)
+    made.net.accept = accept
+    await made.clock.advance(30_000)
+    expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('gives up a connection that does not come up in its time', async () => {
+    const clock = new TurnedClock()
+    let cancelled = 0
+    const link = new Link(OPTIONS, {
+      connect: () => () => void cancelled++,
+      clock,
+      random: count => new Uint8Array(count),
+      log: silent,
+      events: { room() {}, deliver: () => 0, late() {}, state() {} },
+    })
+    link.start()
+    await clock.advance(10_000)
+    expect([cancelled, link.state()]).toEqual([1, 'UNBOUND'])
+    await link.close()
+    expect(clock.timers).toBe(0)
+  })
+
+  test.each([0x0d, 0x0e, 0x0f])('waits a minute or more when its bind is refused with %d', async status => {
+    const made = bench()
+    made.answer = () => status
+    await made.started()
+    await made.clock.advance(59_000)
+    expect(made.net.attempts).toBe(1)
+    await made.clock.advance(61_000)
+    expect(made.net.attempts).toBe(2)
+  })
+
+  test('waits less when the SMSC has not yet missed its old session (ESME_RALYBND)', async () => {
+    const made = bench()
+    made.answer = () => 0x05
+    await made.started()
+    await made.clock.advance(2000)
+    expect(made.net.attempts).toBe(2)
+  })
+
+  test('gives up a bind that is not answered', async () => {
+    const made = bench()
+    made.answer = never
+    await made.started()
+    expect(made.link.state()).toBe('CONNECTING')
+    await made.clock.advance(5000)
+    expect(made.link.state()).toBe('UNBOUND')
+  })
+
+  test('by silence alone is found by enquire_link', async () => {
+    const made = bench()
+    await made.started()
+    const { accept } = made.net
+    made.net.accept = transport => {
+      accept?.(transport)
+      return { received() {}, drained() {}, close() {} }
+    }
+    made.peer.close('gone')
+    await made.clock.advance(1000)
+    expect(made.link.state()).toBe('CONNECTING')
+    await made.clock.advance(5000)
+    expect(made.link.state()).toBe('UNBOUND')
+  })
+})
+
+describe('a link that is disabled', () => {
+  test('takes nothing more, lets what is in flight end, unbinds, and binds again when enabled', async () => {
+    const made = await bench().started()
+    let finish = (_: Answer): void => undefined
+    made.answer = () => new Promise(resolve => (finish = resolve))
+    const outcome = made.link.submit({}, 1)
+    await made.clock.settle()
+    made.link.disable('maintenance')
+    expect([made.link.state(), made.link.room(), made.link.stats().inFlight]).toEqual(['DISABLED', 0, 1])
+    await made.clock.advance(1000)
+    expect(made.peer.state).toBe('bound_trx')
+    finish({ status: 0, body: { message_id: 'x' } })
+    await made.clock.settle()
+    expect(await outcome).toEqual({ kind: 'accepted', messageId: 'x' })
+    expect(made.peer.state).toBe('closed')
+    made.answer = () => 0
+    await made.clock.advance(60_000)
+    expect(made.net.attempts).toBe(1)
+    made.link.enable()
+    await made.clock.settle()
+    expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('is bound again even when it is enabled while it still drains', async () => {
+    const made = await bench().started()
+    made.answer = never
+    void made.link.submit({}, 1)
+    await made.clock.settle()
+    made.link.disable('maintenance')
+    await made.clock.settle()
+    made.answer = () => 0
+    made.link.enable()
+    made.link.disable('again')
+    made.link.enable()
+    await made.clock.advance(6000)
+    expect([made.link.state(), made.sessions.length]).toEqual(['LOADED', 2])
+  })
+
+  test('while it waits for its next try stops trying', async () => {
+    const made = bench()
+    made.net.accept = undefined
+    await made.started()
+    made.link.disable('maintenance')
+    await made.clock.advance(60_000)
+    expect(made.net.attempts).toBe(1)
+  })
+
+  test('closed for good is not enabled any more', async () => {
+    const made = await bench().started()
+    await Promise.all([made.link.close(), made.clock.advance(1000)])
+    made.link.enable()
+    await made.clock.advance(1000)
+    expect([made.link.state(), made.net.attempts]).toEqual(['DISABLED', 1])
+  })
+})
+
+describe('limit_tps', () => {
+  test('holds over any sliding second, and the link itself tells when a token comes free', async () => {
+    const arrivals: number[] = []
+    const made = bench({ limitTps: 50, window: 1000 }, { room: link => fill(link) })
+    const fill = (link: Link): void => {
+      while (link.room() > 0) void link.submit({}, 1)
+    }
+    made.answer = pdu => {
+      if (pdu.command === 'submit_sm') arrivals.push(made.clock.monotonic())
+      return 0
+    }
+    await made.started()
+    await made.clock.advance(10_000)
+    expect(arrivals.length).toBeWithin(490, 501)
+    for (let i = 50; i < arrivals.length; i++)
+      expect((arrivals[i] ?? 0) - (arrivals[i - 50] ?? 0)).toBeGreaterThan(1000)
+  })
+})
+
+describe('an SMSC that throttles', () => {
+  /** Takes `perSecond`, answers 0x58 above `outstandingMax`. */
+  const smsc = (made: Bench, outstandingMax: number, perSecond: number): { refused: number } => {
+    const seen = { refused: 0 }
+    let outstanding = 0
+    let busyUntil = 0
+    made.answer = pdu => {
+      if (pdu.command !== 'submit_sm') return 0
+      if (outstanding >= outstandingMax) {
+        seen.refused++
+        return 0x58
+      }
+      outstanding++
+      busyUntil = Math.max(busyUntil, made.clock.monotonic()) + 1000 / perSecond
+      return new Promise(resolve =>
+        made.clock.after(busyUntil - made.clock.monotonic(), () => {
+          outstanding--
+          resolve({ status: 0, body: { message_id: 'x' } })
+        }),
+      )
+    }
+    return seen
+  }
+
+  test('above 20 outstanding, at 1,000 a second, gets at least 900 a second, and few in vain', async () => {
+    const made = bench({ window: 100 }, { room: link => fill(link) })
+    let accepted = 0
+    const fill = (link: Link): void => {
+      while (link.room() > 0)
+        void link.submit({}, 1).then(outcome => (accepted += Number(outcome.kind === 'accepted')))
+    }
+    const seen = smsc(made, 20, 1000)
+    await made.started()
+    await made.clock.advance(1000)
+    expect(made.link.state()).toBe('THROTTLED')
+    const before = { accepted, refused: seen.refused }
+    await made.clock.advance(3000)
+    expect((accepted - before.accepted) / 3).toBeGreaterThanOrEqual(900)
+    expect((seen.refused - before.refused) / 3).toBeLessThan(50)
+  })
+
+  test('with 0x14 slows the link as well, once for all that were on their way', async () => {
+    const made = await bench({ window: 10 }).started()
+    made.answer = () => 0x14
+    const outcomes: Promise<SubmitOutcome>[] = []
+    while (made.link.room() > 0) outcomes.push(made.link.submit({}, 1))
+    await made.clock.settle()
+    expect(await Promise.all(outcomes)).toEqual(Array(10).fill({ kind: 'refused', status: 0x14 }))
+    expect([made.link.state(), made.link.room(), made.link.stats().window]).toEqual(['THROTTLED', 0, 7])
+    const before = made.rooms
+    await made.clock.advance(10)
+    expect([made.rooms, made.link.room()]).toEqual([before + 1, 7])
+    await made.clock.advance(1000)
+    expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('that takes nothing at all is asked ever more rarely', async () => {
+    const made = bench({ window: 10 }, { room: link => fill(link) })
+    const fill = (link: Link): void => {
+      while (link.room() > 0) void link.submit({}, 1)
+    }
+    made.answer = pdu => (pdu.command === 'submit_sm' ? 0x58 : 0)
+    await made.started()
+    await made.clock.advance(60_000)
+    const before = made.link.stats().submitted
+    await made.clock.advance(10_000)
+    expect(made.link.stats().submitted - before).toBeWithin(1, 5)
+  })
+})
