@@ -1,4 +1,4 @@
-import { type Condition, covers, holds, type RuleMessage, refusal } from './rules_condition.ts'
+import { type Condition, covers, type RuleMessage, refusal, type Test, testOf } from './rules_condition.ts'
 import { type Report, type RuleProblem, readMap, readMatch, shown } from './rules_read.ts'
 
 export type { RuleMessage, RuleProblem }
@@ -25,7 +25,7 @@ export interface Rules {
 export interface Rule {
   readonly conditions: readonly Condition[]
   /** The conditions that `byPrefix` has not settled. */
-  readonly rest: readonly Condition[]
+  readonly rest: readonly Test[]
   readonly decision: Decision
 }
 
@@ -96,7 +96,7 @@ export function decide({ list, general, byPrefix }: Rules, message: RuleMessage)
 /** What each rule says of the message, in order; the first that matches decides. */
 export function explain({ list }: Rules, message: RuleMessage): RuleVerdict[] {
   return list.map(({ conditions, decision }) => {
-    const failed = conditions.find(condition => !holds(condition, message))
+    const failed = conditions.find(condition => !testOf(condition)(message))
     const { rule } = decision
     return failed
       ? { rule, matches: false, why: refusal(failed, message) }
@@ -104,8 +104,8 @@ export function explain({ list }: Rules, message: RuleMessage): RuleVerdict[] {
   })
 }
 
-function allHold(conditions: readonly Condition[], message: RuleMessage): boolean {
-  for (const condition of conditions) if (!holds(condition, message)) return false
+function allHold(tests: readonly Test[], message: RuleMessage): boolean {
+  for (const test of tests) if (!test(message)) return false
   return true
 }
 
@@ -137,7 +137,8 @@ function readRule(entry: unknown, index: number, pools: readonly string[], repor
   const decision: Decision =
     typeof pool === 'string' ? { rule: name, pool } : { rule: name, refuse: String(refuse) }
   const settled = conditions.find(isIndexed)
-  return { conditions, rest: conditions.filter(condition => condition !== settled), decision }
+  const rest = conditions.filter(condition => condition !== settled).map(testOf)
+  return { conditions, rest, decision }
 }
 
 const known = (pools: readonly string[]): string =>

@@ -31,22 +31,36 @@ export interface TimeCondition {
   readonly weekMinute: (at: number) => number
 }
 
-export function holds(condition: Condition, message: RuleMessage): boolean {
+export type Test = (message: RuleMessage) => boolean
+
+/** The condition as a function: the switch is made here, once, and not for each message. */
+export function testOf(condition: Condition): Test {
   switch (condition.field) {
     case 'destination':
-    case 'source': {
-      const address = message[condition.field]
-      for (const prefix of condition.prefixes) if (address.startsWith(prefix)) return true
-      for (const pattern of condition.patterns) if (pattern.test(address)) return true
-      return false
-    }
+      return ({ destination }) => addressFits(condition, destination)
+    case 'source':
+      return ({ source }) => addressFits(condition, source)
+    case 'app_id':
+      return ({ app_id }) => condition.values.has(app_id)
+    case 'app_name':
+      return ({ app_name }) => condition.values.has(app_name)
+    case 'campaign_uuid':
+      return ({ campaign_uuid }) => condition.values.has(campaign_uuid)
+    case 'encoding':
+      return ({ encoding }) => condition.values.has(encoding)
     case 'parts':
-      return message.parts >= condition.min && message.parts <= condition.max
-    case 'time':
-      return condition.hours.minutes[condition.weekMinute(message.time)] === 1
-    default:
-      return condition.values.has(message[condition.field])
+      return ({ parts }) => parts >= condition.min && parts <= condition.max
+    case 'time': {
+      const { hours, weekMinute } = condition
+      return ({ time }) => hours.minutes[weekMinute(time)] === 1
+    }
   }
+}
+
+function addressFits({ prefixes, patterns }: AddressCondition, address: string): boolean {
+  for (const prefix of prefixes) if (address.startsWith(prefix)) return true
+  for (const pattern of patterns) if (pattern.test(address)) return true
+  return false
 }
 
 /**
