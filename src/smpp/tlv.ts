@@ -60,7 +60,7 @@ export const TLVS = {
   sar_segment_seqnum: u8(0x020f),
   sc_interface_version: u8(0x0210),
   callback_num_pres_ind: { ...u8(0x0302), many: true },
-  callback_num_atag: { ...octets(0x0303, 0, 65), many: true },
+  callback_num_atag: { ...octets(0x0303, 1, 65), many: true },
   number_of_messages: u8(0x0304),
   callback_num: { ...octets(0x0381, 4, 19), many: true },
   dpf_result: u8(0x0420),
