@@ -105,7 +105,9 @@ export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp
         port: server.port ?? port,
         async stop(graceMs) {
           void server.stop(false)
-          await Promise.race([edge.drain(), after(deps.clock, graceMs)])
+          const grace = startGrace(deps.clock, graceMs)
+          await Promise.race([edge.drain(), grace.over])
+          grace.cancel()
           await server.stop(true)
         },
       }
@@ -158,5 +160,7 @@ function methodsOf(routes: readonly Route[], request: Request): readonly string[
   return [...methods]
 }
 
-const after = (clock: HttpDependencies['clock'], delayMs: number): Promise<void> =>
-  new Promise(resolve => void clock.after(delayMs, resolve))
+function startGrace(clock: HttpDependencies['clock'], graceMs: number) {
+  const { promise: over, resolve } = Promise.withResolvers<void>()
+  return { over, cancel: clock.after(graceMs, resolve) }
+}

@@ -1,0 +1,45 @@
+import { expect, test } from 'bun:test'
+import { argon2id, bounded, DUMMY_HASH } from '../../src/users/passwords.ts'
+
+test('passwords are kept as Argon2id, salted, and the dummy costs as much as a real one', async () => {
+  const [one, two] = await Promise.all([argon2id.hash('secret'), argon2id.hash('secret')])
+  const parameters = (hash: string) => hash.split('$').slice(0, 4)
+  expect(parameters(one)).toEqual(['', 'argon2id', 'v=19', 'm=19456,t=2,p=1'])
+  expect(parameters(DUMMY_HASH)).toEqual(parameters(one))
+  expect(one).not.toBe(two)
+  expect(await argon2id.verify('secret', one)).toBe(true)
+  expect(await argon2id.verify('Secret', one)).toBe(false)
+  expect(await argon2id.verify('secret', DUMMY_HASH)).toBe(false)
+})
+
+test('a stored form that is no hash fits no secret', async () => {
+  expect(await argon2id.verify('random:00', 'random:00')).toBe(false)
+})
+
+test('a flood is worked off a few at a time, in order, and past the queue it is sent away', async () => {
+  const started: string[] = []
+  const gates = new Map<string, PromiseWithResolvers<boolean>>()
+  const slow = {
+    hash: async () => '',
+    verify(password: string) {
+      started.push(password)
+      const gate = Promise.withResolvers<boolean>()
+      gates.set(password, gate)
+      return gate.promise
+    },
+  }
+  const passwords = bounded(slow, { atOnceMax: 2, waitingMax: 2 })
+  const calls = ['a', 'b', 'c', 'd'].map(password => passwords.verify(password, ''))
+  expect(passwords.verify('e', '')).rejects.toMatchObject({ code: 'unavailable' })
+  await Bun.sleep(0)
+  expect(started).toEqual(['a', 'b'])
+  gates.get('b')?.reject(new Error('broken'))
+  await Promise.allSettled([calls[1]])
+  expect(started).toEqual(['a', 'b', 'c'])
+  gates.get('a')?.resolve(true)
+  gates.get('c')?.resolve(true)
+  await Promise.all([calls[0], calls[2]])
+  expect(started).toEqual(['a', 'b', 'c', 'd'])
+  gates.get('d')?.resolve(true)
+  expect(await calls[3]).toBe(true)
+})

@@ -1,0 +1,262 @@
+import { Database } from 'bun:sqlite'
+import { afterEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemRandom } from '../../src/clock.ts'
+import { GatewayError } from '../../src/errors.ts'
+import { openUserDatabase, type UserDatabase } from '../../src/users/index.ts'
+import { DUMMY_HASH } from '../../src/users/passwords.ts'
+import { fakePasswords } from '../http/support.ts'
+import { TurnedClock } from '../support/clock.ts'
+
+const folders: string[] = []
+const opened: UserDatabase[] = []
+
+function open(path = join(newFolder(), 'users.db')) {
+  const passwords = fakePasswords()
+  const clock = new TurnedClock()
+  const database = openUserDatabase({ path, tokenTtlSeconds: 60, clock, random: systemRandom, passwords })
+  opened.push(database)
+  return { ...database, passwords, clock, path }
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'users-'))
+  folders.push(folder)
+  return folder
+}
+
+afterEach(() => {
+  for (const database of opened.splice(0)) database.close()
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+})
+
+const PROXY_USER = {
+  email: 'api-user@example.com',
+  password: 'strongpass',
+  appName: 'my-app',
+  appSecret: 'my-secret',
+}
+
+const codeOf = async (work: Promise<unknown> | (() => unknown)): Promise<string> => {
+  try {
+    await (typeof work === 'function' ? work() : work)
+  } catch (error) {
+    if (error instanceof GatewayError) return error.code
+    throw error
+  }
+  return 'done'
+}
+
+describe('the first start', () => {
+  test('makes app 1 default, which no secret joins', async () => {
+    const { users } = open()
+    expect(users.app(1)).toMatchObject({ id: 1, name: 'default' })
+    expect(users.appCount()).toBe(1)
+    const joining = users.registerProxyUser({ ...PROXY_USER, appName: 'default' }, 'test')
+    expect(await codeOf(joining)).toBe('invalid')
+  })
+
+  test('leaves a file that its owner alone can read', () => {
+    const { path } = open()
+    for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600)
+  })
+
+  test('is not repeated: users, apps, tokens and link switches outlive a restart', async () => {
+    const first = open()
+    const id = await first.users.registerProxyUser(PROXY_USER, 'test')
+    const token = await first.users.login(PROXY_USER.email, PROXY_USER.password, 2)
+    first.linkSwitches.set(7, false, 'admin', 'maintenance')
+    first.close()
+    opened.splice(opened.indexOf(first), 1)
+    const second = open(first.path)
+    expect(await second.users.authenticate(2, token ?? '')).toBe(id)
+    expect(second.linkSwitches.enabled(7)).toBe(false)
+    expect(second.linkSwitches.enabled(8)).toBeUndefined()
+  })
+
+  test('refuses a database of a newer program and says so', () => {
+    const path = join(newFolder(), 'users.db')
+    const db = new Database(path)
+    db.run('PRAGMA user_version = 99')
+    db.close()
+    expect(() => open(path)).toThrow(/schema version 99.*newer program/)
+  })
+})
+
+describe('registering', () => {
+  test('puts a user into app 1 unless an app is named', async () => {
+    const { users } = open()
+    await users.registerProxyUser(PROXY_USER, 'test')
+    const plain = await users.register('a@example.com', 'secret')
+    const named = await users.register('b@example.com', 'secret', 2)
+    expect([users.user(plain)?.appId, users.user(named)?.appId]).toEqual([1, 2])
+    expect(await codeOf(users.register('c@example.com', 'secret', 3))).toBe('invalid')
+  })
+
+  test('knows one mailbox by any of its spellings', async () => {
+    const { users } = open()
+    await users.register(' User@Example.COM ', 'secret')
+    expect(users.list()[0]?.email).toBe('user@example.com')
+    expect(await codeOf(users.register('user@example.com', 'secret'))).toBe('invalid')
+    expect(await users.login('USER@example.com', 'secret', 1)).toBeString()
+  })
+
+  test('of one email twice at the same moment succeeds once', async () => {
+    const { users } = open()
+    const both = [1, 2].map(() => codeOf(users.register('a@example.com', 'secret')))
+    expect((await Promise.all(both)).sort()).toEqual(['done', 'invalid'])
+    expect(users.list()).toHaveLength(1)
+  })
+
+  test.each([
+    ['no email', '', 'secret'],
+    ['an email without @', 'nobody', 'secret'],
+    ['an email with a line break', 'a@b\r\nc', 'secret'],
+    ['an email too long', `${'a'.repeat(250)}@example.com`, 'secret'],
+    ['a password of 5', 'a@example.com', 'short'],
+    ['a password of 257', 'a@example.com', 'x'.repeat(257)],
+  ])('refuses %s', async (_, email, password) => {
+    const { users } = open()
+    expect(await codeOf(users.register(email, password))).toBe('invalid')
+    expect(users.list()).toHaveLength(0)
+  })
+
+  test('an app that exists takes a user in by its own secret only', async () => {
+    const { users } = open()
+    const first = await users.registerProxyUser(PROXY_USER, 'test')
+    const second = { ...PROXY_USER, email: 'second@example.com' }
+    expect(await codeOf(users.registerProxyUser({ ...second, appSecret: 'another-secret' }, 'test'))).toBe(
+      'invalid',
+    )
+    const joined = await users.registerProxyUser(second, 'test')
+    expect(users.user(joined)?.appId).toBe(users.user(first)?.appId ?? 0)
+    expect(users.appCount()).toBe(2)
+  })
+
+  test('shows a fingerprint that tells secrets apart and is none of them', async () => {
+    const { users } = open()
+    await users.registerProxyUser(PROXY_USER, 'test')
+    const [shown] = users.list()
+    expect(shown?.secretFingerprint).toMatch(/^sha256:[\da-f]{16}$/)
+    expect(JSON.stringify(users.list())).not.toContain(PROXY_USER.appSecret)
+  })
+
+  test('keeps what is wrong in allowed_ips out, and names it', async () => {
+    const { users } = open()
+    const wrong = { ...PROXY_USER, allowedIps: ['10.0.0.0/8', '10.0.0.0/33'] }
+    expect(users.registerProxyUser(wrong, 'test')).rejects.toThrow(/10\.0\.0\.0\/33/)
+    const id = await users.registerProxyUser({ ...PROXY_USER, allowedIps: ['10.0.0.0/8'] }, 'test')
+    const appId = users.user(id)?.appId ?? 0
+    expect(users.app(appId)?.allowedIps.has('10.1.2.3')).toBe(true)
+    users.setAllowedIps(appId, [], 'test')
+    expect(users.app(appId)?.allowedIps.empty).toBe(true)
+  })
+})
+
+describe('logging in', () => {
+  test('does the same work for an unknown email, a wrong password and a foreign app', async () => {
+    const { users, passwords } = open()
+    await users.register('a@example.com', 'secret')
+    await users.registerProxyUser(PROXY_USER, 'test')
+    passwords.verified.length = 0
+    expect(await users.login('nobody@example.com', 'secret', 1)).toBeUndefined()
+    expect(await users.login('a@example.com', 'wrong-one', 1)).toBeUndefined()
+    expect(await users.login('a@example.com', 'secret', 2)).toBeUndefined()
+    expect(passwords.verified).toEqual([DUMMY_HASH, '$plain$secret', '$plain$secret'])
+  })
+
+  test('to an unknown app is another mistake, found before any work', async () => {
+    const { users, passwords } = open()
+    expect(await codeOf(users.login('a@example.com', 'secret', 9))).toBe('invalid')
+    expect(passwords.verified).toHaveLength(0)
+  })
+})
+
+describe('deleting', () => {
+  test('ends the tokens of the user at once, also one that was used a moment ago', async () => {
+    const { users } = open()
+    const id = await users.register('a@example.com', 'secret')
+    const token = (await users.login('a@example.com', 'secret', 1)) ?? ''
+    expect(await users.authenticate(1, token)).toBe(id)
+    users.delete(id, 'test')
+    expect(users.authenticate(1, token)).toBeUndefined()
+  })
+
+  test('the last user takes the app along, another leaves it, and app 1 stays', async () => {
+    const { users } = open()
+    const alone = await users.register('a@example.com', 'secret')
+    const first = await users.registerProxyUser(PROXY_USER, 'test')
+    const second = await users.registerProxyUser({ ...PROXY_USER, email: 'second@example.com' }, 'test')
+    users.delete(first, 'test')
+    expect(users.app(2)).toBeDefined()
+    users.delete(second, 'test')
+    expect(users.app(2)).toBeUndefined()
+    users.delete(alone, 'test')
+    expect(users.app(1)).toBeDefined()
+  })
+
+  test('never gives an id away again, so that old messages and tokens find no new owner', async () => {
+    const { users } = open()
+    const first = await users.registerProxyUser(PROXY_USER, 'test')
+    const appId = users.user(first)?.appId
+    users.delete(first, 'test')
+    const second = await users.registerProxyUser(PROXY_USER, 'test')
+    expect(second).toBeGreaterThan(first)
+    expect(users.user(second)?.appId).toBeGreaterThan(appId ?? 0)
+  })
+
+  test('what is not there is not found', async () => {
+    const { users } = open()
+    expect(await codeOf(() => users.delete(5, 'test'))).toBe('not_found')
+    expect(await codeOf(() => users.toggleAdmin(5, 'test'))).toBe('not_found')
+  })
+
+  test('by another process is noticed within a tenth of a second', async () => {
+    const server = open()
+    const id = await server.users.register('a@example.com', 'secret')
+    const token = (await server.users.login('a@example.com', 'secret', 1)) ?? ''
+    expect(await server.users.authenticate(1, token)).toBe(id)
+    open(server.path).users.delete(id, 'cli')
+    server.clock.skip(100)
+    expect(server.users.authenticate(1, token)).toBeUndefined()
+  })
+})
+
+test('who did what to whom, when and why is kept, newest first', async () => {
+  const { users, linkSwitches, audit, clock } = open()
+  const id = await users.register('a@example.com', 'secret')
+  clock.skip(1000)
+  expect(users.toggleAdmin(id, 'admin')).toBe(true)
+  linkSwitches.set(3, false, 'user 1', 'maintenance window')
+  expect(audit.newest(10)).toEqual([
+    {
+      at: clock.now(),
+      who: 'user 1',
+      action: 'disable link',
+      subject: '3',
+      reason: 'maintenance window',
+    },
+    { at: clock.now(), who: 'admin', action: 'make admin', subject: `user ${id}`, reason: '' },
+    {
+      at: clock.now() - 1000,
+      who: 'admin',
+      action: 'register user',
+      subject: `user ${id} of app 1`,
+      reason: '',
+    },
+  ])
+})
+
+test.each(["'; DROP TABLE users; --@x", '" OR ""="@x', '%@x', '_@x'])(
+  'SQL in an email is an email: %s',
+  async email => {
+    const { users } = open()
+    const hostile = email.replaceAll(' ', '\u00b7')
+    await users.register('a@example.com', 'secret')
+    await users.register(hostile, 'secret')
+    expect(users.list().map(user => user.email)).toEqual(['a@example.com', hostile.toLowerCase()])
+    expect(await users.login(hostile, 'secret', 1)).toBeString()
+  },
+)
