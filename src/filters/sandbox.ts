@@ -1,0 +1,174 @@
+import { DeadlinePassed, EVAL_MODULE, EVAL_SCRIPT, Machine, type Value } from './sandbox_machine.ts'
+import { DECIDE, DECLARE, WITHOUT_CLOCK } from './sandbox_prelude.ts'
+import { pack } from './sandbox_wire.ts'
+
+export { pack }
+
+export interface SandboxOptions {
+  /** For one answer; reading the module may take `LOAD_TIMES` as long. */
+  readonly timeoutMs: number
+  /** What the filter's code may allocate. */
+  readonly memoryBytes: number
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number
+  /** `sms.in(list, value)`: undefined when there is no such list. */
+  readonly lookup: (list: string, value: string) => boolean | undefined
+}
+
+/** What a filter's module says of itself. */
+export interface Declaration {
+  readonly description: string
+  /** True: what matches is refused. False: what does not match is. */
+  readonly blacklist: boolean
+  readonly active: boolean
+  readonly mode: 'enforce' | 'shadow'
+}
+
+export interface Answer {
+  readonly match: boolean
+  /** One line, at most `REASON_CHARACTERS_MAX`; empty when the filter gave none. */
+  readonly reason: string
+}
+
+/** A filter did not answer. The text is for the operator who wrote it, and names its lines. */
+export class FilterFault extends Error {
+  override readonly name = 'FilterFault'
+
+  constructor(
+    /** `costly`: its machine was thrown away (no answer in time, out of memory, a promise left behind). */
+    readonly kind: 'error' | 'timeout' | 'costly',
+    text: string,
+  ) {
+    super(text)
+  }
+}
+
+export const REASON_CHARACTERS_MAX = 160
+const TEXT_CHARACTERS_MAX = 400
+/** The code of a module runs cold, once: building its tables may take this many deadlines. */
+const LOAD_TIMES = 5
+
+const MATCH: Answer = { match: true, reason: '' }
+const NO_MATCH: Answer = { match: false, reason: '' }
+
+interface Booted {
+  readonly machine: Machine
+  readonly decide: Value
+}
+
+/**
+ * A filter's module in a machine of its own: nothing is shared with another filter, and when the machine has to
+ * be thrown away the next question starts a fresh one (some 2 ms), with all that the filter kept gone.
+ */
+export class Sandbox {
+  readonly declaration: Declaration
+  #booted: Booted | undefined
+
+  /** Throws a FilterFault when the module cannot be read. `name` stands in the places that errors name. */
+  constructor(
+    readonly name: string,
+    readonly source: string,
+    private readonly options: SandboxOptions,
+  ) {
+    const { declaration, ...booted } = this.#boot()
+    this.declaration = declaration
+    this.#booted = booted
+  }
+
+  /** What the filter says of a message that `pack` packed; throws a FilterFault when it says nothing of use. */
+  ask(packed: Uint8Array): Answer {
+    this.#booted ??= this.#boot()
+    const { machine, decide } = this.#booted
+    try {
+      machine.within(this.options.timeoutMs)
+      const answer = machine.ask(decide, packed)
+      if (machine.jobPending) throw new FilterFault('costly', 'it left a promise: a filter answers at once')
+      return typeof answer === 'boolean' ? (answer ? MATCH : NO_MATCH) : told(answer)
+    } catch (error) {
+      if (!(error instanceof FilterFault) || error.kind === 'costly') this.#booted = undefined
+      throw faultOf(error, `no answer within ${this.options.timeoutMs} ms`)
+    }
+  }
+
+  /** What the filter's code holds at this moment; zeros while it has no machine. */
+  memory(): { readonly bytes: number; readonly allocations: number } {
+    return this.#booted?.machine.memory() ?? { bytes: 0, allocations: 0 }
+  }
+
+  #boot(): Booted & { readonly declaration: Declaration } {
+    const { timeoutMs, memoryBytes, monotonic, lookup } = this.options
+    try {
+      const machine = new Machine({
+        memoryBytes,
+        monotonic,
+        lookup: (list, value) => Number(lookup(list, value) ?? 2),
+      })
+      machine.free(machine.eval(WITHOUT_CLOCK, 'sandbox', EVAL_SCRIPT))
+      const declare = machine.eval(DECLARE, 'sandbox', EVAL_SCRIPT)
+      const ask = machine.call(machine.eval(DECIDE, 'sandbox', EVAL_SCRIPT), machine.lookupFunction())
+      machine.within(LOAD_TIMES * timeoutMs)
+      const module = machine.eval(this.source, `${this.name}.js`, EVAL_MODULE)
+      if (machine.jobPending) throw new Error('it waits for something as it loads: a filter answers at once')
+      const declaration = declared(machine.string(machine.call(declare, module)))
+      return { machine, decide: machine.call(ask, module), declaration }
+    } catch (error) {
+      throw faultOf(error, `it did not load within ${LOAD_TIMES * timeoutMs} ms`)
+    }
+  }
+}
+
+function faultOf(error: unknown, late: string): FilterFault {
+  if (error instanceof FilterFault) return error
+  if (error instanceof DeadlinePassed) return new FilterFault('timeout', late)
+  // What else a machine throws: traps of the wasm (a stack that ran over), and texts of the code inside.
+  if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) {
+    return new FilterFault('costly', 'it ran out of its stack or memory')
+  }
+  return new FilterFault('costly', fromDump(error instanceof Error ? error.message : ''))
+}
+
+/** The answer that a text stands for: see `DECIDE`. */
+function told(answer: string | undefined): Answer {
+  const reason = oneLine(answer?.slice(1) ?? '', REASON_CHARACTERS_MAX)
+  if (answer?.startsWith('y')) return { match: true, reason }
+  if (answer?.startsWith('n')) return { match: false, reason }
+  const [text = '', stack = ''] = (answer ?? 'eInternalError: out of memory').slice(1).split('\u0001')
+  const kind = /out of memory/.test(text) ? 'costly' : 'error'
+  throw new FilterFault(kind, oneLine(withPlace(text, stack), TEXT_CHARACTERS_MAX))
+}
+
+/** The text of an exception as QuickJS dumps it: JSON of its name, message and stack, or something else. */
+function fromDump(dump: string): string {
+  let text = `it threw ${dump}`
+  try {
+    const { name, message, stack }: Record<string, unknown> = JSON.parse(dump)
+    if (typeof message === 'string') {
+      text = withPlace(name === 'Error' ? message : `${name}: ${message}`, String(stack))
+    }
+  } catch {
+    // Not JSON: a filter may throw anything, and the text is all there is to tell.
+  }
+  return oneLine(text, TEXT_CHARACTERS_MAX)
+}
+
+/** The first line of the stack that is the filter's own says where: `name.js:3:14`. */
+function withPlace(text: string, stack: string): string {
+  const place = /\(?([^\s()]+\.js:\d+(?::\d+)?)\)?/.exec(stack)?.[1]
+  return place === undefined ? text : `${text} (${place})`
+}
+
+function declared(json: string): Declaration {
+  const { description, blacklist, active, mode }: Record<string, unknown> = JSON.parse(json)
+  return {
+    description: oneLine(String(description), TEXT_CHARACTERS_MAX),
+    blacklist: blacklist === true,
+    active: active === true,
+    mode: mode === 'shadow' ? 'shadow' : 'enforce',
+  }
+}
+
+/** What came from inside, fit for a log, a header or an answer: no control characters, no line ends, bounded. */
+function oneLine(text: string, charactersMax: number): string {
+  const clean = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim()
+  return clean.length > charactersMax ? `${clean.slice(0, charactersMax - 1).toWellFormed()}…` : clean
+}

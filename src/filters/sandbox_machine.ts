@@ -1,0 +1,270 @@
+import wasmFile from './quickjs.wasm' with { type: 'file' }
+
+/**
+ * One QuickJS in one instance of the wasm: a runtime, a context, its own memory, and no way out but the imports
+ * below. The wasm is QuickJS with fuel (see .tools/fuel.ts), so that every loop of it asks `poll` now and then.
+ *
+ * Past the deadline `poll` throws, which unwinds the wasm from wherever it is. Nothing inside can catch that,
+ * and nothing inside can be trusted afterwards: whoever sees a machine throw drops it and makes another.
+ */
+
+/** A `JSValue *`: 8 octets in the machine's memory, which whoever holds it frees. */
+export type Value = number
+
+/** The C functions that are called here, of QuickJS by way of quickjs-emscripten's `interface.c`. */
+interface Exports {
+  initialize(): void
+  malloc(bytes: number): number
+  free(at: number): void
+  new_runtime(): number
+  new_context(runtime: number, intrinsics: number): number
+  set_memory_limit(runtime: number, bytes: number): void
+  set_max_stack_size(runtime: number, bytes: number): void
+  enable_interrupt_handler(runtime: number): void
+  is_job_pending(runtime: number): number
+  compute_memory_usage(runtime: number, context: number): Value
+  get_undefined(): Value
+  new_string(context: number, text: number): Value
+  new_array_buffer(context: number, at: number, bytes: number): Value
+  new_function(context: number, id: number, name: number): Value
+  bjson_decode(context: number, arrayBuffer: Value): Value
+  eval(context: number, code: number, bytes: number, file: number, detect: number, flags: number): Value
+  call(context: number, func: Value, self: Value, count: number, args: number): Value
+  resolve_exception(context: number, value: Value): Value
+  dump(context: number, value: Value): number
+  get_string(context: number, value: Value): number
+  free_c_string(context: number, text: number): void
+  free_value(context: number, value: Value): void
+}
+
+/** The deadline came before the answer. */
+export class DeadlinePassed extends Error {
+  override readonly name = 'DeadlinePassed'
+}
+
+export interface MachineOptions {
+  /** What the code may allocate. */
+  readonly memoryBytes: number
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number
+  /** Answers `lookup(list, value)` of the code inside; `values` are its arguments, as text. */
+  readonly lookup: (list: string, value: string) => number
+}
+
+const PAGE_BYTES = 65_536
+/** The wasm's data and its C stack, which lie below the heap. */
+const BASE_BYTES = 5_400_000
+/** The least that the wasm declares. */
+const PAGES_MIN = 256
+/** Native frames of the host lie under those of the code: more than this could reach the end of its stack. */
+const STACK_BYTES = 96 * 1024
+/** Loop turns (or 256 of the innermost, or 4 KiB copied) between two looks at the clock: well under 1 ms. */
+const FUEL = 1_000
+/** The longest message, packed; a request's body has at most 64 KiB, and a character two octets. */
+export const WIRE_BYTES_MAX = 160 * 1024
+/** The most that is read of any text from inside. */
+const TEXT_BYTES_MAX = 16 * 1024
+
+/** High words of a NaN-boxed JSValue. */
+const TAG_BOOL = 1
+const TAG_EXCEPTION = 6
+
+export const EVAL_SCRIPT = 0
+export const EVAL_MODULE = 1
+
+const wasm = new WebAssembly.Module(await Bun.file(wasmFile).bytes())
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export class Machine {
+  readonly #memory: WebAssembly.Memory
+  readonly #exports: Exports
+  readonly #runtime: number
+  readonly #context: number
+  readonly #arguments: number
+  readonly #wire: number
+  readonly #wireBuffer: Value
+  readonly #undefined: Value
+  readonly #monotonic: () => number
+  #octets: Uint8Array
+  #words: Uint32Array
+  #deadline = Number.POSITIVE_INFINITY
+
+  constructor(options: MachineOptions) {
+    this.#monotonic = options.monotonic
+    const pages = Math.ceil((BASE_BYTES + 2 * (WIRE_BYTES_MAX + options.memoryBytes)) / PAGE_BYTES)
+    this.#memory = new WebAssembly.Memory({ initial: PAGES_MIN, maximum: Math.max(PAGES_MIN, pages) })
+    this.#octets = new Uint8Array(this.#memory.buffer)
+    this.#words = new Uint32Array(this.#memory.buffer)
+    // The exports are those of the committed wasm, which a test makes again from its source.
+    const x = new WebAssembly.Instance(wasm, this.#imports(options)).exports as unknown as Exports
+    this.#exports = x
+    x.initialize()
+    this.#runtime = x.new_runtime()
+    x.set_memory_limit(this.#runtime, options.memoryBytes)
+    x.set_max_stack_size(this.#runtime, STACK_BYTES)
+    x.enable_interrupt_handler(this.#runtime)
+    this.#context = x.new_context(this.#runtime, 0)
+    this.#undefined = x.get_undefined()
+    this.#arguments = x.malloc(8)
+    this.#wire = x.malloc(WIRE_BYTES_MAX)
+    this.#wireBuffer = x.new_array_buffer(this.#context, this.#wire, WIRE_BYTES_MAX)
+  }
+
+  /** What runs from now on has `ms` to end. */
+  within(ms: number): void {
+    this.#deadline = this.#monotonic() + ms
+  }
+
+  /** The value of `code`; throws an Error with the text of what it threw. */
+  eval(code: string, file: string, flags: number): Value {
+    const x = this.#exports
+    const source = this.#text(code)
+    const name = this.#text(file)
+    const value = x.eval(this.#context, source.at, source.bytes, name.at, 0, flags)
+    x.free(source.at)
+    x.free(name.at)
+    return this.#checked(value)
+  }
+
+  /** What `func` answers to `argument`; throws an Error with the text of what it threw. */
+  call(func: Value, argument?: Value): Value {
+    return this.#checked(this.#call(func, argument))
+  }
+
+  /** What `func` answers to the packed message; undefined when it threw. Frees the answer: it must be plain. */
+  ask(func: Value, packed: Uint8Array): boolean | string | undefined {
+    const x = this.#exports
+    this.#octets.set(packed, this.#wire)
+    const message = x.bjson_decode(this.#context, this.#wireBuffer)
+    const value = this.#call(func, message)
+    const tag = this.#words[(value >> 2) + 1]
+    let answer: boolean | string | undefined
+    if (tag === TAG_BOOL) answer = this.#words[value >> 2] === 1
+    else if (tag !== TAG_EXCEPTION) answer = this.string(value)
+    x.free_value(this.#context, message)
+    x.free_value(this.#context, value)
+    return answer
+  }
+
+  /** A function for the code inside, which asks `lookup` of the options. */
+  lookupFunction(): Value {
+    const name = this.#text('lookup')
+    const value = this.#exports.new_function(this.#context, 0, name.at)
+    this.#exports.free(name.at)
+    return value
+  }
+
+  /** The value as text; lone surrogates come as U+FFFD, and it ends at a NUL. */
+  string(value: Value): string {
+    const at = this.#exports.get_string(this.#context, value)
+    const text = this.#cString(at)
+    if (at !== 0) this.#exports.free_c_string(this.#context, at)
+    return text
+  }
+
+  free(value: Value): void {
+    this.#exports.free_value(this.#context, value)
+  }
+
+  /** True when the code left a promise whose turn has not come; nothing here would ever give it one. */
+  get jobPending(): boolean {
+    return this.#exports.is_job_pending(this.#runtime) !== 0
+  }
+
+  /** What the code holds; walks its whole heap, so not for every message. */
+  memory(): { readonly bytes: number; readonly allocations: number } {
+    const usage = this.#exports.compute_memory_usage(this.#runtime, this.#context)
+    const { memory_used_size: bytes, malloc_count: allocations } = JSON.parse(this.#dumped(usage))
+    this.free(usage)
+    return { bytes, allocations }
+  }
+
+  #call(func: Value, argument: Value | undefined): Value {
+    if (argument !== undefined) this.#words[this.#arguments >> 2] = argument
+    const count = argument === undefined ? 0 : 1
+    return this.#exports.call(this.#context, func, this.#undefined, count, this.#arguments)
+  }
+
+  #checked(value: Value): Value {
+    const thrown = this.#exports.resolve_exception(this.#context, value)
+    if (thrown === 0) return value
+    const text = this.#dumped(thrown)
+    this.free(thrown)
+    this.free(value)
+    throw new Error(text)
+  }
+
+  #dumped(value: Value): string {
+    const at = this.#exports.dump(this.#context, value)
+    const text = this.#cString(at)
+    if (at !== 0) this.#exports.free_c_string(this.#context, at)
+    return text
+  }
+
+  #cString(at: number): string {
+    if (at === 0) return ''
+    const end = this.#octets.indexOf(0, at)
+    return decoder.decode(this.#octets.subarray(at, Math.min(end, at + TEXT_BYTES_MAX)))
+  }
+
+  #text(text: string): { readonly at: number; readonly bytes: number } {
+    const octets = encoder.encode(text)
+    const at = this.#exports.malloc(octets.length + 1)
+    if (at === 0) throw new Error('out of memory')
+    this.#octets.set(octets, at)
+    this.#octets[at + octets.length] = 0
+    return { at, bytes: octets.length }
+  }
+
+  #imports({ lookup }: MachineOptions): Bun.WebAssembly.Imports {
+    const poll = () => {
+      if (this.#monotonic() > this.#deadline) throw new DeadlinePassed('no answer in time')
+    }
+    const broken = () => {
+      throw new Error('the sandbox broke down')
+    }
+    const nothing = () => 0
+    const env: Bun.WebAssembly.ModuleImports = {
+      memory: this.#memory,
+      refuel: () => {
+        poll()
+        return FUEL
+      },
+      interrupt: () => {
+        poll()
+        return 0
+      },
+      resize_heap: (bytes: number) => this.#grow(bytes >>> 0),
+      call_host: (_context: number, _self: Value, count: number, args: number) => {
+        const found = count < 2 ? 0 : lookup(this.string(args), this.string(args + 8))
+        return this.#number(found)
+      },
+      abort: broken,
+      assert_fail: broken,
+      proc_exit: broken,
+    }
+    // The rest of libc finds an empty world: no files, no environment, no time zone, and a clock that stands at 0.
+    for (const { name } of WebAssembly.Module.imports(wasm)) env[name] ??= nothing
+    return { env }
+  }
+
+  /** A fresh JSValue holding a small whole number. */
+  #number(value: number): Value {
+    const at = this.#exports.malloc(8)
+    this.#words[at >> 2] = value
+    this.#words[(at >> 2) + 1] = 0
+    return at
+  }
+
+  #grow(bytes: number): number {
+    try {
+      this.#memory.grow(Math.ceil((bytes - this.#memory.buffer.byteLength) / PAGE_BYTES))
+    } catch {
+      return 0
+    }
+    this.#octets = new Uint8Array(this.#memory.buffer)
+    this.#words = new Uint32Array(this.#memory.buffer)
+    return 1
+  }
+}

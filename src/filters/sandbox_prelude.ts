@@ -1,0 +1,87 @@
+import { FIELDS } from './sandbox_wire.ts'
+
+/**
+ * The code of ours that runs inside a machine, before the filter's. It takes hold of the built-ins it needs, so
+ * that a filter that changes them changes nothing but its own view; both are expressions that give a function.
+ */
+
+/** The same message must get the same answer: no clock but `sms.time`, no chance. */
+export const WITHOUT_CLOCK = `(() => {
+  const Clock = Date
+  const noClock = () => { throw new Error('a filter has no clock: use sms.time') }
+  const define = (object, name, value) =>
+    Object.defineProperty(object, name, { value, writable: true, configurable: true })
+  define(Clock, 'now', noClock)
+  define(Math, 'random', () => { throw new Error('a filter has no random numbers') })
+  define(globalThis, 'Date', class Date extends Clock {
+    constructor(...parts) {
+      if (parts.length === 0) noClock()
+      super(...parts)
+    }
+  })
+  define(Clock.prototype, 'constructor', globalThis.Date)
+})()`
+
+/** (module namespace) → what the filter says of itself, as JSON. Throws when that is not sound. */
+export const DECLARE = `(() => {
+  const { stringify } = JSON
+  return module => {
+    const { description = '', blacklist = true, active = true, mode = 'enforce', default: decide } = module
+    if (typeof decide !== 'function')
+      throw new Error('there is no function to ask: write "export default sms => …"')
+    if (typeof description !== 'string') throw new Error('"description" must be a string')
+    if (typeof blacklist !== 'boolean') throw new Error('"blacklist" must be true or false')
+    if (typeof active !== 'boolean') throw new Error('"active" must be true or false')
+    if (mode !== 'enforce' && mode !== 'shadow') throw new Error('"mode" must be "enforce" or "shadow"')
+    return stringify({ __proto__: null, description, blacklist, active, mode })
+  }
+})()`
+
+/**
+ * (lookup) → (module namespace) → (packed fields) → the answer: a boolean, or a text that begins with `y` (it
+ * matches, for the reason that follows), `n` (it does not) or `e` (what went wrong).
+ */
+export const DECIDE = `(lookup => {
+  const { apply } = Reflect, { slice } = String.prototype, text = String
+  const cut = value => apply(slice, text(value), [0, 1000])
+  const Sms = Object.freeze({
+    in(list, value) {
+      if (typeof list !== 'string' || typeof value !== 'string')
+        throw new TypeError('sms.in(list, value) takes two strings')
+      const found = lookup(list, value)
+      if (found === 2) throw new Error('there is no list "' + cut(list) + '": it would be the file ' + cut(list) + '.txt')
+      return found === 1
+    },
+  })
+  const told = answer => {
+    if (typeof answer === 'object' && answer !== null) {
+      if (typeof answer.then === 'function') return 'eit returned a promise: a filter answers at once'
+      const { match, reason } = answer
+      if (typeof match === 'boolean') {
+        if (reason === undefined) return match
+        if (typeof reason === 'string') return (match ? 'y' : 'n') + cut(reason)
+        return 'eit returned a reason that is no string'
+      }
+    }
+    return 'eit returned ' + (answer === null ? 'null' : typeof answer) + ': a filter returns true, false or { match, reason }'
+  }
+  const thrown = error => {
+    try {
+      if (typeof error !== 'object' || error === null) return 'eit threw ' + cut(error)
+      return 'e' + cut(error.name) + ': ' + cut(error.message) + '\\u0001' + cut(error.stack)
+    } catch {
+      return 'eit threw what cannot be shown'
+    }
+  }
+  return module => {
+    const decide = module.default
+    return fields => {
+      try {
+        const answer = decide({ __proto__: Sms, ${FIELDS.map((field, at) => `${field}: fields[${at}]`).join(', ')} })
+        return answer === true || answer === false ? answer : told(answer)
+      } catch (error) {
+        return thrown(error)
+      }
+    }
+  }
+})`
