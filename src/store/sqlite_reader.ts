@@ -1,0 +1,129 @@
+import type { Database } from 'bun:sqlite'
+import type { Message } from '../message.ts'
+import type { SqliteAccounts } from './sqlite_accounts.ts'
+import {
+  idBytes,
+  idText,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  partStateOf,
+  toMessage,
+  UUID,
+} from './sqlite_rows.ts'
+import type {
+  CampaignTally,
+  CampaignTotal,
+  Claim,
+  Earlier,
+  HeldReceipt,
+  InboundMessage,
+  Page,
+  Rows,
+  Totals,
+} from './store.ts'
+
+/** The questions of the contract. They pass the queue of writes by and see every commit. */
+export class SqliteReader {
+  readonly #sql: ReturnType<typeof statements>
+
+  constructor(
+    db: Database,
+    private readonly accounts: SqliteAccounts,
+  ) {
+    this.#sql = statements(db)
+  }
+
+  find(id: string): Message | undefined {
+    if (!UUID.test(id)) return undefined
+    const row = this.#sql.message.values(idBytes(id))[0] as MessageRow | undefined
+    return row && toMessage(row, this.accounts)
+  }
+
+  /** What stands under a key at `now`. */
+  recall(claim: Claim, now: number): Earlier | undefined {
+    const row = this.#sql.claim.values(claim.appId, claim.key, now)[0] as
+      | [bodyHash: Uint8Array, message: Uint8Array]
+      | undefined
+    if (!row) return undefined
+    const [bodyHash, message] = row
+    const sameBody = Buffer.compare(bodyHash, claim.bodyHash) === 0
+    return { fresh: false, sameBody, message: this.find(idText(message)) }
+  }
+
+  unmatched({ offset, limit }: Page): Rows<HeldReceipt> {
+    const rows = this.#sql.held.values(limit, offset) as HeldRow[]
+    return {
+      rows: rows.map(([account, ids, address, state, error, at]) => ({
+        account,
+        ids: JSON.parse(ids),
+        address,
+        state: partStateOf(state),
+        error,
+        at,
+      })),
+      total: number(this.#sql.heldCount),
+    }
+  }
+
+  inbox({ offset, limit }: Page): Rows<InboundMessage> {
+    const rows = this.#sql.inbound.values(limit, offset) as InboundRow[]
+    return {
+      rows: rows.map(([id, account, link, source, destination, text, receivedAt]) => ({
+        id: idText(id),
+        account,
+        link,
+        source,
+        destination,
+        text,
+        receivedAt,
+      })),
+      total: number(this.#sql.inboundCount),
+    }
+  }
+
+  totals(): Totals {
+    return { messages: number(this.#sql.total) }
+  }
+
+  campaigns({ offset, limit }: Page): Rows<CampaignTally> {
+    return {
+      rows: this.#sql.tallies.all(limit, offset) as CampaignTally[],
+      total: number(this.#sql.tallyCount),
+    }
+  }
+
+  topCampaigns(count: number): CampaignTotal[] {
+    return this.#sql.top.all(count) as CampaignTotal[]
+  }
+}
+
+type HeldRow = [account: string, ids: string, address: string, state: number, error: number, at: number]
+type InboundRow = [
+  id: Uint8Array,
+  account: string,
+  link: number,
+  source: string,
+  destination: string,
+  text: string,
+  receivedAt: number,
+]
+
+const number = (statement: { values(): unknown[][] }): number => Number(statement.values()[0]?.[0])
+
+const statements = (db: Database) => ({
+  message: db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id = ?`),
+  claim: db.query('SELECT body_hash, message FROM claim WHERE app_id = ? AND key = ? AND expires_at > ?'),
+  held: db.query(
+    'SELECT account, ids, address, state, error, at FROM held ORDER BY seq DESC LIMIT ? OFFSET ?',
+  ),
+  heldCount: db.query('SELECT count(*) FROM held'),
+  inbound: db.query(
+    `SELECT id, account, link, source, destination, text, received_at FROM inbound
+     ORDER BY id DESC LIMIT ? OFFSET ?`,
+  ),
+  inboundCount: db.query('SELECT count(*) FROM inbound'),
+  total: db.query('SELECT messages FROM total'),
+  tallies: db.query('SELECT campaign, sme, sent, failed FROM tally ORDER BY campaign, sme LIMIT ? OFFSET ?'),
+  tallyCount: db.query('SELECT count(*) FROM tally'),
+  top: db.query('SELECT name AS campaign, messages FROM campaign ORDER BY messages DESC, name LIMIT ?'),
+})

@@ -1,0 +1,456 @@
+import { type Database, SQLiteError } from 'bun:sqlite'
+import { isFinalPart, type Message, type PartChange, withPart } from '../message.ts'
+import { idKey } from './id_key.ts'
+import { sameNumber } from './same_number.ts'
+import type { SqliteAccounts } from './sqlite_accounts.ts'
+import type { SqliteReader } from './sqlite_reader.ts'
+import {
+  idBytes,
+  idFloor,
+  MESSAGE_COLUMNS,
+  type MessageRow,
+  partStateNumber,
+  partStateOf,
+  partsText,
+  stateNumber,
+  toMessage,
+  toRow,
+} from './sqlite_rows.ts'
+import {
+  type Claim,
+  type Claimed,
+  type InboundMessage,
+  type LateAnswer,
+  RECEIPT_HELD_MS,
+  type Settled,
+  type StoredReceipt,
+} from './store.ts'
+
+/** One call of the contract. */
+export type Write =
+  | { readonly op: 'claim'; readonly claim: Claim; readonly message: Message }
+  | { readonly op: 'save'; readonly message: Message }
+  | { readonly op: 'settle'; readonly receipt: StoredReceipt }
+  | { readonly op: 'resolve'; readonly late: LateAnswer }
+  | { readonly op: 'keepInbound'; readonly inbound: InboundMessage }
+  | { readonly op: 'recover'; readonly before: number }
+  | { readonly op: 'sweep'; readonly now: number }
+  | { readonly op: 'probe' }
+
+/** What a write answers, or why it was left out. */
+export type Outcome = { readonly value: unknown } | { readonly refused: string }
+
+export interface WriterLimits {
+  readonly retentionMs: number
+  /** Receipts that wait for their message; past it the oldest goes. */
+  readonly heldMax: number
+  readonly sweepRowsMax: number
+}
+
+/** Messages of one account that carry one SMSC id; more is an SMSC that always answers the same. */
+const CANDIDATES_MAX = 16
+
+const NOT_TALLIED = 0
+const TALLIED_SENT = 1
+const TALLIED_FAILED = 2
+
+interface Stored {
+  readonly message: Message
+  readonly tallied: number
+}
+
+/** Applies writes to the database. Everything here is synchronous, in the order of the calls. */
+export class SqliteWriter {
+  readonly #sql: ReturnType<typeof statements>
+  readonly #tallies = new Map<string, { campaign: string; sme: number; sent: number; failed: number }>()
+  /** While nothing is held, `save` asks for nothing. */
+  #heldCount = 0
+  #now = 0
+
+  constructor(
+    private readonly db: Database,
+    private readonly accounts: SqliteAccounts,
+    private readonly reader: SqliteReader,
+    private readonly limits: WriterLimits,
+  ) {
+    this.#sql = statements(db)
+    this.#forget()
+  }
+
+  /**
+   * One transaction for all of `writes`. One that is wrong in itself is refused and its neighbours go on
+   * without it; when the database fails this throws, and nothing of the batch has happened.
+   */
+  run(writes: readonly Write[], now: number): Outcome[] {
+    this.#now = now
+    const refused = new Map<number, string>()
+    for (;;) {
+      const outcomes: Outcome[] = []
+      this.db.run('BEGIN IMMEDIATE')
+      try {
+        for (const [index, write] of writes.entries()) {
+          const reason = refused.get(index)
+          outcomes.push(reason === undefined ? { value: this.#apply(write) } : { refused: reason })
+        }
+        this.#writeTallies()
+        this.db.run('COMMIT')
+        return outcomes
+      } catch (cause) {
+        if (this.db.inTransaction) this.db.run('ROLLBACK')
+        this.#forget()
+        if (!isCallersFault(cause) || outcomes.length === writes.length) throw cause
+        refused.set(outcomes.length, 'the store cannot take this record')
+      }
+    }
+  }
+
+  #apply(write: Write): unknown {
+    switch (write.op) {
+      case 'claim':
+        return this.#claim(write.claim, write.message)
+      case 'save':
+        return this.#save(write.message)
+      case 'settle':
+        return this.#settle(write.receipt)
+      case 'resolve':
+        return this.#resolve(write.late)
+      case 'keepInbound':
+        return this.#keepInbound(write.inbound)
+      case 'recover':
+        return this.#recover(write.before)
+      case 'sweep':
+        return this.#sweep(write.now)
+      case 'probe':
+        return void this.#sql.probe.run()
+    }
+  }
+
+  #claim(claim: Claim, message: Message): Claimed {
+    const earlier = this.reader.recall(claim, this.#now)
+    if (earlier) return earlier
+    this.#sql.putClaim.run(claim.appId, claim.key, claim.bodyHash, claim.expiresAt, idBytes(message.id))
+    this.#sql.insertMessage.run(...toRow(message, NOT_TALLIED, this.accounts))
+    return { fresh: true }
+  }
+
+  #save(given: Message): Message {
+    const id = idBytes(given.id)
+    const message = this.#withHeld(given, given.parts.keys())
+    const tallied = this.#tally(message, NOT_TALLIED)
+    if (this.#sql.insertMessage.run(...toRow(message, tallied, this.accounts)).changes === 0) {
+      return this.#saveAgain(id, message, tallied)
+    }
+    this.#index(message, message.parts.keys())
+    return message
+  }
+
+  /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
+  #saveAgain(id: Uint8Array, message: Message, tallied: number): Message {
+    const before = this.#stored(id)
+    if (!before || before.tallied === NOT_TALLIED) {
+      this.#sql.replaceMessage.run(...toRow(message, tallied, this.accounts))
+      this.#index(message, message.parts.keys())
+      return message
+    }
+    this.#untally(message, tallied)
+    let merged = before.message
+    for (const [index, { state, smscId, error }] of message.parts.entries()) {
+      merged = this.#change(merged, index, { state, smscId, error, at: message.updatedAt })
+    }
+    if (merged !== before.message) merged = { ...merged, error: message.error }
+    this.#update(merged, before)
+    return merged
+  }
+
+  #settle(receipt: StoredReceipt): Settled {
+    const found = this.#candidate(receipt)
+    if (!found) {
+      this.#hold(receipt)
+      return { matched: false }
+    }
+    const { stored, part, form } = found
+    const message = withPart(stored.message, part, receiptChange(receipt))
+    this.#update(message, stored)
+    return { matched: true, form, message, part }
+  }
+
+  #resolve(late: LateAnswer): Message | undefined {
+    const stored = this.#stored(idBytes(late.messageId))
+    const part = stored?.message.parts[late.part]
+    if (!stored || part?.state !== 'unknown' || part.smscId !== '') return stored?.message
+    const { state, smscId, error, at } = late
+    const message = this.#change(stored.message, late.part, { state, smscId, error, at })
+    this.#update(message, stored)
+    return message
+  }
+
+  #keepInbound(mo: InboundMessage): void {
+    const { id, account, link, source, destination, text, receivedAt } = mo
+    this.#sql.insertInbound.run(idBytes(id), account, link, source, destination, text, receivedAt)
+  }
+
+  #recover(before: number): number {
+    const rows = this.#sql.findOpen.values(before) as MessageRow[]
+    for (const row of rows) {
+      const stored = { message: toMessage(row, this.accounts), tallied: row[13] }
+      let message = stored.message
+      for (const index of message.parts.keys()) {
+        message = withPart(message, index, { state: 'unknown', error: 0, at: this.#now })
+      }
+      this.#update(message, stored)
+    }
+    return rows.length
+  }
+
+  #sweep(now: number): number {
+    const max = this.limits.sweepRowsMax
+    const floor = idFloor(now - this.limits.retentionMs)
+    const rows = this.#sql.findOldest.values(floor, max) as [id: Uint8Array, parts: string][]
+    for (const [id, parts] of rows) {
+      for (const [, smscId, account] of JSON.parse(parts) as [number, string, number][]) {
+        if (smscId !== '') this.#sql.deleteSmscId.run(account, idKey(smscId), id)
+      }
+      this.#sql.deleteMessage.run(id)
+    }
+    let swept = rows.length
+    swept += this.#sql.deleteClaims.run(now, max - swept).changes
+    swept += this.#sql.deleteInbound.run(floor, max - swept).changes
+    const held = this.#sql.findOldestHeld.values(now - RECEIPT_HELD_MS, max - swept) as [
+      number,
+      string,
+      string,
+    ][]
+    for (const [seq, account, ids] of held) this.#release(seq, account, JSON.parse(ids))
+    return swept + held.length
+  }
+
+  /** The message after the change, and after the receipts that waited for the id which the change brings. */
+  #change(message: Message, index: number, change: PartChange): Message {
+    const changed = withPart(message, index, change)
+    if (changed === message || !change.smscId) return changed
+    this.#index(changed, [index])
+    return this.#withHeld(changed, [index])
+  }
+
+  #update(message: Message, before: Stored): void {
+    if (message === before.message) return
+    const tallied = this.#tally(message, before.tallied)
+    const { state, parts, updatedAt, error } = message
+    const id = idBytes(message.id)
+    const text = partsText(parts, this.accounts)
+    this.#sql.updateMessage.run(stateNumber(state), text, updatedAt, error, tallied, id)
+  }
+
+  #index(message: Message, parts: Iterable<number>): void {
+    for (const index of parts) {
+      const part = message.parts[index]
+      if (!part || part.smscId === '') continue
+      this.#sql.insertSmscId.run(this.accounts.number(part.account), idKey(part.smscId), idBytes(message.id))
+    }
+  }
+
+  #stored(id: Uint8Array): Stored | undefined {
+    const row = this.#sql.findMessage.values(id)[0] as MessageRow | undefined
+    return row && { message: toMessage(row, this.accounts), tallied: row[13] }
+  }
+
+  /** The contract's choice: the address decides, then the earlier form, then the newer message. */
+  #candidate(receipt: StoredReceipt): { stored: Stored; part: number; form: number } | undefined {
+    let fallback: { stored: Stored; part: number; form: number } | undefined
+    const account = this.accounts.known(receipt.account)
+    if (account === undefined) return undefined
+    for (const [form, key] of receipt.ids.entries()) {
+      for (const [id] of this.#sql.findSmscId.values(account, key, CANDIDATES_MAX) as [Uint8Array][]) {
+        const stored = this.#stored(id)
+        if (!stored) continue
+        const candidate = { stored, part: partOf(stored.message, receipt.account, key), form }
+        if (sameNumber(receipt.address, stored.message.destination)) return candidate
+        if (mayTake(form, receipt.address, stored.message)) fallback ??= candidate
+      }
+    }
+    return fallback
+  }
+
+  #hold(receipt: StoredReceipt): void {
+    const { account, ids, address, state, error, at } = receipt
+    const seq = this.#sql.insertHeld.values(
+      account,
+      JSON.stringify(ids),
+      address,
+      partStateNumber(state),
+      error,
+      at,
+      this.#now,
+    )[0]?.[0]
+    for (const [form, key] of ids.entries()) this.#sql.insertHeldKey.run(account, key, Number(seq), form)
+    if (++this.#heldCount <= this.limits.heldMax) return
+    const oldest = this.#sql.findOldestHeld.values(Number.MAX_SAFE_INTEGER, 1) as [number, string, string][]
+    for (const [old, ofAccount, oldIds] of oldest) this.#release(old, ofAccount, JSON.parse(oldIds))
+  }
+
+  /** Applies the receipts that wait for these parts, in the order in which they came. */
+  #withHeld(message: Message, parts: Iterable<number>): Message {
+    if (this.#heldCount === 0) return message
+    let changed = message
+    for (const index of parts) {
+      const part = message.parts[index]
+      if (!part || part.smscId === '') continue
+      const rows = this.#sql.findHeld.values(part.account, idKey(part.smscId), this.#now - RECEIPT_HELD_MS)
+      for (const [seq, form, ids, address, state, error, at] of rows as HeldRow[]) {
+        if (!mayTake(form, address, message)) continue
+        changed = withPart(changed, index, receiptChange({ state: partStateOf(state), error, at }))
+        this.#release(seq, part.account, JSON.parse(ids))
+      }
+    }
+    return changed
+  }
+
+  #release(seq: number, account: string, ids: readonly string[]): void {
+    for (const key of ids) this.#sql.deleteHeldKey.run(account, key, seq)
+    this.#heldCount -= this.#sql.deleteHeld.run(seq).changes
+  }
+
+  /** Counts a message as it now stands, or moves it; answers how it is counted. */
+  #tally(message: Message, before: number): number {
+    const taken = message.parts.every(part => part.smscId !== '')
+    const now = taken ? TALLIED_SENT : TALLIED_FAILED
+    if (now === before) return now
+    this.#untally(message, before)
+    this.#count(message, now, 1)
+    return now
+  }
+
+  #untally(message: Message, tallied: number): void {
+    if (tallied !== NOT_TALLIED) this.#count(message, tallied, -1)
+  }
+
+  #count(message: Message, tallied: number, by: number): void {
+    const key = `${message.esme} ${message.campaign}`
+    let tally = this.#tallies.get(key)
+    if (!tally) {
+      tally = { campaign: message.campaign, sme: message.esme, sent: 0, failed: 0 }
+      this.#tallies.set(key, tally)
+    }
+    if (tallied === TALLIED_SENT) tally.sent += by
+    else tally.failed += by
+  }
+
+  #writeTallies(): void {
+    let messages = 0
+    for (const { campaign, sme, sent, failed } of this.#tallies.values()) {
+      if (sent === 0 && failed === 0) continue
+      this.#sql.addTally.run(campaign, sme, sent, failed)
+      if (sent + failed !== 0) this.#sql.addCampaign.run(campaign, sent + failed)
+      messages += sent + failed
+    }
+    if (messages !== 0) this.#sql.addTotal.run(messages)
+    this.#tallies.clear()
+  }
+
+  /** What memory says of the database holds no longer after a rollback. */
+  #forget(): void {
+    this.accounts.reload()
+    this.#tallies.clear()
+    this.#heldCount = Number(this.#sql.countHeld.values()[0]?.[0])
+  }
+}
+
+type HeldRow = [
+  seq: number,
+  form: number,
+  ids: string,
+  address: string,
+  state: number,
+  error: number,
+  at: number,
+]
+
+const receiptChange = ({ state, error, at }: Pick<StoredReceipt, 'state' | 'error' | 'at'>): PartChange => ({
+  state,
+  error,
+  at,
+})
+
+/** A form after the first is a guess at the number base: another handset's number proves it wrong. */
+const mayTake = (form: number, address: string, message: Message): boolean =>
+  form === 0 || address === '' || sameNumber(address, message.destination)
+
+/** The part with this SMSC id; where two have it, the one that still waits. */
+function partOf(message: Message, account: string, key: string): number {
+  let found = -1
+  for (const [index, part] of message.parts.entries()) {
+    if (part.account !== account || idKey(part.smscId) !== key) continue
+    if (!isFinalPart(part.state)) return index
+    if (found === -1) found = index
+  }
+  return found
+}
+
+/** The record breaks a rule of the table, or is no value that SQLite knows: another try would end the same. */
+const isCallersFault = (cause: unknown): boolean =>
+  !(cause instanceof SQLiteError) || /^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)/.test(cause.code ?? '')
+
+const statements = (db: Database) => ({
+  probe: db.query('UPDATE total SET messages = messages'),
+
+  insertMessage: db.query(
+    `INSERT INTO message (${MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
+  ),
+  replaceMessage: db.query(
+    `INSERT OR REPLACE INTO message (${MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+  ),
+  updateMessage: db.query(
+    'UPDATE message SET state = ?, parts = ?, updated_at = ?, error = ?, tallied = ? WHERE id = ?',
+  ),
+  findMessage: db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id = ?`),
+  findOpen: db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE state = 0 AND sent_at < ?`),
+  findOldest: db.query('SELECT id, parts FROM message WHERE id < ? ORDER BY id LIMIT ?'),
+  deleteMessage: db.query('DELETE FROM message WHERE id = ?'),
+
+  findSmscId: db.query(
+    'SELECT message FROM smsc_id WHERE account = ? AND key = ? ORDER BY message DESC LIMIT ?',
+  ),
+  insertSmscId: db.query('INSERT INTO smsc_id (account, key, message) VALUES (?,?,?) ON CONFLICT DO NOTHING'),
+  deleteSmscId: db.query('DELETE FROM smsc_id WHERE account = ? AND key = ? AND message = ?'),
+
+  insertHeld: db.query(
+    'INSERT INTO held (account, ids, address, state, error, at, held_at) VALUES (?,?,?,?,?,?,?) RETURNING seq',
+  ),
+  insertHeldKey: db.query(
+    'INSERT INTO held_key (account, key, seq, form) VALUES (?,?,?,?) ON CONFLICT DO NOTHING',
+  ),
+  findHeld: db.query(
+    `SELECT seq, form, ids, address, state, error, at FROM held_key JOIN held USING (seq)
+     WHERE held_key.account = ? AND key = ? AND held_at > ? ORDER BY seq`,
+  ),
+  findOldestHeld: db.query('SELECT seq, account, ids FROM held WHERE held_at <= ? ORDER BY seq LIMIT ?'),
+  deleteHeld: db.query('DELETE FROM held WHERE seq = ?'),
+  deleteHeldKey: db.query('DELETE FROM held_key WHERE account = ? AND key = ? AND seq = ?'),
+  countHeld: db.query('SELECT count(*) FROM held'),
+
+  putClaim: db.query(
+    'INSERT OR REPLACE INTO claim (app_id, key, body_hash, expires_at, message) VALUES (?,?,?,?,?)',
+  ),
+  deleteClaims: db.query(
+    `DELETE FROM claim WHERE (app_id, key) IN
+     (SELECT app_id, key FROM claim WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+  ),
+
+  insertInbound: db.query(
+    `INSERT INTO inbound (id, account, link, source, destination, text, received_at) VALUES (?,?,?,?,?,?,?)
+     ON CONFLICT DO NOTHING`,
+  ),
+  deleteInbound: db.query(
+    'DELETE FROM inbound WHERE id IN (SELECT id FROM inbound WHERE id < ? ORDER BY id LIMIT ?)',
+  ),
+
+  addTally: db.query(
+    `INSERT INTO tally (campaign, sme, sent, failed) VALUES (?,?,?,?)
+     ON CONFLICT DO UPDATE SET sent = sent + excluded.sent, failed = failed + excluded.failed`,
+  ),
+  addCampaign: db.query(
+    `INSERT INTO campaign (name, messages) VALUES (?,?)
+     ON CONFLICT DO UPDATE SET messages = messages + excluded.messages`,
+  ),
+  addTotal: db.query('UPDATE total SET messages = messages + ?'),
+})
