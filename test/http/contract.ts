@@ -1,0 +1,53 @@
+import { expect } from 'bun:test'
+import { Ajv2020 } from 'ajv/dist/2020'
+
+interface Operation {
+  readonly responses: Readonly<
+    Record<string, { readonly content: Readonly<Record<string, { schema: object }>> }>
+  >
+}
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: object
+}
+
+/** Answers held against the document that the server itself serves. */
+export class Contract {
+  readonly #ajv = new Ajv2020({ strict: false })
+
+  private constructor(private readonly document: Document) {}
+
+  static async of(url: string): Promise<Contract> {
+    const response = await fetch(`${url}/openapi.json`)
+    return new Contract((await response.json()) as Document)
+  }
+
+  get rows(): readonly string[] {
+    const methods = Object.entries(this.document.paths)
+    return methods.flatMap(([path, all]) => Object.keys(all).map(method => `${method.toUpperCase()} ${path}`))
+  }
+
+  statusesOf(row: string): readonly string[] {
+    return Object.keys(this.#operation(row).responses)
+  }
+
+  /** Fails unless the document has this status for the row, and the body is as it says. */
+  check(row: string, status: number, mediaType: string, body: unknown): void {
+    const answer = this.#operation(row).responses[String(status)]
+    expect(answer, `${row} documents no ${status}`).toBeDefined()
+    const [media] = mediaType.split(';')
+    const schema = answer?.content[media ?? '']?.schema
+    expect(schema, `${row} ${status} documents no ${media}`).toBeDefined()
+    const validate = this.#ajv.compile({ ...schema, components: this.document.components })
+    validate(body)
+    expect(validate.errors ?? [], `${row} ${status}: ${JSON.stringify(body)}`).toEqual([])
+  }
+
+  #operation(row: string): Operation {
+    const [method = '', path = ''] = row.split(' ')
+    const operation = this.document.paths[path]?.[method.toLowerCase()]
+    if (!operation) throw new Error(`${row} is not documented`)
+    return operation
+  }
+}
