@@ -22,6 +22,8 @@ export interface Taken {
 /** A token bucket for each key: one key's flood takes nothing from another's. */
 export interface RateLimiter {
   take(key: string | number): Taken
+  /** How many were refused, over all keys, since the start. */
+  readonly refused: number
   /** Changes the limit for all keys at once; what a key has used up stays used up. */
   configure(limit: RateLimit): void
 }
@@ -41,6 +43,7 @@ export function createRateLimiter(
   /** Key → the moment, in monotonic milliseconds, at which its bucket is full; longest unseen first. */
   const fullAt = new Map<string | number, number>()
   let { msEach, burst } = rateOf(initial)
+  let refused = 0
 
   function forgetSome(now: number): void {
     let look = 2
@@ -51,12 +54,16 @@ export function createRateLimiter(
   }
 
   return {
+    get refused() {
+      return refused
+    },
     take(key) {
       if (msEach === 0) return UNLIMITED
       const now = clock.monotonic()
       const before = fullAt.get(key)
       const emptyMs = Math.max((before ?? 0) - now, 0)
       const allowed = emptyMs + msEach <= burst * msEach + SLACK_MS
+      if (!allowed) refused++
       const afterMs = allowed ? emptyMs + msEach : emptyMs
       if (before === undefined) forgetSome(now)
       else fullAt.delete(key)

@@ -50,6 +50,7 @@ test('a refused request costs nothing', () => {
 test('a flood from one key leaves the others alone', () => {
   const limiter = createRateLimiter(new TurnedClock(), { rps: 1, burst: 5 })
   for (let i = 0; i < 10_000; i++) limiter.take(1)
+  expect(limiter.refused).toBe(9_995)
   expect(limiter.take(2)).toMatchObject({ allowed: true, remaining: 4 })
 })
 

@@ -3,17 +3,10 @@ import type { Clock } from '../clock.ts'
 const MINUTES = 60
 const MINUTE_MS = 60_000
 
-/** The `rps` and `errors` of GET /dashboard/stats. */
-export interface TrafficStats {
-  /** `current`: requests in the last full second. `data`: the mean of each minute. */
-  readonly rps: { readonly current: number; readonly data: readonly RpsPoint[] }
-  /** `rate`: errors of the hour, in per cent of its requests. */
-  readonly errors: { readonly rate: number; readonly data: readonly ErrorPoint[] }
-}
-
 export interface RpsPoint {
   /** `HH:MM` in UTC, when the minute began. */
   readonly time: string
+  /** The minute's mean. */
   readonly rps: number
 }
 
@@ -24,17 +17,22 @@ export interface ErrorPoint {
   readonly rate: number
 }
 
-/** Requests and errors of the last hour, in as many octets whatever comes. */
+/**
+ * Requests and errors of the last hour, in as much memory whatever comes: the `rps` and `errors` of GET
+ * /dashboard/stats. 60 points, oldest first; the last is the minute that runs, by the seconds that it has run.
+ */
 export interface Traffic {
   /** `status` 500 and above is an error. */
   record(status: number): void
-  /** 60 points, oldest first; the last is the minute that runs, by the seconds that it has run. */
-  stats(): TrafficStats
+  /** `current`: requests in the last full second. */
+  requests(): { readonly current: number; readonly data: readonly RpsPoint[] }
+  /** `rate`: errors of the hour, in per cent of its requests. */
+  errors(): { readonly rate: number; readonly data: readonly ErrorPoint[] }
 }
 
 export function createTraffic(clock: Pick<Clock, 'now'>): Traffic {
-  const requests = new Float64Array(MINUTES)
-  const errors = new Float64Array(MINUTES)
+  const requestsIn = new Float64Array(MINUTES)
+  const errorsIn = new Float64Array(MINUTES)
   let second = 0
   let minute = 0
   let thisSecond = 0
@@ -51,10 +49,19 @@ export function createTraffic(clock: Pick<Clock, 'now'>): Traffic {
     const passed = Math.min(Math.abs(nextMinute - minute), MINUTES)
     const newest = Math.max(nextMinute, minute)
     for (let back = 0; back < passed; back++) {
-      requests[(newest - back) % MINUTES] = 0
-      errors[(newest - back) % MINUTES] = 0
+      requestsIn[(newest - back) % MINUTES] = 0
+      errorsIn[(newest - back) % MINUTES] = 0
     }
     minute = nextMinute
+  }
+
+  function points<T>(read: (time: string, requests: number, errors: number, seconds: number) => T): T[] {
+    return Array.from({ length: MINUTES }, (_, index) => {
+      const at = minute - MINUTES + 1 + index
+      const runs = at === minute
+      const seconds = runs ? Math.max((clock.now() % MINUTE_MS) / 1000, 1) : MINUTE_MS / 1000
+      return read(clockTime(at), requestsIn[at % MINUTES] ?? 0, errorsIn[at % MINUTES] ?? 0, seconds)
+    })
   }
 
   return {
@@ -62,32 +69,18 @@ export function createTraffic(clock: Pick<Clock, 'now'>): Traffic {
       turnTo(clock.now())
       thisSecond++
       const slot = minute % MINUTES
-      requests[slot] = (requests[slot] ?? 0) + 1
-      if (status >= 500) errors[slot] = (errors[slot] ?? 0) + 1
+      requestsIn[slot] = (requestsIn[slot] ?? 0) + 1
+      if (status >= 500) errorsIn[slot] = (errorsIn[slot] ?? 0) + 1
     },
-    stats() {
-      const now = clock.now()
-      turnTo(now)
-      const minutes = Array.from({ length: MINUTES }, (_, index) => {
-        const at = minute - MINUTES + 1 + index
-        const slot = at % MINUTES
-        const seconds = at === minute ? Math.max((now % MINUTE_MS) / 1000, 1) : MINUTE_MS / 1000
-        return { time: clockTime(at), seconds, requests: requests[slot] ?? 0, errors: errors[slot] ?? 0 }
-      })
-      return {
-        rps: {
-          current: lastSecond,
-          data: minutes.map(point => ({ time: point.time, rps: hundredths(point.requests / point.seconds) })),
-        },
-        errors: {
-          rate: perCent(errors.reduce(sum), requests.reduce(sum)),
-          data: minutes.map(point => ({
-            time: point.time,
-            errors: point.errors,
-            rate: perCent(point.errors, point.requests),
-          })),
-        },
-      }
+    requests() {
+      turnTo(clock.now())
+      const data = points((time, requests, _, seconds) => ({ time, rps: hundredths(requests / seconds) }))
+      return { current: lastSecond, data }
+    },
+    errors() {
+      turnTo(clock.now())
+      const data = points((time, requests, errors) => ({ time, errors, rate: perCent(errors, requests) }))
+      return { rate: perCent(errorsIn.reduce(sum), requestsIn.reduce(sum)), data }
     },
   }
 }

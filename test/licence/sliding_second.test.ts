@@ -1,17 +1,17 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { SlidingSecond } from '../../src/licence/sliding_second.ts'
+import { SLIDING_MS, SlidingSecond } from '../../src/licence/sliding_second.ts'
 import { TurnedClock } from '../support/clock.ts'
 
-test('the one past the limit waits until the oldest is a second old', () => {
+test('the one past the limit waits until the oldest is out of the second', () => {
   const clock = new TurnedClock()
   const second = new SlidingSecond(clock, 2)
   expect(second.take()).toBe(true)
   clock.skip(300)
   expect(second.take()).toBe(true)
-  expect(second.waitMs()).toBe(700)
+  expect(second.waitMs()).toBe(SLIDING_MS - 300)
   expect(second.take()).toBe(false)
-  clock.skip(700)
+  clock.skip(SLIDING_MS - 300)
   expect(second.waitMs()).toBe(0)
   expect(second.take()).toBe(true)
   expect(second.waitMs()).toBe(300)
@@ -31,8 +31,18 @@ test('a new limit counts what the last second took', () => {
   expect([second.take(), second.take(), second.take()]).toEqual([true, true, false])
   clock.skip(400)
   second.setLimit(2)
-  expect(second.waitMs()).toBe(600)
+  expect(second.waitMs()).toBe(SLIDING_MS - 400)
   second.setLimit(0)
+  expect(second.take()).toBe(true)
+})
+
+test('after no limit a new one begins with a full second', () => {
+  const clock = new TurnedClock()
+  const second = new SlidingSecond(clock, 0)
+  second.take()
+  second.setLimit(1)
+  expect(second.take()).toBe(false)
+  clock.skip(SLIDING_MS)
   expect(second.take()).toBe(true)
 })
 
@@ -48,7 +58,7 @@ test('no sliding second has more than the limit, and none waits longer than it m
         for (const gap of gaps) {
           clock.skip(gap)
           const now = clock.monotonic()
-          const lastSecond = taken.filter(at => at + 1000 > now).length
+          const lastSecond = taken.filter(at => at + SLIDING_MS > now).length
           expect(second.take()).toBe(lastSecond < limit)
           if (lastSecond < limit) taken.push(now)
         }

@@ -1,0 +1,377 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { HistogramData } from './stats/histogram.ts'
+import type { HttpRow } from './stats/http_tally.ts'
+import type { ProcessUsage } from './stats/process.ts'
+
+/** Where the numbers live. Each part keeps plain counters; they are read when somebody scrapes, and not before. */
+export interface MetricsSources {
+  readonly build: { readonly version: string; readonly commit: string }
+  http(): Iterable<HttpRow>
+  /** Sends by their result, of a bounded set. */
+  sends(): Iterable<readonly [result: string, count: number]>
+  filters(): Iterable<FilterRow>
+  links(): Iterable<LinkRow>
+  pools(): Iterable<{ readonly name: string; readonly queued: number }>
+  store(): StoreCounts
+  /** Refusals by level, `global` and `app`. */
+  rateLimits(): Iterable<readonly [level: string, refused: number]>
+  receipts(): ReceiptCounts
+  licence(): LicenceRow
+  process(): ProcessUsage
+  openFiles(): Promise<number>
+  /** Seconds that the loop was late. */
+  loopLag(): HistogramData
+}
+
+export interface FilterRow {
+  readonly name: string
+  readonly calls: number
+  /** Messages that it refused. */
+  readonly refused: number
+  /** Exceptions, timeouts and answers of the wrong type. */
+  readonly errors: number
+  readonly seconds: number
+}
+
+export interface LinkRow {
+  readonly name: string
+  readonly state: string
+  readonly limitTps: number
+  readonly stats: {
+    readonly inFlight: number
+    readonly window: number
+    readonly sentLastSecond: number
+    readonly rttMs: number
+    readonly submitted: number
+    readonly accepted: number
+    readonly refused: ReadonlyMap<number, number>
+    readonly unknown: number
+    readonly unwritten: number
+    readonly delivered: number
+  }
+}
+
+export interface StoreCounts {
+  readonly commits: number
+  /** Writes over all commits: `writes / commits` is the size of a batch. */
+  readonly writes: number
+  readonly failures: number
+  /** Time spent in commits. */
+  readonly seconds: number
+  /** True while writes fail. */
+  readonly faulty: boolean
+}
+
+export interface ReceiptCounts {
+  readonly matched: number
+  /** Kept, for want of a message. */
+  readonly held: number
+  /** The store did not take it. */
+  readonly failed: number
+  /** No receipts, but MO messages. */
+  readonly inbound: number
+}
+
+export interface LicenceRow {
+  readonly status: 'active' | 'expired' | 'none'
+  readonly max_connections: number
+  readonly max_tps: number
+  /** `YYYY-MM-DD`, or empty. */
+  readonly valid_until: string
+}
+
+export interface Metrics {
+  /** The Prometheus text format, version 0.0.4. */
+  render(): Promise<string>
+}
+
+type Labels = readonly (string | number)[]
+type Rows<T> = Iterable<readonly [Labels, T]>
+type Read<T> = (from: MetricsSources) => Rows<T> | Promise<Rows<T>>
+
+interface Family {
+  readonly kind: 'counter' | 'gauge' | 'histogram'
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+}
+type NumberFamily = Family & { readonly kind: 'counter' | 'gauge'; readonly read: Read<number> }
+type HistogramFamily = Family & { readonly kind: 'histogram'; readonly read: Read<HistogramData> }
+
+const counter = (name: string, help: string, labels: string[], read: Read<number>): NumberFamily => {
+  return { kind: 'counter', name, help, labels, read }
+}
+const gauge = (name: string, help: string, labels: string[], read: Read<number>): NumberFamily => {
+  return { kind: 'gauge', name, help, labels, read }
+}
+const histogram = (
+  name: string,
+  help: string,
+  labels: string[],
+  read: Read<HistogramData>,
+): HistogramFamily => {
+  return { kind: 'histogram', name, help, labels, read }
+}
+
+const one = <T>(value: T): Rows<T> => [[[], value]]
+const ofFilters =
+  (pick: (row: FilterRow) => number): Read<number> =>
+  from =>
+    [...from.filters()].map(row => [[row.name], pick(row)])
+const ofLinks =
+  (pick: (row: LinkRow) => number): Read<number> =>
+  from =>
+    [...from.links()].map(row => [[row.name], pick(row)])
+
+const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED']
+const LICENCE_STATES = ['active', 'expired', 'none']
+
+/** Everything that /metrics has. */
+const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
+  gauge(
+    'sms_proxy_build_info',
+    'The version that runs; always 1.',
+    ['version', 'commit', 'bun'],
+    ({ build }) => [[[build.version, build.commit, Bun.version], 1]],
+  ),
+
+  histogram(
+    'sms_proxy_http_request_duration_seconds',
+    'Time from a request to its answer.',
+    ['method', 'route', 'status'],
+    from => [...from.http()].map(({ method, route, status, seconds }) => [[method, route, status], seconds]),
+  ),
+  counter('sms_proxy_rate_limit_refusals_total', 'Requests refused by a rate limit.', ['level'], from =>
+    [...from.rateLimits()].map(([level, refused]) => [[level], refused]),
+  ),
+  counter('sms_proxy_sends_total', 'Sends by what became of them.', ['result'], from =>
+    [...from.sends()].map(([result, count]) => [[result], count]),
+  ),
+
+  counter(
+    'sms_proxy_filter_calls_total',
+    'Messages shown to a filter.',
+    ['filter'],
+    ofFilters(row => row.calls),
+  ),
+  counter(
+    'sms_proxy_filter_refusals_total',
+    'Messages that a filter refused.',
+    ['filter'],
+    ofFilters(row => row.refused),
+  ),
+  counter(
+    'sms_proxy_filter_errors_total',
+    'Calls that ended in an exception, a timeout or an answer of the wrong type.',
+    ['filter'],
+    ofFilters(row => row.errors),
+  ),
+  counter(
+    'sms_proxy_filter_seconds_total',
+    'Time spent in a filter.',
+    ['filter'],
+    ofFilters(row => row.seconds),
+  ),
+
+  gauge('sms_proxy_link_state', 'Which state a link is in: 1 for that one.', ['link', 'state'], from =>
+    [...from.links()].flatMap(({ name, state }) =>
+      LINK_STATES.map(other => [[name, other], Number(other === state)] as const),
+    ),
+  ),
+  gauge(
+    'sms_proxy_link_in_flight',
+    'Parts written and not yet answered.',
+    ['link'],
+    ofLinks(row => row.stats.inFlight),
+  ),
+  gauge(
+    'sms_proxy_link_window',
+    'Parts that may be in flight now.',
+    ['link'],
+    ofLinks(row => row.stats.window),
+  ),
+  gauge(
+    'sms_proxy_link_tps',
+    'Parts sent in the last second.',
+    ['link'],
+    ofLinks(row => row.stats.sentLastSecond),
+  ),
+  gauge(
+    'sms_proxy_link_tps_limit',
+    'Parts a second that a link allows; 0 is no limit.',
+    ['link'],
+    ofLinks(row => row.limitTps),
+  ),
+  gauge(
+    'sms_proxy_link_response_seconds',
+    'Smoothed time from submit_sm to its answer; 0 before the first.',
+    ['link'],
+    ofLinks(row => row.stats.rttMs / 1000),
+  ),
+  counter(
+    'sms_proxy_link_submits_total',
+    'Parts written to a link.',
+    ['link'],
+    ofLinks(row => row.stats.submitted),
+  ),
+  counter(
+    'sms_proxy_link_accepted_total',
+    'Parts that the SMSC took.',
+    ['link'],
+    ofLinks(row => row.stats.accepted),
+  ),
+  counter(
+    'sms_proxy_link_refusals_total',
+    'Parts that the SMSC refused, by SMPP command_status.',
+    ['link', 'code'],
+    from => [...from.links()].flatMap(({ name, stats }) => byCode(name, stats.refused)),
+  ),
+  counter(
+    'sms_proxy_link_unknown_total',
+    'Parts written and never answered.',
+    ['link'],
+    ofLinks(row => row.stats.unknown),
+  ),
+  counter(
+    'sms_proxy_link_unwritten_total',
+    'Parts given back before they were written.',
+    ['link'],
+    ofLinks(row => row.stats.unwritten),
+  ),
+  counter(
+    'sms_proxy_link_received_total',
+    'Receipts and MO messages that came in.',
+    ['link'],
+    ofLinks(row => row.stats.delivered),
+  ),
+  gauge('sms_proxy_pool_queued', 'Parts that wait for room on a link of the pool.', ['pool'], from =>
+    [...from.pools()].map(({ name, queued }) => [[name], queued]),
+  ),
+
+  counter('sms_proxy_receipts_total', 'Delivery receipts by what was done with them.', ['outcome'], from => {
+    const { matched, held, failed } = from.receipts()
+    return [
+      [['matched'], matched],
+      [['held'], held],
+      [['failed'], failed],
+    ]
+  }),
+  counter('sms_proxy_inbound_total', 'MO messages stored.', [], from => one(from.receipts().inbound)),
+
+  counter('sms_proxy_store_commits_total', 'Commits to the store.', [], from => one(from.store().commits)),
+  counter('sms_proxy_store_writes_total', 'Writes in these commits.', [], from => one(from.store().writes)),
+  counter('sms_proxy_store_failures_total', 'Commits that failed.', [], from => one(from.store().failures)),
+  counter('sms_proxy_store_seconds_total', 'Time spent in commits.', [], from => one(from.store().seconds)),
+  gauge('sms_proxy_store_faulty', '1 while writes fail.', [], from => one(Number(from.store().faulty))),
+
+  gauge('sms_proxy_licence_state', 'The state of the licence: 1 for that one.', ['state'], from =>
+    LICENCE_STATES.map(state => [[state], Number(state === from.licence().status)]),
+  ),
+  gauge('sms_proxy_licence_connections_limit', 'Links that may be bound; 0 is no limit.', [], from =>
+    one(from.licence().max_connections),
+  ),
+  gauge('sms_proxy_licence_tps_limit', 'Parts a second over all links; 0 is no limit.', [], from =>
+    one(from.licence().max_tps),
+  ),
+  gauge(
+    'sms_proxy_licence_last_day_timestamp_seconds',
+    'When the last valid day begins; 0 without a licence.',
+    [],
+    from => {
+      const { valid_until } = from.licence()
+      return one(valid_until === '' ? 0 : Date.parse(`${valid_until}T00:00:00Z`) / 1000)
+    },
+  ),
+
+  counter('process_cpu_seconds_total', 'Processor time, user and system.', [], from =>
+    one(from.process().cpuSeconds),
+  ),
+  gauge('process_resident_memory_bytes', 'Resident memory.', [], from => one(from.process().residentBytes)),
+  gauge('process_start_time_seconds', 'When the process started, Unix time.', [], from =>
+    one(from.process().startedAt),
+  ),
+  gauge('process_open_fds', 'Open file descriptors.', [], async from => one(await from.openFiles())),
+  gauge('sms_proxy_heap_bytes', 'JavaScript heap in use.', [], from => one(from.process().heapBytes)),
+  histogram('sms_proxy_event_loop_lag_seconds', 'How late timers run.', [], from => one(from.loopLag())),
+]
+
+/** prom-client renders what `sources` say at the moment of the scrape. */
+export function createMetrics(sources: MetricsSources): Metrics {
+  const registry = new Registry()
+  for (const family of FAMILIES) {
+    const { kind, name, help } = family
+    const options = { name, help, labelNames: family.labels, registers: [registry] }
+    if (kind === 'histogram') new PulledHistogram(options, async () => await family.read(sources))
+    else if (kind === 'gauge') {
+      new Gauge({
+        ...options,
+        async collect() {
+          const rows = await family.read(sources)
+          // No await from here on: a scrape at the same time must not count into this one.
+          this.reset()
+          for (const [labels, value] of rows) this.labels(...labels.map(String)).set(value)
+        },
+      })
+    } else {
+      new Counter({
+        ...options,
+        async collect() {
+          const rows = await family.read(sources)
+          // No await from here on: a scrape at the same time must not count into this one.
+          this.reset()
+          for (const [labels, value] of rows) this.labels(...labels.map(String)).inc(value)
+        },
+      })
+    }
+  }
+  return { render: () => registry.metrics() }
+}
+
+/** prom-client's Histogram only counts by itself; this one hands over what was counted elsewhere. */
+class PulledHistogram extends Histogram<string> {
+  readonly #options: { readonly name: string; readonly help: string; readonly labelNames: readonly string[] }
+  readonly #read: () => Promise<Rows<HistogramData>>
+
+  constructor(
+    options: { name: string; help: string; labelNames: readonly string[]; registers: Registry[] },
+    read: () => Promise<Rows<HistogramData>>,
+  ) {
+    super(options)
+    this.#options = options
+    this.#read = read
+  }
+
+  /** What the registry asks of a histogram (prom-client 15, lib/histogram.js); its types leave it out. */
+  async getForPromString(): Promise<object> {
+    const { name, help, labelNames } = this.#options
+    const values = [...(await this.#read())].flatMap(([values, data]) =>
+      cumulated(name, Object.fromEntries(labelNames.map((label, index) => [label, values[index]])), data),
+    )
+    return { name, help, type: 'histogram', values }
+  }
+}
+
+function cumulated(name: string, labels: object, { bounds, counts, sum }: HistogramData): object[] {
+  let count = 0
+  const buckets = Array.from(counts, (more, index) => {
+    count += more
+    return { metricName: `${name}_bucket`, labels: { ...labels, le: bounds[index] ?? '+Inf' }, value: count }
+  })
+  return [
+    ...buckets,
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ]
+}
+
+/** An SMSC may answer with any of 2^32 codes: those that came first have a label each, the rest share one. */
+const CODES_MAX = 32
+
+function byCode(link: string, refused: ReadonlyMap<number, number>): (readonly [Labels, number])[] {
+  const all = [...refused]
+  const rows = all
+    .slice(0, CODES_MAX)
+    .map(([code, count]) => [[link, `0x${code.toString(16).padStart(8, '0')}`], count] as const)
+  const others = all.slice(CODES_MAX).reduce((sum, [, count]) => sum + count, 0)
+  return others === 0 ? rows : [...rows, [[link, 'other'], others]]
+}

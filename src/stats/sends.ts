@@ -1,0 +1,28 @@
+import { type ErrorCode, GatewayError } from '../errors.ts'
+import type { MessageState } from '../message.ts'
+import { type Submit, taken } from '../submit.ts'
+
+/** `submitted`, or what became of the message instead, or why there is none. */
+export type SendResult = MessageState | ErrorCode
+
+/** `submit`, with a count of what came out of it; answers and errors pass as they are. */
+export function countSends(submit: Submit): {
+  readonly submit: Submit
+  readonly counts: ReadonlyMap<SendResult, number>
+} {
+  const counts = new Map<SendResult, number>()
+  const count = (result: SendResult): void => void counts.set(result, (counts.get(result) ?? 0) + 1)
+  return {
+    counts,
+    async submit(request) {
+      try {
+        const message = await submit(request)
+        count(taken(message) ? 'submitted' : message.state)
+        return message
+      } catch (error) {
+        count(error instanceof GatewayError ? error.code : 'internal')
+        throw error
+      }
+    },
+  }
+}
