@@ -29,8 +29,19 @@ const PROBE_MS = 1000
 /** Throws a {@link StoreError} that tells the operator what is wrong with the file. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<MessageStore> {
   const db = openDatabase(options.path)
-  const log = openSync(`${realpathSync(options.path)}-wal`, 'r+')
-  return new SqliteStore(options, db, log)
+  return new SqliteStore(options, db, openLog(options.path))
+}
+
+/** SQLite's write-ahead log, which this store syncs by itself. */
+export interface Log {
+  /** Puts all that was written before on disk. */
+  sync(done: (error: Error | null) => void): void
+  close(): void
+}
+
+export function openLog(path: string): Log {
+  const file = openSync(`${realpathSync(path)}-wal`, 'r+')
+  return { sync: done => fdatasync(file, done), close: () => closeSync(file) }
 }
 
 interface Pending {
@@ -44,7 +55,7 @@ interface Pending {
  * transaction. The transaction runs in the thread and ends in the log's page cache; the fsync of the log, which
  * may take long, runs beside the loop, and the promises resolve after it.
  */
-class SqliteStore implements MessageStore {
+export class SqliteStore implements MessageStore {
   readonly #writer: SqliteWriter
   readonly #reader: SqliteReader
   readonly #pendingMax: number
@@ -62,7 +73,7 @@ class SqliteStore implements MessageStore {
   constructor(
     private readonly options: SqliteStoreOptions,
     private readonly db: Database,
-    private readonly log: number,
+    private readonly log: Log,
   ) {
     const accounts = new SqliteAccounts(db)
     const { retentionMs, heldMax = 100_000, sweepRowsMax = 500, pendingMax = 50_000 } = options
@@ -105,7 +116,7 @@ class SqliteStore implements MessageStore {
     this.#cancelProbe()
     if (this.#queue.length + this.#unsynced.length > 0) await new Promise<void>(idle => (this.#idle = idle))
     this.db.close()
-    closeSync(this.log)
+    this.log.close()
   }
 
   async #read<T>(ask: (reader: SqliteReader) => T): Promise<T> {
@@ -155,7 +166,7 @@ class SqliteStore implements MessageStore {
       return
     }
     this.#unsynced = batch
-    fdatasync(this.log, error => {
+    this.log.sync(error => {
       this.#unsynced = []
       if (error) {
         this.#lost = true

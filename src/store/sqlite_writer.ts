@@ -153,11 +153,16 @@ export class SqliteWriter {
       return message
     }
     this.#untally(message, tallied)
-    let merged = before.message
+    // A message that was claimed and given up has heard of no account yet.
+    const parts = before.message.parts.map((part, index) => ({
+      ...part,
+      account: part.account || (message.parts[index]?.account ?? ''),
+    }))
+    let merged: Message = { ...before.message, parts }
     for (const [index, { state, smscId, error }] of message.parts.entries()) {
       merged = this.#change(merged, index, { state, smscId, error, at: message.updatedAt })
     }
-    if (merged !== before.message) merged = { ...merged, error: message.error }
+    if (merged.parts !== parts) merged = { ...merged, error: message.error }
     this.#update(merged, before)
     return merged
   }
