@@ -1,0 +1,79 @@
+import type { FilterMessage, Verdict } from './filter.ts'
+import { type Answer, FilterFault, pack, type Sandbox } from './sandbox.ts'
+import type { Tally } from './tally.ts'
+
+/** One version of a filter, with the counters that outlive it. */
+export interface Link {
+  readonly sandbox: Sandbox
+  readonly tally: Tally
+}
+
+export interface ChainOptions {
+  /** What a filter that does not answer does to the message. */
+  readonly onError: 'reject' | 'pass'
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number
+  /** Unix milliseconds. */
+  readonly now: () => number
+  /** Told of each failure of a filter, as often as they come. */
+  readonly failed: (name: string, fault: FilterFault, tripped: boolean) => void
+}
+
+const PASS: Verdict = { pass: true }
+
+/** Asks filters in the order of their names; which ones is replaced as a whole, between two messages. */
+export class Chain {
+  #links: readonly Link[] = []
+
+  constructor(private readonly options: ChainOptions) {}
+
+  /** From the next message on, these decide; an inactive one is never asked. */
+  replace(links: readonly Link[]): void {
+    this.#links = links.filter(link => link.sandbox.declaration.active).sort(byName)
+  }
+
+  check(sms: FilterMessage): Verdict {
+    if (this.#links.length === 0) return PASS
+    const packed = pack(sms)
+    for (const link of this.#links) {
+      const verdict = this.#verdict(link, packed)
+      if (!verdict.pass && link.sandbox.declaration.mode === 'enforce') return verdict
+    }
+    return PASS
+  }
+
+  #verdict({ sandbox, tally }: Link, packed: Uint8Array | undefined): Verdict {
+    const { monotonic, now, failed } = this.options
+    const began = monotonic()
+    tally.hits++
+    if (tally.trippedAt(began)) {
+      return this.#unanswered(sandbox.name, 'the filter is out of use for a while, having failed repeatedly')
+    }
+    let answer: Answer
+    try {
+      if (packed === undefined) throw new FilterFault('error', 'the message is longer than a filter can take')
+      answer = sandbox.ask(packed)
+    } catch (error) {
+      if (!(error instanceof FilterFault)) throw error
+      tally.fault(error, monotonic(), now())
+      failed(sandbox.name, error, tally.trippedAt(monotonic()))
+      return this.#unanswered(
+        sandbox.name,
+        error.kind === 'timeout' ? 'the filter did not answer in time' : 'the filter failed',
+      )
+    } finally {
+      tally.took.add((monotonic() - began) * 1000)
+    }
+    if (answer.match) tally.matches++
+    if (answer.match !== sandbox.declaration.blacklist) return PASS
+    tally.refusals++
+    return { pass: false, filter: sandbox.name, reason: answer.reason }
+  }
+
+  #unanswered(filter: string, reason: string): Verdict {
+    return this.options.onError === 'pass' ? PASS : { pass: false, filter, reason }
+  }
+}
+
+const byName = (a: Link, b: Link): number =>
+  a.sandbox.name < b.sandbox.name ? -1 : a.sandbox.name > b.sandbox.name ? 1 : 0

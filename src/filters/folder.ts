@@ -1,0 +1,72 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+
+/** A file that is new, other than it was, or gone (no octets and no error). */
+export interface Change {
+  readonly file: string
+  readonly octets?: Uint8Array
+  readonly error?: string
+}
+
+const GONE = 'gone'
+
+/**
+ * Finds what changed in a folder by looking at it. Notifications of the kernel tell nothing on a network disk and
+ * little of a ConfigMap's swapped link, and an editor's save is a burst of them; a `stat` a file tells everywhere.
+ *
+ * A change is taken once two looks in a row see the same: by then a file is written, and one that an editor moved
+ * aside to save it is back. Names that begin with a dot (swap files, `..data`) are passed over.
+ */
+export class Folder {
+  readonly #taken = new Map<string, string>()
+  readonly #spotted = new Map<string, string>()
+
+  constructor(
+    private readonly dir: string,
+    /** The size limit of files by this name; undefined when they are none of ours. */
+    private readonly bytesMaxOf: (file: string) => number | undefined,
+  ) {}
+
+  /** What changed since the last call; without `settled`, what is seen now is taken. Throws when it cannot look. */
+  async changes(settled: boolean): Promise<Change[]> {
+    const listed = (await readdir(this.dir)).filter(file => !file.startsWith('.'))
+    const files = new Set(listed.filter(file => this.bytesMaxOf(file) !== undefined))
+    const changes: Change[] = []
+    for (const file of files.union(new Set(this.#taken.keys()))) {
+      const stamp = files.has(file) ? await this.#stamp(file) : GONE
+      if (stamp === this.#taken.get(file)) this.#spotted.delete(file)
+      else if (settled && this.#spotted.get(file) !== stamp) this.#spotted.set(file, stamp)
+      else changes.push(await this.#take(file, stamp))
+    }
+    return changes
+  }
+
+  async #stamp(file: string): Promise<string> {
+    try {
+      const { mtimeNs, ctimeNs, size, ino } = await stat(`${this.dir}/${file}`, { bigint: true })
+      return `${mtimeNs} ${ctimeNs} ${size} ${ino}`
+    } catch (error) {
+      return codeOf(error) === 'ENOENT' ? GONE : codeOf(error)
+    }
+  }
+
+  async #take(file: string, stamp: string): Promise<Change> {
+    this.#spotted.delete(file)
+    if (stamp === GONE) {
+      this.#taken.delete(file)
+      return { file }
+    }
+    this.#taken.set(file, stamp)
+    const bytesMax = this.bytesMaxOf(file) ?? 0
+    try {
+      const { size } = await stat(`${this.dir}/${file}`)
+      if (size > bytesMax) return { file, error: `it has ${size} octets, and ${bytesMax} is the most` }
+      return { file, octets: await readFile(`${this.dir}/${file}`) }
+    } catch (error) {
+      return { file, error: `it cannot be read (${codeOf(error)})` }
+    }
+  }
+}
+
+/** `ENOENT` and its like; what else was thrown is told by its message. */
+export const codeOf = (error: unknown): string =>
+  error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error)

@@ -1,0 +1,282 @@
+import type { Cancel, Clock } from '../clock.ts'
+import { Chain } from './chain.ts'
+import type { FilterMessage, Filters, Verdict } from './filter.ts'
+import { type FilterLogger, Loader } from './loader.ts'
+import { type Declaration, FilterFault, pack, Sandbox } from './sandbox.ts'
+
+export type { FilterLogger } from './loader.ts'
+
+export interface FiltersOptions {
+  /** The folder of `<name>.js` and `<name>.txt`; one that is not there holds none, until it is. */
+  readonly dir: string
+  /** For one filter's answer to one message. */
+  readonly timeoutMs: number
+  /** What one filter's code may allocate. */
+  readonly memoryBytes: number
+  /** What becomes of a message when a filter does not answer. */
+  readonly onError: 'reject' | 'pass'
+  readonly clock: Clock
+  readonly logger: FilterLogger
+}
+
+export interface FilterState extends Declaration {
+  readonly name: string
+  /** `broken`: there is no good version of it. `tripped`: out of use for a while after it failed repeatedly. */
+  readonly state: 'active' | 'shadow' | 'inactive' | 'tripped' | 'broken'
+  /** Why the file as it stands is not in force (its last good version may be); empty when it is. */
+  readonly error: string
+  /** Messages it was asked about. */
+  readonly hits: number
+  readonly matches: number
+  /** Messages it refused or, in shadow mode, would have. */
+  readonly refusals: number
+  /** Questions it failed to answer, for whatever cause; `on_error` decided them. */
+  readonly errors: number
+  readonly timeouts: number
+  /** Microseconds an answer. */
+  readonly p50_us: number
+  readonly p99_us: number
+  readonly memory_bytes: number
+  readonly last_error: string
+  /** Unix seconds; 0 when there was none. */
+  readonly last_error_at: number
+  /** Unix seconds. */
+  readonly changed_at: number
+  readonly snippet: string
+}
+
+export interface ListState {
+  readonly name: string
+  readonly entries: number
+  readonly error: string
+  /** Unix seconds. */
+  readonly changed_at: number
+}
+
+export interface Inspection {
+  /** Why the folder could not be looked at the last time; empty when it could. */
+  readonly folder_error: string
+  /** By name. */
+  readonly filters: readonly FilterState[]
+  readonly lists: readonly ListState[]
+}
+
+/** A snippet or the name of a filter, and what to ask it about; what is left out is `SAMPLE_MESSAGE`'s. */
+export interface TestRequest {
+  readonly snippet?: string
+  readonly name?: string
+  readonly message: Partial<FilterMessage>
+}
+
+export interface TestResult {
+  /** What the filter does to the message while it is active and enforces. */
+  readonly verdict: 'pass' | 'reject'
+  readonly match: boolean
+  readonly reason: string
+  readonly time_us: number
+  /** Why there was no answer, in which case the verdict is that of `on_error`; empty when there was one. */
+  readonly error: string
+}
+
+export interface OpenFilters extends Filters {
+  check(sms: FilterMessage): Verdict
+  inspect(): Inspection
+  /** Asks a filter apart from the live ones: nothing of it is counted or kept. */
+  test(request: TestRequest): TestResult
+  /** Looks at the folder now, and takes what it sees. */
+  reload(): Promise<void>
+  close(): Promise<void>
+}
+
+export const SAMPLE_MESSAGE: FilterMessage = {
+  source: 'MyCompany',
+  destination: '447700900123',
+  message: 'Your code is 123456',
+  esme: 1,
+  app_id: 1,
+  app_name: 'default',
+  transaction_id: '',
+  campaign_uuid: 'app-1',
+  encoding: 'gsm7',
+  parts: 1,
+  time: 1_767_225_600,
+}
+
+/** A change is taken at the second look that sees it: within two of these and the time to load it. */
+const LOOK_MS = 300
+/** A filter that fails on every message is logged once in so long. */
+const FAULT_LOG_MS = 10_000
+const UNDECLARED: Declaration = { description: '', blacklist: true, active: false, mode: 'enforce' }
+
+/**
+ * Opens a folder of filters and keeps up with it. Rejects when a file in it is broken and `onError` is `reject`,
+ * since messages would go past a check that the operator counts on; later a broken file keeps its last good version.
+ */
+export async function openFilters(options: FiltersOptions): Promise<OpenFilters> {
+  const filters = new LiveFilters(options)
+  await filters.reload()
+  const broken = filters.broken()
+  if (options.onError === 'reject' && broken.length > 0) {
+    throw new Error(['filters that cannot be used:', ...broken].join('\n  '))
+  }
+  filters.watch()
+  return filters
+}
+
+class LiveFilters implements OpenFilters {
+  readonly #chain: Chain
+  readonly #loader: Loader
+  readonly #lastLogged = new Map<string, number>()
+  #scan: Promise<void> = Promise.resolve()
+  #cancel: Cancel = () => {}
+  #closed = false
+
+  constructor(private readonly options: FiltersOptions) {
+    const { clock, dir, logger, onError } = options
+    this.#chain = new Chain({
+      onError,
+      monotonic: clock.monotonic,
+      now: clock.now,
+      failed: (name, fault, tripped) => this.#logFault(name, fault, tripped),
+    })
+    this.#loader = new Loader({
+      dir,
+      logger,
+      now: clock.now,
+      compile: (name, source) => this.#compile(name, source),
+      swap: links => this.#chain.replace(links),
+      pause: () => new Promise(resolve => clock.soon(resolve)),
+    })
+  }
+
+  check(sms: FilterMessage): Verdict {
+    return this.#chain.check(sms)
+  }
+
+  inspect(): Inspection {
+    const now = this.options.clock.monotonic()
+    const filters = [...this.#loader.filters].map(
+      ([name, { sandbox, tally, error, changedAt }]): FilterState => {
+        const declaration = sandbox?.declaration ?? UNDECLARED
+        return {
+          name,
+          state: stateOf(sandbox, tally.trippedAt(now)),
+          ...declaration,
+          error,
+          hits: tally.hits,
+          matches: tally.matches,
+          refusals: tally.refusals,
+          errors: tally.errors,
+          timeouts: tally.timeouts,
+          p50_us: tally.took.percentile(0.5),
+          p99_us: tally.took.percentile(0.99),
+          memory_bytes: sandbox?.memory().bytes ?? 0,
+          last_error: tally.lastError,
+          last_error_at: Math.floor(tally.lastErrorAt / 1000),
+          changed_at: Math.floor(changedAt / 1000),
+          snippet: sandbox?.source ?? '',
+        }
+      },
+    )
+    const lists = [...this.#loader.lists].map(
+      ([name, { list, error, changedAt }]): ListState => ({
+        name,
+        entries: list?.entries ?? 0,
+        error,
+        changed_at: Math.floor(changedAt / 1000),
+      }),
+    )
+    return {
+      folder_error: this.#loader.folderError,
+      filters: filters.sort(byName),
+      lists: lists.sort(byName),
+    }
+  }
+
+  test({ snippet, name, message }: TestRequest): TestResult {
+    const { clock, onError } = this.options
+    const source = snippet ?? this.#loader.filters.get(name ?? '')?.sandbox?.source
+    const failed = (error: string, time_us: number): TestResult => {
+      return { verdict: onError, match: false, reason: '', time_us, error }
+    }
+    if (source === undefined) return failed('there is no filter of that name', 0)
+    let began = clock.monotonic()
+    try {
+      const sandbox = this.#compile(name ?? 'snippet', source)
+      const packed = pack({ ...SAMPLE_MESSAGE, time: Math.floor(clock.now() / 1000), ...message })
+      if (packed === undefined) return failed('the message is longer than a filter can take', 0)
+      began = clock.monotonic()
+      const { match, reason } = sandbox.ask(packed)
+      const time_us = (clock.monotonic() - began) * 1000
+      return {
+        verdict: match === sandbox.declaration.blacklist ? 'reject' : 'pass',
+        match,
+        reason,
+        time_us,
+        error: '',
+      }
+    } catch (error) {
+      if (!(error instanceof FilterFault)) throw error
+      return failed(error.message, (clock.monotonic() - began) * 1000)
+    }
+  }
+
+  reload(): Promise<void> {
+    return this.#look(false)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancel()
+    await this.#scan
+  }
+
+  /** What is not in force, a line each. */
+  broken(): string[] {
+    const line =
+      (suffix: string) =>
+      ([name, { error }]: [string, { error: string }]) =>
+        error === '' ? [] : [`${name}${suffix}: ${error}`]
+    return [
+      ...[...this.#loader.filters].flatMap(line('.js')),
+      ...[...this.#loader.lists].flatMap(line('.txt')),
+    ]
+  }
+
+  watch(): void {
+    if (this.#closed) return
+    this.#cancel = this.options.clock.after(LOOK_MS, () => void this.#look(true).then(() => this.watch()))
+  }
+
+  /** One look at a time. */
+  #look(settled: boolean): Promise<void> {
+    this.#scan = this.#scan.then(() => this.#loader.scan(settled))
+    return this.#scan
+  }
+
+  #compile(name: string, source: string): Sandbox {
+    const { clock, memoryBytes, timeoutMs } = this.options
+    const { lookup } = this.#loader
+    return new Sandbox(name, source, { timeoutMs, memoryBytes, lookup, monotonic: clock.monotonic })
+  }
+
+  #logFault(filter: string, fault: FilterFault, tripped: boolean): void {
+    const { clock, logger, onError } = this.options
+    const now = clock.monotonic()
+    if (!tripped && now - (this.#lastLogged.get(filter) ?? Number.NEGATIVE_INFINITY) < FAULT_LOG_MS) return
+    this.#lastLogged.set(filter, now)
+    const fields = { filter, kind: fault.kind, error: fault.message, on_error: onError }
+    logger.warn(fields, tripped ? 'filter failed repeatedly and is out of use for a while' : 'filter failed')
+  }
+}
+
+function stateOf(sandbox: Sandbox | undefined, tripped: boolean): FilterState['state'] {
+  if (!sandbox) return 'broken'
+  const { active, mode } = sandbox.declaration
+  if (!active) return 'inactive'
+  if (tripped) return 'tripped'
+  return mode === 'shadow' ? 'shadow' : 'active'
+}
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : a.name > b.name ? 1 : 0
