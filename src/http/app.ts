@@ -2,7 +2,7 @@ import { Elysia } from 'elysia'
 import type { HttpDependencies } from './dependencies.ts'
 import { documentationRoutes } from './documentation.ts'
 import { createEdge, pathOf } from './edge.ts'
-import type { Method, Route } from './route.ts'
+import type { Route } from './route.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
@@ -104,10 +104,11 @@ export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp
       return {
         port: server.port ?? port,
         async stop(graceMs) {
-          void server.stop(false)
-          const grace = startGrace(deps.clock, graceMs)
-          await Promise.race([edge.drain(), grace.over])
-          grace.cancel()
+          const grace = Promise.withResolvers<void>()
+          const cancel = deps.clock.after(graceMs, grace.resolve)
+          // Bun closes the port and what is idle at once, and is done when the rest is answered.
+          await Promise.race([server.stop(false), grace.promise])
+          cancel()
           await server.stop(true)
         },
       }
@@ -151,16 +152,12 @@ function methodsOf(routes: readonly Route[], request: Request): readonly string[
       segments.every((segment, at) => (segment.startsWith(':') ? asked[at] !== '' : segment === asked[at]))
     )
   }
-  const methods = new Set<Method | 'HEAD'>()
+  const methods = new Set<string>()
   for (const { method, path } of routes) {
     if (!spellings(path).some(matches)) continue
     methods.add(method)
     if (method === 'GET') methods.add('HEAD')
   }
-  return [...methods]
-}
-
-function startGrace(clock: HttpDependencies['clock'], graceMs: number) {
-  const { promise: over, resolve } = Promise.withResolvers<void>()
-  return { over, cancel: clock.after(graceMs, resolve) }
+  // Asked for by a method it has, the path was spelled in a way (`/a/../b`) that the router does not take.
+  return methods.has(request.method) ? [] : [...methods]
 }

@@ -30,15 +30,10 @@ export type Edge = ReturnType<typeof createEdge>
 export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
   const { clock, metrics, rateLimits, ips, log } = deps
   const authenticate = createAuthentication(deps.users, options.adminKey)
-  let inFlight = 0
-  let stopping = false
-  let idle: (() => void) | undefined
 
   /** Before a route is looked for: undefined lets the request in. */
   function admit(request: Request): Response | undefined {
     try {
-      if (stopping)
-        throw new HttpProblem(503, 'the gateway is about to stop', 'plain', { connection: 'close' })
       refuseOver(rateLimits.global.take('all'))
       return undefined
     } catch (error) {
@@ -54,14 +49,11 @@ export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
   ): Promise<Response> {
     const startedAt = clock.monotonic()
     const read = { body: undefined as unknown }
-    inFlight++
     try {
       const response = await pass(route, request, params, connection, read)
       return finish(request, route.path, response, startedAt)
     } catch (error) {
       return finish(request, route.path, fail(error, request, route, read.body), startedAt)
-    } finally {
-      if (--inFlight === 0) idle?.()
     }
   }
 
@@ -138,11 +130,6 @@ export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
     /** What went wrong outside of every route. */
     broken(request: Request, error: unknown): Response {
       return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
-    },
-    /** From now on requests are sent away; resolves when those in flight are answered. */
-    drain(): Promise<void> {
-      stopping = true
-      return inFlight === 0 ? Promise.resolve() : new Promise(resolve => (idle = resolve))
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { plainError } from './problem.ts'
 import type { Parameter, Route } from './route.ts'
+import { choicesOf } from './schema.ts'
 import { PlainError } from './shapes.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -178,7 +179,6 @@ function errorsOf({ errors, access, body }: Route): Map<string, ErrorAnswer> {
   }
   add(429, 'rate limit exceeded', 'plain')
   if (errors[500] === undefined) add(500, 'internal error', 'own')
-  add(503, 'the gateway is about to stop', 'plain')
   return all
 }
 
@@ -188,6 +188,8 @@ function referred(schema: TSchema, components: Map<string, unknown>): unknown {
     if (Array.isArray(node)) return node.map(walk)
     if (typeof node !== 'object' || node === null) return node
     const { $id, ...rest } = node as Record<string, unknown>
+    const choices = choicesOf(rest)
+    if (choices) return { type: 'string', enum: choices }
     const walked = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, walk(value)]))
     if (typeof $id !== 'string') return walked
     components.set($id, walked)

@@ -21,7 +21,16 @@ function describe(error: ValueError | undefined): string {
   if (error.type === ValueErrorType.ObjectAdditionalProperties) return `unknown field "${clip(field)}"`
   if (error.type === ValueErrorType.StringMinLength && error.schema.minLength === 1)
     return `${field} is required`
+  const choices = choicesOf(error.schema)
+  if (choices) return `${field}: expected ${choices.map(choice => `"${choice}"`).join(' or ')}`
   return `${clip(field)}: ${error.message.replace(/^Expected/, 'expected')}`
+}
+
+/** The texts among which a schema lets choose (a union of literals); undefined for any other schema. */
+export function choicesOf(schema: Readonly<Record<string, unknown>>): readonly string[] | undefined {
+  if (!Array.isArray(schema.anyOf)) return undefined
+  const texts = schema.anyOf.map((one: { const?: unknown }) => one.const)
+  return texts.every(text => typeof text === 'string') ? texts : undefined
 }
 
 /** A field's name comes from the caller, and need not come back at its full length. */

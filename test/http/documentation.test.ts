@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { startEdge, type TestEdge } from './support.ts'
+
+let edge: TestEdge
+beforeAll(async () => {
+  edge = await startEdge()
+})
+afterAll(() => edge.stop())
+
+test('Swagger UI and all its parts come from us, and may load nothing from elsewhere', async () => {
+  const page = await fetch(`${edge.url}/swagger`)
+  const html = await page.text()
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
+  const parts = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, part = '']) => part)
+  expect(parts).toHaveLength(4)
+  for (const part of parts) {
+    expect(part).toStartWith('/swagger/')
+    const response = await fetch(edge.url + part)
+    expect(response.status).toBe(200)
+    expect((await response.bytes()).length).toBeGreaterThan(100)
+  }
+})
+
+test('Swagger UI keeps who you are over a reload and reads our own document', async () => {
+  const start = await (await fetch(`${edge.url}/swagger/start.js`)).text()
+  expect(start).toContain('persistAuthorization: true')
+  expect(start).toContain("new URL('/openapi.json', location.href)")
+})
+
+test('what a browser has already is not sent again, and what it lacks is compressed', async () => {
+  const path = `${edge.url}/swagger/swagger-ui.js`
+  const zipped = await fetch(path, { headers: { 'accept-encoding': 'gzip' }, decompress: false })
+  const length = (await zipped.bytes()).length
+  const plain = await fetch(path, { headers: { 'accept-encoding': 'identity' } })
+  expect((await plain.bytes()).length).toBeGreaterThan(2 * length)
+  const etag = zipped.headers.get('etag') ?? ''
+  const again = await fetch(path, { headers: { 'if-none-match': etag } })
+  expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([304, etag, ''])
+})
+
+interface Document {
+  readonly openapi: string
+  readonly paths: Record<string, Record<string, { operationId: string; security: object[]; tags: string[] }>>
+  readonly components: { readonly schemas: object }
+}
+
+test('the document is OpenAPI 3.1, names each operation once, and says who may call it', async () => {
+  const text = await (await fetch(`${edge.url}/openapi.json`)).text()
+  const document = JSON.parse(text) as Document
+  expect(document.openapi).toBe('3.1.0')
+  const operations = Object.values(document.paths).flatMap(methods => Object.values(methods))
+  expect(new Set(operations.map(operation => operation.operationId)).size).toBe(operations.length)
+  const security = (path: string) =>
+    Object.values(document.paths[path] ?? {}).map(operation => operation.security)
+  expect(security('/healthy')).toEqual([[]])
+  expect(security('/api/v1/user/login')).toEqual([[]])
+  expect(security('/api/v1/user/register')).toEqual([[{ AdminKey: [] }]])
+  expect(security('/api/v1/sms/send')).toEqual([[{ Token: [], AppId: [] }]])
+  for (const [, name = ''] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) {
+    expect(Object.keys(document.components.schemas)).toContain(name)
+  }
+})
+
+test('a route that an operator opened is documented as open', async () => {
+  const open = await startEdge({}, { openRoutes: ['/api/v1/user/register'] })
+  const document = (await (await fetch(`${open.url}/openapi.json`)).json()) as Document
+  await open.stop()
+  expect(document.paths['/api/v1/user/register']?.post?.security).toEqual([])
+})

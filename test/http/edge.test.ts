@@ -1,0 +1,290 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { X509Certificate } from 'node:crypto'
+import type { HttpOptions } from '../../src/http/app.ts'
+import { createApp } from '../../src/http/app.ts'
+import type { HttpDependencies } from '../../src/http/dependencies.ts'
+import { createEdge } from '../../src/http/edge.ts'
+import { NO_IPS, parseIpList } from '../../src/ip_list.ts'
+import type { Message } from '../../src/message.ts'
+import { createRateLimiter } from '../../src/rate_limit.ts'
+import { TurnedClock } from '../support/clock.ts'
+import { raw } from './raw.ts'
+import { jsonOf, message, startEdge, type TestEdge } from './support.ts'
+
+let edge: TestEdge
+const start = async (fakes: Partial<HttpDependencies> = {}, options: Partial<HttpOptions> = {}) => {
+  edge = await startEdge(fakes, options)
+  return edge
+}
+afterEach(() => edge.stop(0))
+
+const SEND = { esme: 1, source: 'shop', destination: '+987654321', message: 'Hello' }
+const send = (content: object = SEND, headers: Record<string, string> = {}) =>
+  fetch(`${edge.url}/api/v1/sms/send`, jsonOf(content, { ...edge.asApp, ...headers }))
+
+const networks = (...entries: string[]) => {
+  const parsed = parseIpList(entries)
+  if ('problems' in parsed) throw new Error('bad list')
+  return parsed.list
+}
+
+describe('routing', () => {
+  test('an unknown path is 404, a known one by another method 405 with Allow, whoever asks', async () => {
+    await start()
+    const ask = async (method: string, path: string) => {
+      const response = await fetch(edge.url + path, { method })
+      return [response.status, response.headers.get('allow'), await response.text()]
+    }
+    const WRONG = '{"error":"method not allowed"}'
+    expect(await ask('GET', '/nowhere')).toEqual([404, null, '{"error":"not found"}'])
+    expect(await ask('GET', '/api/v1/sms/send')).toEqual([405, 'POST', WRONG])
+    expect(await ask('POST', '/healthy')).toEqual([405, 'GET, HEAD', WRONG])
+    expect(await ask('PATCH', '/api/v1/admin/proxy-users/')).toEqual([405, 'GET, HEAD', WRONG])
+    expect(await ask('PATCH', '/api/v1/admin/proxy-users')).toEqual([405, 'GET, HEAD', WRONG])
+    expect(await ask('POST', '/api/v1/admin/proxy-users/1')).toEqual([405, 'DELETE', WRONG])
+    expect(await ask('OPTIONS', '/api/v1/smpp/1/toggle')).toEqual([405, 'PUT', WRONG])
+  })
+
+  test('HEAD is GET without its body', async () => {
+    await start()
+    const response = await fetch(`${edge.url}/healthy`, { method: 'HEAD' })
+    expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([
+      200,
+      '15',
+      '',
+    ])
+  })
+
+  test('the list of proxy users is there with and without a slash at the end', async () => {
+    await start()
+    for (const path of ['/api/v1/admin/proxy-users', '/api/v1/admin/proxy-users/']) {
+      expect((await fetch(edge.url + path, { headers: edge.asAdmin })).status).toBe(200)
+    }
+  })
+
+  test('a host of one letter finds its routes', async () => {
+    await start()
+    expect(await raw(edge.port, 'GET /healthy HTTP/1.1\r\nHost: a\r\n\r\n')).toStartWith('HTTP/1.1 200')
+  })
+
+  test('security.open_routes opens what it names, and nothing else', async () => {
+    await start({}, { openRoutes: ['/dashboard/stats', '/api/v1/user/validate'] })
+    expect((await fetch(`${edge.url}/dashboard/stats`)).status).toBe(200)
+    expect((await fetch(`${edge.url}/api/v1/user/validate`, jsonOf({ user_id: 1 }))).status).toBe(200)
+    expect((await fetch(`${edge.url}/api/v1/user/delete`, jsonOf({ user_id: 1 }))).status).toBe(401)
+    const wrong = start({}, { openRoutes: ['/api/v1/admin/reload'] })
+    expect(wrong).rejects.toThrow(/open_routes: "\/api\/v1\/admin\/reload" is none of/)
+  })
+})
+
+describe('limits', () => {
+  test('L1 stands before routing and authentication, and tells when to come again', async () => {
+    const clock = new TurnedClock()
+    await start({
+      rateLimits: {
+        global: createRateLimiter(clock, { rps: 0.5, burst: 2 }),
+        perApp: createRateLimiter(clock, {}),
+      },
+    })
+    for (let i = 0; i < 2; i++) expect((await fetch(`${edge.url}/nowhere`)).status).toBe(404)
+    const refused = await fetch(`${edge.url}/api/v1/sms/send`, { method: 'POST' })
+    expect(refused.status).toBe(429)
+    expect(await refused.json()).toEqual({ error: 'rate limit exceeded' })
+    expect(refused.headers.get('retry-after')).toBe('2')
+    expect(refused.headers.get('ratelimit-limit')).toBe('2')
+    expect(refused.headers.get('ratelimit-remaining')).toBe('0')
+    expect(refused.headers.get('ratelimit-reset')).toBe('4')
+    clock.skip(2000)
+    expect((await fetch(`${edge.url}/healthy`)).status).toBe(200)
+  })
+
+  test('L2 counts an app by itself, on /sms alone, and only once it is known', async () => {
+    const clock = new TurnedClock()
+    await start({
+      rateLimits: {
+        global: createRateLimiter(clock, {}),
+        perApp: createRateLimiter(clock, { rps: 1, burst: 1 }),
+      },
+    })
+    await edge.users.registerProxyUser(
+      { email: 'b@example.com', password: 'secret', appName: 'b', appSecret: 'secret-of-b' },
+      'test',
+    )
+    const other = {
+      authorization: `Bearer ${await edge.users.login('b@example.com', 'secret', 2)}`,
+      'x-app-id': '2',
+    }
+    expect((await send(SEND, { authorization: 'Bearer x' })).status).toBe(401)
+    expect((await send()).status).toBe(200)
+    const refused = await send()
+    expect([refused.status, await refused.json()]).toEqual([429, { error: 'rate limit exceeded' }])
+    expect((await send(SEND, other)).status).toBe(200)
+    expect((await fetch(`${edge.url}/api/v1/dashboard/metrics`, { headers: edge.asApp })).status).toBe(200)
+  })
+})
+
+describe('addresses', () => {
+  test('the list of the app and the global one must both let a sender in', async () => {
+    await start({
+      ips: { allowed: networks('127.0.0.0/8', '10.0.0.0/8'), trustedProxies: networks('127.0.0.1') },
+    })
+    expect((await send()).status).toBe(200)
+    edge.users.setAllowedIps(1, ['10.1.0.0/16'], 'test')
+    expect((await send()).status).toBe(403)
+    expect((await send(SEND, { 'x-forwarded-for': '10.1.2.3' })).status).toBe(200)
+    expect((await send(SEND, { 'x-forwarded-for': '10.2.2.3' })).status).toBe(403)
+    expect((await send(SEND, { 'x-forwarded-for': '10.1.2.3, 192.0.2.1' })).status).toBe(403)
+  })
+
+  test('X-Forwarded-For of a peer that is no trusted proxy counts for nothing', async () => {
+    await start({ ips: { allowed: networks('10.0.0.0/8'), trustedProxies: NO_IPS } })
+    const refused = await send(SEND, { 'x-forwarded-for': '10.1.2.3' })
+    expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([
+      403,
+      'IP not allowed',
+    ])
+  })
+
+  test('a stranger hears of his address before his body is looked at', async () => {
+    await start({ ips: { allowed: networks('10.0.0.0/8'), trustedProxies: NO_IPS } })
+    expect((await send({ nonsense: true })).status).toBe(403)
+  })
+})
+
+test('every request is counted once, by its route and its status', async () => {
+  await start()
+  await fetch(`${edge.url}/healthy`)
+  await fetch(`${edge.url}/api/v1/smpp/1/toggle`, { method: 'PUT' })
+  await fetch(`${edge.url}/nowhere/12345`)
+  await send()
+  expect(edge.observed).toEqual([
+    { method: 'GET', route: '/healthy', status: 200 },
+    { method: 'PUT', route: '/api/v1/smpp/:id/toggle', status: 401 },
+    { method: 'GET', route: 'unmatched', status: 404 },
+    { method: 'POST', route: '/api/v1/sms/send', status: 200 },
+  ])
+})
+
+test('what fails inside goes to the log, and nothing of it to the caller', async () => {
+  await start({
+    submit: async () => {
+      throw new TypeError('secret of /etc/shadow')
+    },
+  })
+  const response = await send()
+  expect([response.status, await response.text()]).not.toContain('shadow')
+  expect(edge.logged).toEqual(['TypeError: secret of /etc/shadow'])
+})
+
+describe('time', () => {
+  test('a body that does not come is given up, and the connection with it', async () => {
+    await start()
+    const clock = new TurnedClock()
+    const { answer } = createEdge(
+      {
+        clock,
+        users: edge.users,
+        metrics: { render: () => '', observe() {} },
+      } as unknown as HttpDependencies,
+      { adminKey: 'key', bodyTimeoutMs: 1000 },
+    )
+    const request = new Request('http://a/x', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: new ReadableStream({ pull: () => new Promise(() => {}) }),
+    })
+    const route = {
+      method: 'POST',
+      path: '/x',
+      access: 'public',
+      body: { kind: 'json', schema: {}, example: {}, check: (value: unknown) => value },
+      errorBody: (error: string) => ({ error }),
+      failure: '',
+      handle: () => new Response('handled'),
+    } as unknown as Parameters<typeof answer>[0]
+    const answering = answer(route, request, {}, null)
+    await clock.advance(1000)
+    const response = await answering
+    expect([response.status, response.headers.get('connection')]).toEqual([408, 'close'])
+    expect(clock.timers).toBe(0)
+  })
+
+  test('stopping lets what is in flight finish, and takes nothing more', async () => {
+    const outcome = Promise.withResolvers<Message>()
+    const started = Promise.withResolvers<void>()
+    await start({
+      submit() {
+        started.resolve()
+        return outcome.promise
+      },
+    })
+    const first = send()
+    await started.promise
+    const stopped = edge.stop(5000)
+    expect(fetch(`${edge.url}/healthy`, { headers: { connection: 'close' } })).rejects.toThrow()
+    outcome.resolve(message())
+    expect((await first).status).toBe(200)
+    await stopped
+    edge = await startEdge()
+  })
+
+  test('stopping waits no longer than its grace', async () => {
+    const started = Promise.withResolvers<void>()
+    await start({
+      submit() {
+        started.resolve()
+        return new Promise(() => {})
+      },
+    })
+    const first = send().catch(() => 'cut')
+    await started.promise
+    await edge.stop(20)
+    expect(await first).toBe('cut')
+    edge = await startEdge()
+  })
+})
+
+test('a port that is taken is an error, not a second server on it', async () => {
+  await start()
+  const again = createApp({ users: edge.users } as unknown as HttpDependencies, {
+    version: '0',
+    adminKey: undefined,
+    openRoutes: [],
+  })
+  expect(() => again.listen(edge.port, '127.0.0.1')).toThrow()
+})
+
+test('TLS is served with the certificate given', async () => {
+  const { certificate, key } = await selfSigned()
+  await start({}, { tls: { cert: certificate, key } })
+  const response = await fetch(`${edge.url}/healthy`, { tls: { rejectUnauthorized: false } })
+  expect(await response.json()).toEqual({ status: 'ok' })
+  expect(new X509Certificate(certificate).subject).toContain('localhost')
+})
+
+async function selfSigned(): Promise<{ certificate: string; key: string }> {
+  const made = Bun.spawn(
+    [
+      'openssl',
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '1',
+      '-subj',
+      '/CN=localhost',
+      '-keyout',
+      '-',
+      '-out',
+      '-',
+    ],
+    { stderr: 'ignore' },
+  )
+  const text = await new Response(made.stdout).text()
+  const at = text.indexOf('-----BEGIN CERTIFICATE')
+  return { key: text.slice(0, at), certificate: text.slice(at) }
+}
