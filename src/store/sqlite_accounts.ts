@@ -15,9 +15,10 @@ export class SqliteAccounts {
 
   /** After a rollback memory may know more than the table. */
   reload(): void {
+    const rows = this.#all.values()
     this.#numbers.clear()
     this.#names.clear()
-    for (const [number, name] of this.#all.values()) this.#learn(Number(number), String(name))
+    for (const [number, name] of rows) this.#learn(Number(number), String(name))
   }
 
   /** Inserts a new name: inside the transaction that uses it. */

@@ -7,7 +7,6 @@ import type { SqliteReader } from './sqlite_reader.ts'
 import {
   idBytes,
   idFloor,
-  MESSAGE_COLUMNS,
   type MessageRow,
   partStateNumber,
   partStateOf,
@@ -16,6 +15,8 @@ import {
   toMessage,
   toRow,
 } from './sqlite_rows.ts'
+import { type WriterStatements, writerStatements } from './sqlite_statements.ts'
+import { NOT_TALLIED, SqliteTallies } from './sqlite_tallies.ts'
 import {
   type Claim,
   type Claimed,
@@ -50,10 +51,6 @@ export interface WriterLimits {
 /** Messages of one account that carry one SMSC id; more is an SMSC that always answers the same. */
 const CANDIDATES_MAX = 16
 
-const NOT_TALLIED = 0
-const TALLIED_SENT = 1
-const TALLIED_FAILED = 2
-
 interface Stored {
   readonly message: Message
   readonly tallied: number
@@ -61,10 +58,12 @@ interface Stored {
 
 /** Applies writes to the database. Everything here is synchronous, in the order of the calls. */
 export class SqliteWriter {
-  readonly #sql: ReturnType<typeof statements>
-  readonly #tallies = new Map<string, { campaign: string; sme: number; sent: number; failed: number }>()
+  readonly #sql: WriterStatements
+  readonly #tallies: SqliteTallies
   /** While nothing is held, `save` asks for nothing. */
   #heldCount = 0
+  /** False when memory may differ from the database: at the start and after a rollback. */
+  #inStep = false
   #now = 0
 
   constructor(
@@ -73,8 +72,8 @@ export class SqliteWriter {
     private readonly reader: SqliteReader,
     private readonly limits: WriterLimits,
   ) {
-    this.#sql = statements(db)
-    this.#forget()
+    this.#sql = writerStatements(db)
+    this.#tallies = new SqliteTallies(db)
   }
 
   /**
@@ -88,16 +87,17 @@ export class SqliteWriter {
       const outcomes: Outcome[] = []
       this.db.run('BEGIN IMMEDIATE')
       try {
+        if (!this.#inStep) this.#fallIntoStep()
         for (const [index, write] of writes.entries()) {
           const reason = refused.get(index)
           outcomes.push(reason === undefined ? { value: this.#apply(write) } : { refused: reason })
         }
-        this.#writeTallies()
+        this.#tallies.write()
         this.db.run('COMMIT')
         return outcomes
       } catch (cause) {
         if (this.db.inTransaction) this.db.run('ROLLBACK')
-        this.#forget()
+        this.#inStep = false
         if (!isCallersFault(cause) || outcomes.length === writes.length) throw cause
         refused.set(outcomes.length, 'the store cannot take this record')
       }
@@ -136,7 +136,7 @@ export class SqliteWriter {
   #save(given: Message): Message {
     const id = idBytes(given.id)
     const message = this.#withHeld(given, given.parts.keys())
-    const tallied = this.#tally(message, NOT_TALLIED)
+    const tallied = this.#tallies.tally(message, NOT_TALLIED)
     if (this.#sql.insertMessage.run(...toRow(message, tallied, this.accounts)).changes === 0) {
       return this.#saveAgain(id, message, tallied)
     }
@@ -152,7 +152,7 @@ export class SqliteWriter {
       this.#index(message, message.parts.keys())
       return message
     }
-    this.#untally(message, tallied)
+    this.#tallies.untally(message, tallied)
     // A message that was claimed and given up has heard of no account yet.
     const parts = before.message.parts.map((part, index) => ({
       ...part,
@@ -239,7 +239,7 @@ export class SqliteWriter {
 
   #update(message: Message, before: Stored): void {
     if (message === before.message) return
-    const tallied = this.#tally(message, before.tallied)
+    const tallied = this.#tallies.tally(message, before.tallied)
     const { state, parts, updatedAt, error } = message
     const id = idBytes(message.id)
     const text = partsText(parts, this.accounts)
@@ -315,48 +315,11 @@ export class SqliteWriter {
     this.#heldCount -= this.#sql.deleteHeld.run(seq).changes
   }
 
-  /** Counts a message as it now stands, or moves it; answers how it is counted. */
-  #tally(message: Message, before: number): number {
-    const taken = message.parts.every(part => part.smscId !== '')
-    const now = taken ? TALLIED_SENT : TALLIED_FAILED
-    if (now === before) return now
-    this.#untally(message, before)
-    this.#count(message, now, 1)
-    return now
-  }
-
-  #untally(message: Message, tallied: number): void {
-    if (tallied !== NOT_TALLIED) this.#count(message, tallied, -1)
-  }
-
-  #count(message: Message, tallied: number, by: number): void {
-    const key = `${message.esme} ${message.campaign}`
-    let tally = this.#tallies.get(key)
-    if (!tally) {
-      tally = { campaign: message.campaign, sme: message.esme, sent: 0, failed: 0 }
-      this.#tallies.set(key, tally)
-    }
-    if (tallied === TALLIED_SENT) tally.sent += by
-    else tally.failed += by
-  }
-
-  #writeTallies(): void {
-    let messages = 0
-    for (const { campaign, sme, sent, failed } of this.#tallies.values()) {
-      if (sent === 0 && failed === 0) continue
-      this.#sql.addTally.run(campaign, sme, sent, failed)
-      if (sent + failed !== 0) this.#sql.addCampaign.run(campaign, sent + failed)
-      messages += sent + failed
-    }
-    if (messages !== 0) this.#sql.addTotal.run(messages)
-    this.#tallies.clear()
-  }
-
-  /** What memory says of the database holds no longer after a rollback. */
-  #forget(): void {
+  #fallIntoStep(): void {
     this.accounts.reload()
-    this.#tallies.clear()
+    this.#tallies.forget()
     this.#heldCount = Number(this.#sql.countHeld.values()[0]?.[0])
+    this.#inStep = true
   }
 }
 
@@ -394,68 +357,3 @@ function partOf(message: Message, account: string, key: string): number {
 /** The record breaks a rule of the table, or is no value that SQLite knows: another try would end the same. */
 const isCallersFault = (cause: unknown): boolean =>
   !(cause instanceof SQLiteError) || /^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)/.test(cause.code ?? '')
-
-const statements = (db: Database) => ({
-  probe: db.query('UPDATE total SET messages = messages'),
-
-  insertMessage: db.query(
-    `INSERT INTO message (${MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
-  ),
-  replaceMessage: db.query(
-    `INSERT OR REPLACE INTO message (${MESSAGE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
-  ),
-  updateMessage: db.query(
-    'UPDATE message SET state = ?, parts = ?, updated_at = ?, error = ?, tallied = ? WHERE id = ?',
-  ),
-  findMessage: db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id = ?`),
-  findOpen: db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE state = 0 AND sent_at < ?`),
-  findOldest: db.query('SELECT id, parts FROM message WHERE id < ? ORDER BY id LIMIT ?'),
-  deleteMessage: db.query('DELETE FROM message WHERE id = ?'),
-
-  findSmscId: db.query(
-    'SELECT message FROM smsc_id WHERE account = ? AND key = ? ORDER BY message DESC LIMIT ?',
-  ),
-  insertSmscId: db.query('INSERT INTO smsc_id (account, key, message) VALUES (?,?,?) ON CONFLICT DO NOTHING'),
-  deleteSmscId: db.query('DELETE FROM smsc_id WHERE account = ? AND key = ? AND message = ?'),
-
-  insertHeld: db.query(
-    'INSERT INTO held (account, ids, address, state, error, at, held_at) VALUES (?,?,?,?,?,?,?) RETURNING seq',
-  ),
-  insertHeldKey: db.query(
-    'INSERT INTO held_key (account, key, seq, form) VALUES (?,?,?,?) ON CONFLICT DO NOTHING',
-  ),
-  findHeld: db.query(
-    `SELECT seq, form, ids, address, state, error, at FROM held_key JOIN held USING (seq)
-     WHERE held_key.account = ? AND key = ? AND held_at > ? ORDER BY seq`,
-  ),
-  findOldestHeld: db.query('SELECT seq, account, ids FROM held WHERE held_at <= ? ORDER BY seq LIMIT ?'),
-  deleteHeld: db.query('DELETE FROM held WHERE seq = ?'),
-  deleteHeldKey: db.query('DELETE FROM held_key WHERE account = ? AND key = ? AND seq = ?'),
-  countHeld: db.query('SELECT count(*) FROM held'),
-
-  putClaim: db.query(
-    'INSERT OR REPLACE INTO claim (app_id, key, body_hash, expires_at, message) VALUES (?,?,?,?,?)',
-  ),
-  deleteClaims: db.query(
-    `DELETE FROM claim WHERE (app_id, key) IN
-     (SELECT app_id, key FROM claim WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
-  ),
-
-  insertInbound: db.query(
-    `INSERT INTO inbound (id, account, link, source, destination, text, received_at) VALUES (?,?,?,?,?,?,?)
-     ON CONFLICT DO NOTHING`,
-  ),
-  deleteInbound: db.query(
-    'DELETE FROM inbound WHERE id IN (SELECT id FROM inbound WHERE id < ? ORDER BY id LIMIT ?)',
-  ),
-
-  addTally: db.query(
-    `INSERT INTO tally (campaign, sme, sent, failed) VALUES (?,?,?,?)
-     ON CONFLICT DO UPDATE SET sent = sent + excluded.sent, failed = failed + excluded.failed`,
-  ),
-  addCampaign: db.query(
-    `INSERT INTO campaign (name, messages) VALUES (?,?)
-     ON CONFLICT DO UPDATE SET messages = messages + excluded.messages`,
-  ),
-  addTotal: db.query('UPDATE total SET messages = messages + ?'),
-})

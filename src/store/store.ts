@@ -7,7 +7,10 @@ import type { Message, PartState } from '../message.ts'
  * The promise of every method that writes: its promise is kept on disk (or in the cluster) *before* it
  * resolves, so that a 200 or a `deliver_sm_resp` that follows it is true after `kill -9`. Calls of one turn
  * of the loop share a commit. A write that fails rejects with a {@link StoreError} and has changed nothing;
- * those of the same commit fail with it, those of later commits are tried anew.
+ * those of the same commit fail with it, those of later commits are tried anew. Only when the disk fails while
+ * it syncs does nobody know what it holds: then all later writes are refused, until a restart reads what is there.
+ *
+ * Questions do not wait for writes. They see what was committed, which may be a moment ahead of the disk.
  */
 export interface MessageStore {
   /**
@@ -22,7 +25,8 @@ export interface MessageStore {
   /**
    * Writes the outcome of a send: a new message, or the outcome of one that was claimed. Counts it in the
    * totals and in its campaign, exactly once. Receipts that came before are applied in the same commit; the
-   * answer is the message as it then stands.
+   * answer is the message as it then stands. Told again (or after `recover` gave it up), it adds what is news
+   * and moves the count from failed to sent when every part has its id by now.
    */
   save(message: Message): Promise<Message>
 
@@ -31,15 +35,19 @@ export interface MessageStore {
   /**
    * Applies a receipt to the part it belongs to, whichever gateway, link or life of this process sent it.
    * One that finds no message is kept for {@link RECEIPT_HELD_MS} under each of its forms: `save` and
-   * `resolve` look for it. With several candidates the one whose destination is `address` wins, then the
-   * earlier form, then the newer message.
+   * `resolve` look for it. With several candidates the one whose destination is `address` (as `sameNumber`
+   * sees it) wins, then the earlier form, then the newer message. A form after the first is a guess: it takes
+   * no message whose destination is another number than `address`, now or later.
    */
   settle(receipt: StoredReceipt): Promise<Settled>
 
-  /** A late `submit_sm_resp` tells what became of an `unknown` part; receipts held for its id are applied. */
+  /**
+   * A late `submit_sm_resp` tells what became of an `unknown` part without an SMSC id; receipts held for its id
+   * are applied. Any other part stays as it is. Undefined when there is no such message.
+   */
   resolve(late: LateAnswer): Promise<Message | undefined>
 
-  /** Receipts that found no message, newest first. */
+  /** Receipts that found no message, newest first; a flood of them pushes out the oldest. */
   unmatched(page: Page): Promise<Rows<HeldReceipt>>
 
   keepInbound(message: InboundMessage): Promise<void>
