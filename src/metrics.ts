@@ -1,84 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { HistogramData } from './stats/histogram.ts'
-import type { HttpRow } from './stats/http_tally.ts'
-import type { ProcessUsage } from './stats/process.ts'
+import type { FilterRow, LinkRow, MetricsSources } from './stats/sources.ts'
 
-/** Where the numbers live. Each part keeps plain counters; they are read when somebody scrapes, and not before. */
-export interface MetricsSources {
-  readonly build: { readonly version: string; readonly commit: string }
-  http(): Iterable<HttpRow>
-  /** Sends by their result, of a bounded set. */
-  sends(): Iterable<readonly [result: string, count: number]>
-  filters(): Iterable<FilterRow>
-  links(): Iterable<LinkRow>
-  pools(): Iterable<{ readonly name: string; readonly queued: number }>
-  store(): StoreCounts
-  /** Refusals by level, `global` and `app`. */
-  rateLimits(): Iterable<readonly [level: string, refused: number]>
-  receipts(): ReceiptCounts
-  licence(): LicenceRow
-  process(): ProcessUsage
-  openFiles(): Promise<number>
-  /** Seconds that the loop was late. */
-  loopLag(): HistogramData
-}
-
-export interface FilterRow {
-  readonly name: string
-  readonly calls: number
-  /** Messages that it refused. */
-  readonly refused: number
-  /** Exceptions, timeouts and answers of the wrong type. */
-  readonly errors: number
-  readonly seconds: number
-}
-
-export interface LinkRow {
-  readonly name: string
-  readonly state: string
-  readonly limitTps: number
-  readonly stats: {
-    readonly inFlight: number
-    readonly window: number
-    readonly sentLastSecond: number
-    readonly rttMs: number
-    readonly submitted: number
-    readonly accepted: number
-    readonly refused: ReadonlyMap<number, number>
-    readonly unknown: number
-    readonly unwritten: number
-    readonly delivered: number
-  }
-}
-
-export interface StoreCounts {
-  readonly commits: number
-  /** Writes over all commits: `writes / commits` is the size of a batch. */
-  readonly writes: number
-  readonly failures: number
-  /** Time spent in commits. */
-  readonly seconds: number
-  /** True while writes fail. */
-  readonly faulty: boolean
-}
-
-export interface ReceiptCounts {
-  readonly matched: number
-  /** Kept, for want of a message. */
-  readonly held: number
-  /** The store did not take it. */
-  readonly failed: number
-  /** No receipts, but MO messages. */
-  readonly inbound: number
-}
-
-export interface LicenceRow {
-  readonly status: 'active' | 'expired' | 'none'
-  readonly max_connections: number
-  readonly max_tps: number
-  /** `YYYY-MM-DD`, or empty. */
-  readonly valid_until: string
-}
+export type { MetricsSources }
 
 export interface Metrics {
   /** The Prometheus text format, version 0.0.4. */
@@ -123,8 +47,17 @@ const ofLinks =
   from =>
     [...from.links()].map(row => [[row.name], pick(row)])
 
+const FILTER_STATES = ['active', 'shadow', 'inactive', 'tripped', 'broken']
 const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED']
 const LICENCE_STATES = ['active', 'expired', 'none']
+
+const statesOf = (
+  rows: Iterable<{ readonly name: string; readonly state: string }>,
+  states: readonly string[],
+) =>
+  [...rows].flatMap(({ name, state }) =>
+    states.map(other => [[name, other], Number(other === state)] as const),
+  )
 
 /** Everything that /metrics has. */
 const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
@@ -148,35 +81,57 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
     [...from.sends()].map(([result, count]) => [[result], count]),
   ),
 
+  gauge('sms_proxy_filter_state', 'Which state a filter is in: 1 for that one.', ['filter', 'state'], from =>
+    statesOf(from.filters(), FILTER_STATES),
+  ),
+  gauge(
+    'sms_proxy_filter_broken',
+    '1 while the file as it stands is not in force; its last good version is, if there was one.',
+    ['filter'],
+    ofFilters(row => Number(row.error !== '')),
+  ),
   counter(
-    'sms_proxy_filter_calls_total',
+    'sms_proxy_filter_hits_total',
     'Messages shown to a filter.',
     ['filter'],
-    ofFilters(row => row.calls),
+    ofFilters(row => row.hits),
+  ),
+  counter(
+    'sms_proxy_filter_matches_total',
+    'Messages that a filter matched.',
+    ['filter'],
+    ofFilters(row => row.matches),
   ),
   counter(
     'sms_proxy_filter_refusals_total',
-    'Messages that a filter refused.',
+    'Messages that a filter refused or, in shadow mode, would have.',
     ['filter'],
-    ofFilters(row => row.refused),
+    ofFilters(row => row.refusals),
   ),
   counter(
     'sms_proxy_filter_errors_total',
-    'Calls that ended in an exception, a timeout or an answer of the wrong type.',
+    'Messages that a filter had no sound answer to, timeouts among them.',
     ['filter'],
     ofFilters(row => row.errors),
   ),
   counter(
-    'sms_proxy_filter_seconds_total',
-    'Time spent in a filter.',
+    'sms_proxy_filter_timeouts_total',
+    'Answers that took too long.',
     ['filter'],
-    ofFilters(row => row.seconds),
+    ofFilters(row => row.timeouts),
+  ),
+  gauge('sms_proxy_filter_duration_seconds', 'Time an answer takes.', ['filter', 'percentile'], from =>
+    [...from.filters()].flatMap(
+      ({ name, p50_us, p99_us }) =>
+        [
+          [[name, 50], p50_us / 1e6],
+          [[name, 99], p99_us / 1e6],
+        ] as const,
+    ),
   ),
 
   gauge('sms_proxy_link_state', 'Which state a link is in: 1 for that one.', ['link', 'state'], from =>
-    [...from.links()].flatMap(({ name, state }) =>
-      LINK_STATES.map(other => [[name, other], Number(other === state)] as const),
-    ),
+    statesOf(from.links(), LINK_STATES),
   ),
   gauge(
     'sms_proxy_link_in_flight',
