@@ -1,0 +1,128 @@
+import { accessSync, constants } from 'node:fs'
+import { parseIpList } from '../ip_list.ts'
+import { nearest } from '../nearest.ts'
+import type { Config } from './schema.ts'
+
+/** Something that is wrong between values which are right by themselves. */
+export interface Complaint {
+  readonly path: string
+  readonly message: string
+}
+
+/** Looks at a configuration as a whole; the parts that parse rules and filters add theirs. */
+export type Check = (config: Config) => readonly Complaint[]
+
+/** What this version does not do yet: refused when it is switched on, not ignored. */
+const NOT_YET: readonly {
+  readonly path: string
+  readonly on: (config: Config) => boolean
+  readonly what: string
+}[] = [
+  { path: 'aerospike', on: config => config.aerospike !== undefined, what: 'an Aerospike store' },
+  { path: 'grpc', on: config => config.grpc !== undefined, what: 'gRPC' },
+  {
+    path: 'statistic_exporter.enabled',
+    on: config => config.statistic_exporter.enabled,
+    what: 'the export of statistics',
+  },
+  { path: 'monitoring.otel', on: config => config.monitoring.otel, what: 'OpenTelemetry' },
+]
+
+const notYet: Check = config =>
+  NOT_YET.filter(({ on }) => on(config)).map(({ path, what }) => ({
+    path,
+    message: `asks for ${what}, which this version does not have: leave it out, or switch it off`,
+  }))
+
+const names: Check = ({ smpp: { links, pools } }) => {
+  const complaints: Complaint[] = []
+  const twins = <T>(list: readonly T[], at: string, key: string, of: (item: T) => string | number): void => {
+    const first = new Map<string | number, number>()
+    for (const [index, item] of list.entries()) {
+      const before = first.get(of(item))
+      if (before === undefined) first.set(of(item), index)
+      else {
+        const message = `is ${JSON.stringify(of(item))}, as ${at}[${before}].${key} is: each needs its own`
+        complaints.push({ path: `${at}[${index}].${key}`, message })
+      }
+    }
+  }
+  twins(links, 'smpp.links', 'id', link => link.id)
+  twins(links, 'smpp.links', 'name', link => link.name)
+  twins(pools, 'smpp.pools', 'id', pool => pool.id)
+  twins(pools, 'smpp.pools', 'name', pool => pool.name)
+  // A link in no pool is a pool of its own, under its own name.
+  const pooled = new Set(pools.flatMap(pool => pool.links))
+  for (const [index, pool] of pools.entries()) {
+    if (!links.some(link => link.name === pool.name && !pooled.has(link.name))) continue
+    const message = `is "${pool.name}", as a link in no pool is called, which is a pool of its own: rename one`
+    complaints.push({ path: `smpp.pools[${index}].name`, message })
+  }
+  return complaints
+}
+
+/** A link belongs to one pool, so that `esme` says which pool a message takes. */
+const poolLinks: Check = ({ smpp: { links, pools } }) => {
+  const complaints: Complaint[] = []
+  const known = links.map(link => link.name)
+  const owner = new Map<string, string>()
+  for (const [index, pool] of pools.entries()) {
+    const at = `smpp.pools[${index}].links`
+    if (pool.links.length === 0) complaints.push({ path: at, message: 'is empty: name at least one link' })
+    for (const [place, name] of pool.links.entries()) {
+      const path = `${at}[${place}]`
+      const before = owner.get(name)
+      if (!known.includes(name)) {
+        const meant = nearest(name, known)
+        const hint = meant ? `did you mean ${meant}?` : `known are ${known.join(', ') || 'none'}`
+        complaints.push({ path, message: `is ${JSON.stringify(name)}, and no link has that name: ${hint}` })
+      } else if (before !== undefined) {
+        complaints.push({
+          path,
+          message: `is "${name}", which is in pool ${before} already: a link is in one pool`,
+        })
+      } else owner.set(name, pool.name)
+    }
+  }
+  return complaints
+}
+
+const networks: Check = ({ security }) =>
+  (['allowed_ips', 'trusted_proxies'] as const).flatMap(key => {
+    const parsed = parseIpList(security[key])
+    if (!('problems' in parsed)) return []
+    return parsed.problems.map(({ index, message }) => ({ path: `security.${key}[${index}]`, message }))
+  })
+
+const files: Check = ({ tls, smpp }) => {
+  const wanted = [
+    { path: 'tls.cert', file: tls?.cert },
+    { path: 'tls.key', file: tls?.key },
+    ...smpp.links.map(({ tls_ca }, index) => ({ path: `smpp.links[${index}].tls_ca`, file: tls_ca })),
+    { path: 'smpp.rules', file: smpp.rules && 'file' in smpp.rules ? smpp.rules.file : undefined },
+  ]
+  return wanted.flatMap(({ path, file }) => {
+    const why = file === undefined ? undefined : unreadable(file)
+    return why ? [{ path, message: `names ${file}, which cannot be read: ${why}` }] : []
+  })
+}
+
+function unreadable(file: string): string | undefined {
+  try {
+    accessSync(file, constants.R_OK)
+    return undefined
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') return 'there is no such file'
+    return code === 'EACCES' ? 'no permission' : String(code ?? error)
+  }
+}
+
+const linkKinds: Check = ({ smpp }) =>
+  smpp.links.flatMap(({ tls, tls_ca }, index) =>
+    tls_ca !== undefined && !tls
+      ? [{ path: `smpp.links[${index}].tls_ca`, message: 'is set while tls is false: switch tls on' }]
+      : [],
+  )
+
+export const CHECKS: readonly Check[] = [notYet, names, poolLinks, networks, files, linkKinds]

@@ -1,0 +1,288 @@
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TypeRegistry } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import fc from 'fast-check'
+import {
+  type Config,
+  configTemplate,
+  describeConfig,
+  loadConfig,
+  showProblem,
+} from '../../src/config/index.ts'
+import { ConfigSchema } from '../../src/config/schema.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'sms-proxy-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const file = join(folder, 'sms-proxy.yaml')
+
+function load(yaml: string, env: Record<string, string> = {}) {
+  writeFileSync(file, yaml)
+  return loadConfig(file, env)
+}
+
+function good(yaml: string, env: Record<string, string> = {}): Config {
+  const loaded = load(yaml, env)
+  if ('problems' in loaded) throw new Error(loaded.problems.map(showProblem).join('\n'))
+  return loaded.config
+}
+
+/** The problems as they are shown, with the file's name alone. */
+function bad(yaml: string, env: Record<string, string> = {}): string[] {
+  const loaded = load(yaml, env)
+  return 'problems' in loaded ? loaded.problems.map(one => showProblem(one).replaceAll(`${folder}/`, '')) : []
+}
+
+const LINK = '{ id: 1, name: a, host: h, system_id: s, password: p }'
+
+describe('init', () => {
+  test('writes a configuration that is right as it stands, and says every default', () => {
+    const { smpp, ...rest } = good(configTemplate())
+    const { smpp: _, ...defaults } = good('{}')
+    expect(rest).toEqual(defaults)
+    expect(smpp.links).toHaveLength(1)
+    expect(smpp.pools[0]?.links).toEqual(['smpp-link-1'])
+  })
+
+  test('names the optional sections too, commented out, and they are right when they are not', () => {
+    const all = configTemplate().replace(/^( *)# ((?: {2})*[a-z_]+:( \S.*)?)$/gm, '$1$2')
+    const problems = bad(all)
+    // The files that it names are not here, and two features are of a later version.
+    expect(
+      problems.filter(one => !/cannot be read|which this version does not have|switch tls on/.test(one)),
+    ).toEqual([])
+    expect(all).toContain('\naerospike:\n')
+  })
+})
+
+describe('a value', () => {
+  test('that is read satisfies the schema that its type comes from', () => {
+    // TypeBox does not look into its own Type.Unsafe unless it is told how.
+    TypeRegistry.Set('Unsafe', () => true)
+    const { adminKey: _, ...value } = good(configTemplate())
+    expect([...Value.Errors(ConfigSchema, value)]).toEqual([])
+  })
+
+  test('is in milliseconds, octets and absolute paths, and cannot be changed', () => {
+    const config = good('storage: { db_path: ./x.db }\nfilters: { timeout: 1.5s, memory: 16MB }')
+    expect(config.storage.db_path).toBe(join(folder, 'x.db'))
+    expect(config.filters).toMatchObject({ timeout: 1500, memory: 16 * 1024 * 1024 })
+    expect(Object.isFrozen(config.filters)).toBe(true)
+  })
+
+  test('that is text may look like a number', () => {
+    const [link] = good(
+      'smpp: { links: [{ id: 1, name: 7, host: h, system_id: 007, password: 0123, interface_version: 3.4 }] }',
+    ).smpp.links
+    expect(link).toMatchObject({ name: '7', system_id: '007', password: '0123', interface_version: '3.4' })
+  })
+
+  test.each([
+    ['endpoint: 8088', 'endpoint is "8088": wanted is host:port'],
+    ['endpoint: localhost:70000', 'endpoint is "localhost:70000"'],
+    ['shutdown_timeout: 10', 'shutdown_timeout is "10": wanted is a duration like 10s from 0s to 5m0s'],
+    ['filters: { memory: 8GiB }', 'filters.memory is "8GiB": wanted is a size like 8MB from 1MB to 1GB'],
+    [
+      'log: { level: wran }',
+      'log.level is "wran": wanted is one of debug, info, warn, error (did you mean warn?)',
+    ],
+    ['tls: true', 'tls must have keys and values'],
+    ['smpp: { links: x }', 'smpp.links must be a list'],
+    ['log: { message_text: "yes" }', 'log.message_text is "yes": wanted is true or false'],
+    ['monitoring: { sampling: 2 }', 'monitoring.sampling is "2": wanted is a number from 0 to 1'],
+    ['node: 1.5', 'node is "1.5": wanted is a whole number from 0 to 31'],
+    ['just text', 'must have keys and values'],
+  ])('of the wrong kind is refused with what is wanted: %s', (yaml, words) => {
+    expect(bad(yaml)).toHaveLength(1)
+    expect(bad(yaml)[0]).toContain(words)
+  })
+})
+
+describe('problems', () => {
+  test('come all at once, each with its line and column', () => {
+    const yaml = `endpiont: 0.0.0.0:80
+smpp:
+  links:
+    - id: 1
+      name: a
+      host: h
+      port: 70000
+      system_id: s
+`
+    expect(bad(yaml)).toEqual([
+      'sms-proxy.yaml:1:1: endpiont is no key of the configuration: did you mean endpoint?',
+      'sms-proxy.yaml:7:13: smpp.links[0].port is "70000": wanted is a whole number from 1 to 65535',
+      expect.stringMatching(/^sms-proxy.yaml:4:7: smpp.links\[0\].password is missing/),
+    ])
+  })
+
+  test('between values name the value that does not fit', () => {
+    const yaml = `smpp:
+  links:
+    - ${LINK}
+    - { id: 1, name: a, host: h, system_id: s, password: p }
+    - { id: 3, name: lonely, host: h, system_id: s, password: p }
+  pools:
+    - { id: 0, name: x, links: [a, aa] }
+    - { id: 0, name: lonely, links: [] }
+security: { allowed_ips: [10.0.0.0/33] }
+`
+    expect(bad(yaml)).toEqual([
+      'sms-proxy.yaml:4:13: smpp.links[1].id is 1, as smpp.links[0].id is: each needs its own',
+      'sms-proxy.yaml:4:22: smpp.links[1].name is "a", as smpp.links[0].name is: each needs its own',
+      'sms-proxy.yaml:8:13: smpp.pools[1].id is 0, as smpp.pools[0].id is: each needs its own',
+      expect.stringContaining(
+        'sms-proxy.yaml:8:22: smpp.pools[1].name is "lonely", as a link in no pool is called',
+      ),
+      'sms-proxy.yaml:7:36: smpp.pools[0].links[1] is "aa", and no link has that name: did you mean a?',
+      'sms-proxy.yaml:8:30: smpp.pools[1].links is empty: name at least one link',
+      expect.stringContaining('sms-proxy.yaml:9:27: security.allowed_ips[0] "10.0.0.0/33"'),
+    ])
+  })
+
+  test.each([
+    ['grpc: { port: 1 }', 'grpc'],
+    ['aerospike: { hosts: a }', 'aerospike'],
+    ['monitoring: { otel: true }', 'monitoring.otel'],
+    ['statistic_exporter: { enabled: true }', 'statistic_exporter.enabled'],
+  ])('what this version does not do is refused when it is switched on: %s', (yaml, path) => {
+    expect(bad(yaml)).toEqual([
+      expect.stringMatching(new RegExp(`: ${path} asks for .*, which this version does not have`)),
+    ])
+  })
+
+  test('a file that is named and not there is one', () => {
+    expect(bad('tls: { cert: no.crt, key: no.key }')).toEqual([
+      expect.stringContaining('tls.cert names no.crt, which cannot be read: there is no such file'),
+      expect.stringContaining('tls.key names no.key'),
+    ])
+  })
+
+  test('of the YAML itself have a place too', () => {
+    expect(bad('a: [1\nb: 2')[0]).toMatch(/^sms-proxy.yaml:\d+:\d+: /)
+    expect(bad('env: a\nenv: b')[0]).toMatch(/^sms-proxy.yaml:2:1: .*unique/)
+  })
+
+  test('of another part, handed in as a check, are placed like the rest', () => {
+    writeFileSync(file, 'env: x\nsmpp:\n  rules:\n    - { pool: nowhere }\n')
+    const loaded = loadConfig(file, {}, [() => [{ path: 'smpp.rules[0].pool', message: 'is unknown' }]])
+    expect('problems' in loaded && loaded.problems[0]?.place).toEndWith('sms-proxy.yaml:4:15')
+  })
+
+  test('no file at all is one, which says how to make one', () => {
+    const loaded = loadConfig(undefined, {})
+    expect('problems' in loaded && loaded.problems.map(showProblem).join()).toContain('sms-proxy init')
+  })
+})
+
+describe('the environment', () => {
+  test('wins over the file, and adds what the file has not', () => {
+    const config = good(`storage: { db_path: a.db }\nsmpp: { links: [${LINK}] }`, {
+      SMS_PROXY_STORAGE__DB_PATH: '/b.db',
+      SMS_PROXY_SMPP__LINKS__0__HOST: 'other',
+      SMS_PROXY_SMPP__LINKS__1__ID: '2',
+      SMS_PROXY_SMPP__LINKS__1__NAME: 'b',
+      SMS_PROXY_SMPP__LINKS__1__HOST: 'h',
+      SMS_PROXY_SMPP__LINKS__1__SYSTEM_ID: '123',
+      SMS_PROXY_SMPP__LINKS__1__PASSWORD: '456',
+      SMS_PROXY_SMPP__LINKS__1__SHORT_CODE__TON: '0',
+      SMS_PROXY_SECURITY__ALLOWED_IPS: '10.0.0.0/8, ::1',
+    })
+    expect(config.storage.db_path).toBe('/b.db')
+    expect(config.smpp.links[0]).toMatchObject({ host: 'other', system_id: 's' })
+    expect(config.smpp.links[1]).toMatchObject({ id: 2, system_id: '123', short_code: { ton: 0, npi: 0 } })
+    expect(config.security.allowed_ips).toEqual(['10.0.0.0/8', '::1'])
+  })
+
+  test('is enough without a file', () => {
+    const loaded = loadConfig(undefined, { SMS_PROXY_ENDPOINT: '127.0.0.1:0' })
+    expect('config' in loaded && loaded.config.endpoint).toEqual({ host: '127.0.0.1', port: 0 })
+  })
+
+  test('fills in ${NAME}, also where a number is wanted; $${NAME} is the text itself', () => {
+    const config = good('node: ${NODE}\nserver_name: gw-${NODE}-$${NODE}', { NODE: '7' })
+    expect(config.node).toBe(7)
+    expect(config.server_name).toBe('gw-7-${NODE}')
+  })
+
+  test('that lacks a name is one error, which says the name', () => {
+    expect(bad('node: ${NODE}')).toEqual([
+      expect.stringContaining('sms-proxy.yaml:1:7: node names ${NODE}, which is not set in the environment'),
+    ])
+  })
+
+  test('is checked like the file, by the name of the variable', () => {
+    expect(
+      bad('{}', { SMS_PROXY_STORAGE__DB_PTH: 'x', SMS_PROXY_NODE: 'x', SMS_PROXY_SMPP__LINKS__4__ID: '1' }),
+    ).toEqual([
+      'SMS_PROXY_SMPP__LINKS__4__ID: is for entry 4, and there are only 0',
+      expect.stringContaining('SMS_PROXY_NODE: node is "x"'),
+      expect.stringContaining(
+        'SMS_PROXY_STORAGE__DB_PTH: storage.db_pth is no key of the configuration: did you mean db_path?',
+      ),
+    ])
+  })
+
+  test('alone gives the admin key', () => {
+    expect(good('{}', { ADMIN_API_KEY: 'k' }).adminKey).toBe('k')
+    expect(good('{}', { ADMIN_API_KEY: '' }).adminKey).toBeUndefined()
+    expect(bad('security: { admin_key: k }')).toHaveLength(1)
+  })
+})
+
+describe('a secret', () => {
+  const secret = fc.stringMatching(/^[A-Z][A-Z0-9]{19}$/)
+  const state = { rulesLoaded: false, filters: {} }
+
+  test('is never shown by server-config', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^Q[A-Z0-9]{7}$/), secret, (password, adminKey) => {
+        const yaml = `smpp: { links: [{ id: 1, name: a, host: h, system_id: s, password: ${password} }] }`
+        const shown = JSON.stringify(describeConfig(good(yaml, { ADMIN_API_KEY: adminKey }), state))
+        expect(shown).not.toContain(password)
+        expect(shown).not.toContain(adminKey)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('is never repeated by a problem, wherever it was written by mistake', () => {
+    const forms = ['X', '[X]', '{ a: X }', '"X', '*X', '!X y', '@X', '"\\q X"', '${SECRET}']
+    fc.assert(
+      fc.property(secret, fc.constantFrom(...forms), (password, form) => {
+        const written = form.replace('X', () => password)
+        const yaml = `smpp:\n  links:\n    - { id: 1, name: a, host: h, system_id: s }\n    - password: ${written}\n`
+        const problems = bad(yaml, { SECRET: password })
+        expect(problems.length).toBeGreaterThan(0)
+        expect(problems.join('\n')).not.toContain(password)
+      }),
+    )
+  })
+
+  test('that came by ${NAME} into another value is not repeated either', () => {
+    expect(bad('node: ${PASSWORD}', { PASSWORD: 'hunter2' })).toEqual([
+      expect.stringContaining('node does not fit (it comes from ${PASSWORD})'),
+    ])
+  })
+})
+
+test('server-config has the shape and the durations of the reference', () => {
+  const config = good('tls: null\nsecurity: { token_ttl: 1d }\n')
+  expect(describeConfig(config, { rulesLoaded: true, filters: {} })).toEqual({
+    env: 'production',
+    server_name: 'sms-proxy',
+    endpoint: '0.0.0.0:8088',
+    tls: false,
+    storage: { db_path: join(folder, 'data/sms.db') },
+    aerospike: { hosts: '', port: 0, namespace: '', sweep_time: '0s', ttl: '0s' },
+    security: { token_ttl: '24h0m0s' },
+    grpc: { port: 0, timeout: '0s' },
+    smpp: { rules_loaded: true },
+    filters: {},
+    statistic_exporter: { enabled: false, target: '', bucket: '', tls: false },
+    monitoring: { otel: false, sampling: 0.1, collector: 'otel-collector:4317' },
+  })
+})
