@@ -33,12 +33,18 @@ interface SocketData {
   sink: Sink | undefined
 }
 
-const transportOf = (socket: Socket<SocketData>): Transport => ({
+export interface SocketTransport extends Transport {
+  /** Resets the connection at once: what is under way may be lost, both ways. */
+  abort(): void
+}
+
+const transportOf = (socket: Socket<SocketData>): SocketTransport => ({
   write: bytes => socket.write(bytes),
   close: () => {
     socket.timeout(LINGER_SECONDS)
     socket.end()
   },
+  abort: () => void socket.terminate(),
 })
 
 /** What is the same for both ends. */
@@ -52,6 +58,7 @@ const handlers = {
 /** TCP or TLS by Bun. A TLS peer whose certificate does not hold is refused. */
 export const connect: Connect = (address, opened, failed) => {
   let done = false
+  let pending: Socket<SocketData> | undefined
   const fail = (reason: string): void => {
     if (done) return
     done = true
@@ -75,7 +82,8 @@ export const connect: Connect = (address, opened, failed) => {
     socket: {
       ...handlers,
       open: socket => {
-        if (!tls) open(socket)
+        pending = socket
+        if (done || !tls) open(socket)
       },
       handshake: (socket, authorized, error) => {
         if (authorized) open(socket)
@@ -91,7 +99,9 @@ export const connect: Connect = (address, opened, failed) => {
     },
   }).catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)))
   return () => {
+    if (done) return
     done = true
+    pending?.terminate()
   }
 }
 
@@ -119,7 +129,7 @@ export interface Listener {
 /** The other end: each connection is given to `accepted`. Throws when the port is taken. */
 export function listen(
   { host, port, tls }: ListenOptions,
-  accepted: (transport: Transport, peer: string) => Sink,
+  accepted: (transport: SocketTransport, peer: string) => Sink,
 ): Listener {
   const listener: TCPSocketListener<SocketData> = Bun.listen<SocketData>({
     hostname: host,

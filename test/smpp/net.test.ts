@@ -102,9 +102,11 @@ describe('connect', () => {
       expect(await outcome({ host, port: listener.port, tls: { caPem: certPem } })).toBe('opened')
   })
 
-  test('refuses a certificate that no authority vouches for, and a peer without TLS', async () => {
-    const { listener } = smsc({ tls: { certPem, keyPem } })
-    expect(await outcome({ host: '127.0.0.1', port: listener.port, tls: true })).toStartWith('failed: ')
+  test('refuses a certificate that no authority vouches for, that of another host, and a peer without TLS', async () => {
+    const { listener } = smsc({ host: '0.0.0.0', tls: { certPem, keyPem } })
+    const { port } = listener
+    expect(await outcome({ host: '127.0.0.1', port, tls: true })).toStartWith('failed: TLS')
+    expect(await outcome({ host: '127.0.0.2', port, tls: { caPem: certPem } })).toStartWith('failed: TLS')
     const plain = smsc()
     plain.listener.stop(false)
     expect(await outcome({ host: '127.0.0.1', port: plain.listener.port, tls: true })).toStartWith('failed: ')
