@@ -1,6 +1,7 @@
 import { decode, encode, headerOf } from './codec.ts'
 import { FramingError, PduError } from './error.ts'
 import { Framer } from './framer.ts'
+import { KeepAlive } from './keep_alive.ts'
 import type { Transport } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import type { BodyInput, Command, Pdu, Request, Response } from './pdu.ts'
@@ -74,14 +75,14 @@ export class Session {
   #state: SessionState = 'open'
   #leaving: 'no' | 'unbinding' | 'closing' = 'no'
   #inbound = 0
-  #receivedAt: number
   #closingReason = ''
   readonly #framer = new Framer()
   readonly #outbox: Outbox
   readonly #window: Window
   readonly #inboundMax: number
   readonly #outputBytesMax: number
-  readonly #timers = { deadline: idle, enquire: idle, leave: idle }
+  readonly #keepAlive: KeepAlive
+  readonly #timers = { deadline: idle, leave: idle }
   #deadlineSet = false
   #quiet: (() => void) | undefined
 
@@ -96,8 +97,7 @@ export class Session {
     this.#inboundMax = options.inboundMax ?? INBOUND_MAX
     this.#outputBytesMax = options.outputBytesMax ?? OUTPUT_BYTES_MAX
     this.#outbox = new Outbox(transport, clock.soon, () => this.#emptied())
-    this.#receivedAt = clock.monotonic()
-    this.#watchIdle(options.enquireLinkMs)
+    this.#keepAlive = new KeepAlive(options.enquireLinkMs, clock, () => this.#enquire())
   }
 
   get state(): SessionState {
@@ -165,7 +165,7 @@ export class Session {
   /** Octets from the peer, in any split. */
   received(chunk: Uint8Array): void {
     if (this.#state === 'closed') return
-    this.#receivedAt = this.clock.monotonic()
+    this.#keepAlive.heard()
     try {
       this.#framer.push(chunk, this.#take)
     } catch (error) {
@@ -185,7 +185,9 @@ export class Session {
   close(reason: string): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    for (const cancel of Object.values(this.#timers)) cancel()
+    this.#keepAlive.stop()
+    this.#timers.deadline()
+    this.#timers.leave()
     this.transport.close()
     const taken = this.#outbox.taken
     for (const pending of this.#window.drop())
@@ -390,21 +392,12 @@ export class Session {
     this.#deadlineSet = false
   }
 
-  #watchIdle(delayMs: number): void {
-    if (this.options.enquireLinkMs === 0) return
-    this.#timers.enquire = this.clock.after(delayMs, () => {
-      const remainingMs = this.#receivedAt + this.options.enquireLinkMs - this.clock.monotonic()
-      if (remainingMs > 0) this.#watchIdle(remainingMs)
-      else this.#enquire()
-    })
-  }
-
   /** Finds the half-open connection: any answer will do, silence drops it. */
   #enquire(): void {
     this.send('enquire_link', {}, undefined, reply => {
       if (reply.kind === 'unknown' && reply.reason === 'timeout')
         this.close(`enquire_link not answered in ${this.options.responseTimeoutMs} ms`)
-      else if (this.#state !== 'closed') this.#watchIdle(this.options.enquireLinkMs)
+      else if (this.#state !== 'closed') this.#keepAlive.watch()
     })
   }
 }
