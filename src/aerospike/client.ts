@@ -1,0 +1,238 @@
+import { Cluster } from './cluster.ts'
+import { type BatchEntry, type BatchResult, runBatch } from './commands/batch.ts'
+import { type Query, queryRecords } from './commands/query.ts'
+import { type Decoder, RecordCommand } from './commands/record.ts'
+import { AerospikeError, invalid } from './errors.ts'
+import type { Key } from './key.ts'
+import { type ClientOptions, settingsOf } from './options.ts'
+import { type ReadPolicy, type WritePolicy, writeFlags } from './policy.ts'
+import { skipFields } from './protocol/fields.ts'
+import { type AnswerHeader, info1, info2 } from './protocol/header.ts'
+import {
+  alignResults,
+  isWrite,
+  type Operation,
+  operationTypes,
+  readOperations,
+} from './protocol/operations.ts'
+import type { Reader } from './protocol/reader.ts'
+import { emptyBins, type Operated, type RecordFacts, type StoredRecord, ttlSecondsOf } from './record.ts'
+import type { Bins, ReadBins, ReadValue } from './value.ts'
+
+/** A server's list of operations in one request is a 16-bit count. */
+const OPERATIONS_MAX = 65_535
+
+/**
+ * A client of an Aerospike cluster. Every method rejects with an {@link AerospikeError} and nothing else;
+ * `inDoubt` tells whether a write that failed may have been applied all the same.
+ */
+export class AerospikeClient {
+  readonly #cluster: Cluster
+  readonly #facts: Decoder<RecordFacts>
+
+  /** Connects to nothing yet: see {@link connect}. */
+  constructor(options: ClientOptions) {
+    this.#cluster = new Cluster(settingsOf(options))
+    this.#facts = { answer: header => this.#factsOf(header) }
+  }
+
+  /**
+   * Looks for the cluster, and goes on looking until {@link close}: rejects when no host answers now, and
+   * later calls succeed as soon as one does.
+   */
+  async connect(): Promise<void> {
+    await this.#cluster.start()
+    if (this.#cluster.fault) throw this.#cluster.fault
+  }
+
+  /** Why no node answers, in words for an operator; undefined while one does. */
+  fault(): string | undefined {
+    return this.#cluster.fault?.message
+  }
+
+  /** The nodes known, as `host:port`. */
+  nodes(): readonly string[] {
+    return this.#cluster.nodes.map(node => node.address)
+  }
+
+  /** Ends everything at once; what is under way fails with CLIENT_CLOSED. */
+  close(): void {
+    this.#cluster.close()
+  }
+
+  /** Undefined when there is no such record. `bins`: those to read; all by default. */
+  get(key: Key, bins?: readonly string[], policy?: ReadPolicy): Promise<StoredRecord | undefined> {
+    const operations = (bins ?? []).map(bin => ({ type: operationTypes.read, bin }))
+    const decoder: Decoder<StoredRecord | undefined> = {
+      answer: (header, reader) => ({ key, ...this.#factsOf(header), bins: readBins(header, reader) }),
+      missing: () => undefined,
+    }
+    return this.#read(key, info1.read | (bins ? 0 : info1.getAll), operations, decoder, policy)
+  }
+
+  /** Generation and time to live alone; undefined when there is no such record. */
+  exists(key: Key, policy?: ReadPolicy): Promise<RecordFacts | undefined> {
+    const decoder: Decoder<RecordFacts | undefined> = { ...this.#facts, missing: () => undefined }
+    return this.#read(key, info1.read | info1.noBins, [], decoder, policy)
+  }
+
+  /** Writes bins, leaving others as they are unless the policy says `replace`. */
+  put(key: Key, bins: Bins, policy?: WritePolicy): Promise<RecordFacts> {
+    const operations = Object.entries(bins).map(([bin, value]) => ({
+      type: operationTypes.write,
+      bin,
+      value,
+    }))
+    if (operations.length === 0) return Promise.reject(invalid('A record needs at least one bin.'))
+    return this.#write(key, 0, 0, operations, this.#facts, policy)
+  }
+
+  /** Makes it a new generation, with the policy's time to live; RECORD_NOT_FOUND if it is not there. */
+  touch(key: Key, policy?: WritePolicy): Promise<RecordFacts> {
+    return this.#write(key, 0, 0, [{ type: operationTypes.touch, bin: '' }], this.#facts, policy)
+  }
+
+  /** Answers whether the record was there. */
+  remove(key: Key, policy?: WritePolicy): Promise<boolean> {
+    const decoder: Decoder<boolean> = { answer: () => true, missing: () => false }
+    return this.#write(key, 0, info2.delete, [], decoder, policy)
+  }
+
+  /**
+   * Steps on one record, in order, as one: all of them or, if one fails, none. RECORD_NOT_FOUND when all only
+   * read and there is no such record.
+   */
+  operate(key: Key, operations: readonly Operation[], policy?: WritePolicy): Promise<Operated> {
+    const decoder: Decoder<Operated> = {
+      answer: (header, reader) => ({
+        ...this.#factsOf(header),
+        results: readResults(header, reader, operations),
+      }),
+    }
+    const reads = operations.some(operation => !isWrite(operation)) ? info1.read : 0
+    if (operations.length === 0) return Promise.reject(invalid('There is no operation to do.'))
+    if (!operations.some(isWrite)) {
+      return this.#run(
+        key,
+        { info1: info1.read, info2: info2.respondAllOps, info3: 0, generation: 0, ttl: 0 },
+        operations,
+        decoder,
+        policy,
+        undefined,
+      )
+    }
+    return this.#write(key, reads, info2.respondAllOps, operations, decoder, policy)
+  }
+
+  /** Each entry by itself, sent together: one request a node. Answers in the order of the entries. */
+  batch(entries: readonly BatchEntry[], policy?: ReadPolicy): Promise<readonly BatchResult[]> {
+    return runBatch(this.#cluster, entries, policy)
+  }
+
+  /**
+   * The records of a set, or of a whole namespace; those that an index finds, if `where` is given. They come in
+   * no order. The cluster is not asked for more than the reader takes; leaving the loop ends the query.
+   */
+  query(query: Query): AsyncGenerator<StoredRecord, void, void> {
+    return queryRecords(this.#cluster, query)
+  }
+
+  /** Asks every node, such as `sindex-list:`; answers by `host:port`. */
+  async info(name: string): Promise<ReadonlyMap<string, string>> {
+    const nodes = this.#cluster.nodes
+    if (nodes.length === 0) throw new AerospikeError('NO_NODE', 'No node is known to ask')
+    return new Map(
+      await Promise.all(
+        nodes.map(async node => [node.address, (await node.info([name])).get(name) ?? ''] as const),
+      ),
+    )
+  }
+
+  #read<T>(
+    key: Key,
+    flags: number,
+    operations: readonly Operation[],
+    decoder: Decoder<T>,
+    policy: ReadPolicy | undefined,
+  ): Promise<T> {
+    return this.#run(
+      key,
+      { info1: flags, info2: 0, info3: 0, generation: 0, ttl: 0 },
+      operations,
+      decoder,
+      policy,
+      policy?.replica,
+    )
+  }
+
+  #write<T>(
+    key: Key,
+    reads: number,
+    also: number,
+    operations: readonly Operation[],
+    decoder: Decoder<T>,
+    policy: WritePolicy | undefined,
+  ): Promise<T> {
+    try {
+      const flags = writeFlags(policy)
+      return this.#run(
+        key,
+        { ...flags, info1: reads, info2: flags.info2 | also },
+        operations,
+        decoder,
+        policy,
+        undefined,
+      )
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #run<T>(
+    key: Key,
+    header: { info1: number; info2: number; info3: number; generation: number; ttl: number },
+    operations: readonly Operation[],
+    decoder: Decoder<T>,
+    policy: WritePolicy | undefined,
+    replica: ReadPolicy['replica'],
+  ): Promise<T> {
+    if (operations.length > OPERATIONS_MAX)
+      return Promise.reject(invalid(`A request has at most ${OPERATIONS_MAX} operations.`))
+    const write = (header.info2 & info2.write) !== 0
+    const sendKey = write && (policy?.sendKey ?? false)
+    return new RecordCommand(
+      this.#cluster,
+      { key, ...header, sendKey, operations },
+      decoder,
+      policy,
+      replica,
+    ).run()
+  }
+
+  #factsOf(header: AnswerHeader): RecordFacts {
+    return {
+      generation: header.generation,
+      ttlSeconds: ttlSecondsOf(header.voidTime, this.#cluster.settings.clock.now()),
+    }
+  }
+}
+
+function readBins(header: AnswerHeader, reader: Reader): ReadBins {
+  const bins = emptyBins()
+  skipFields(reader, header.fields)
+  readOperations(reader, header.operations, (bin, value) => {
+    bins[bin] = value
+  })
+  return bins
+}
+
+function readResults(
+  header: AnswerHeader,
+  reader: Reader,
+  operations: readonly Operation[],
+): readonly ReadValue[] {
+  const results: ReadValue[] = []
+  skipFields(reader, header.fields)
+  readOperations(reader, header.operations, (_bin, value) => results.push(value))
+  return alignResults(operations, results)
+}

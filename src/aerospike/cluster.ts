@@ -1,0 +1,256 @@
+import { askInfo } from './commands/info.ts'
+import { asAerospikeError } from './connection.ts'
+import { Deadlines } from './deadlines.ts'
+import { Dialer, hostText, type SessionHolder } from './dialer.ts'
+import { AerospikeError } from './errors.ts'
+import { Node } from './node.ts'
+import type { Settings } from './options.ts'
+import { PartitionMap } from './partition_map.ts'
+import type { Host } from './ports.ts'
+import { infoNumber, infoValue } from './protocol/info.ts'
+import { type Peer, parseHosts, parsePeers } from './protocol/peers.ts'
+import { parseReplicas } from './protocol/replicas.ts'
+
+/** How often the deadlines of what is under way are looked at. */
+const DEADLINE_TICK_MS = 5
+/** A tend asked for out of turn (a node lost, a partition moved) comes no sooner than this after the last. */
+const TEND_SOON_MS = 50
+/** A node that no other lists is dropped after this many tends without an answer, one that others list after more. */
+const FAILURES_MAX_ALONE = 2
+const FAILURES_MAX_LISTED = 5
+
+/** The nodes and who holds what, kept up to date by asking each node once in a while. */
+export class Cluster {
+  readonly deadlines: Deadlines
+  readonly map = new PartitionMap<Node>()
+  readonly #nodes = new Map<string, Node>()
+  readonly #dialer: Dialer
+  #tending: Promise<void> | undefined
+  #cancelNext: () => void = () => {}
+  #lastTendMs = Number.NEGATIVE_INFINITY
+  #fault: AerospikeError | undefined = new AerospikeError('NO_NODE', 'No node has answered yet')
+  #closed = false
+
+  constructor(readonly settings: Settings) {
+    this.deadlines = new Deadlines(settings.clock, DEADLINE_TICK_MS)
+    this.#dialer = new Dialer(settings, this.deadlines)
+  }
+
+  get nodes(): readonly Node[] {
+    return [...this.#nodes.values()]
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Why no node answers; undefined while one does. */
+  get fault(): AerospikeError | undefined {
+    return this.#fault
+  }
+
+  /** Begins to tend. Resolves after the first tend, whether or not it found anything: see `fault`. */
+  start(): Promise<void> {
+    return this.#tend()
+  }
+
+  /** Something is not where the map says it is. */
+  tendSoon(): void {
+    if (this.#closed || this.#tending) return
+    const { clock } = this.settings
+    this.#schedule(Math.max(0, this.#lastTendMs + TEND_SOON_MS - clock.monotonic()))
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cancelNext()
+    const error = new AerospikeError('CLIENT_CLOSED', 'The client is closed')
+    this.#fault = error
+    for (const node of this.#nodes.values()) node.close(error)
+    this.#nodes.clear()
+  }
+
+  #schedule(delayMs: number): void {
+    this.#cancelNext()
+    this.#cancelNext = this.settings.clock.after(delayMs, () => void this.#tend())
+  }
+
+  #tend(): Promise<void> {
+    this.#tending ??= this.#tendOnce().finally(() => {
+      this.#tending = undefined
+      this.#lastTendMs = this.settings.clock.monotonic()
+      if (!this.#closed) this.#schedule(this.settings.limits.tendIntervalMs)
+    })
+    return this.#tending
+  }
+
+  async #tendOnce(): Promise<void> {
+    const listed = new Map<string, Peer>()
+    await Promise.all(this.nodes.map(node => this.#refresh(node, listed)))
+    if (!this.nodes.some(node => node.failures === 0)) await this.#seed(listed)
+    await this.#greet(listed)
+    await Promise.all(this.nodes.map(node => this.#refreshPartitions(node)))
+    if (this.#closed) return
+    this.#dropLost(listed)
+    for (const node of this.#nodes.values()) node.reap()
+    if (this.nodes.some(node => node.failures === 0)) this.#fault = undefined
+  }
+
+  /** Tries the seeds until one answers. */
+  async #seed(listed: Map<string, Peer>): Promise<void> {
+    for (const host of this.settings.hosts) {
+      try {
+        const { name, at } = await this.#identify(host, true)
+        await this.#refresh(this.#add(name, at), listed)
+        return
+      } catch (error) {
+        this.#failed(hostText(host), error)
+      }
+    }
+  }
+
+  /** Makes the acquaintance of peers that are listed and not known. */
+  async #greet(listed: ReadonlyMap<string, Peer>): Promise<void> {
+    await Promise.all(
+      [...listed.values()].map(async peer => {
+        const known = this.#nodes.get(peer.name)
+        if (known && known.failures === 0) return
+        for (const host of peer.hosts) {
+          try {
+            const { name, at } = await this.#identify(host, false)
+            if (name !== peer.name) continue
+            await this.#refresh(this.#add(name, at), new Map())
+            return
+          } catch (error) {
+            this.#failed(hostText(host), error)
+          }
+        }
+      }),
+    )
+  }
+
+  /**
+   * Who answers at an address. A seed may be a balancer in front of the nodes: if the node says that it has
+   * other addresses, and answers there, that is where it is.
+   */
+  async #identify(host: Host, seed: boolean): Promise<{ name: string; at: Host }> {
+    const service = this.#addressCommand('service')
+    const values = await this.#askOnce(host, ['node', 'partition-generation', service])
+    const name = infoValue(values, 'node')
+    if (infoNumber(values, 'partition-generation') < 0) {
+      throw new AerospikeError('NO_NODE', `${hostText(host)} has not joined its cluster yet`, {
+        node: hostText(host),
+      })
+    }
+    const addresses = values.get(service) ?? ''
+    if (!seed || addresses === '' || isLocal(host.host)) return { name, at: host }
+    const own = parseHosts(addresses).map(address =>
+      host.tlsName === undefined ? address : { ...address, tlsName: host.tlsName },
+    )
+    if (own.some(address => address.host === host.host)) return { name, at: host }
+    for (const address of own) {
+      try {
+        const there = await this.#askOnce(address, ['node'])
+        if (there.get('node') === name) return { name, at: address }
+      } catch (error) {
+        this.settings.logger.info(
+          { node: hostText(address), reason: asAerospikeError(error).message },
+          'aerospike: an address that a node lists does not answer',
+        )
+      }
+    }
+    return { name, at: host }
+  }
+
+  async #askOnce(host: Host, names: readonly string[]): Promise<Map<string, string>> {
+    const holder: SessionHolder = { session: undefined }
+    const connection = await this.#dialer.dial(host, holder, { room() {}, closed() {} })
+    try {
+      return await askInfo(connection, names)
+    } finally {
+      connection.close()
+    }
+  }
+
+  async #refresh(node: Node, listed: Map<string, Peer>): Promise<void> {
+    const peersCommand = this.#addressCommand('peers')
+    try {
+      const values = await node.info(['node', 'partition-generation', peersCommand])
+      const name = infoValue(values, 'node')
+      if (name !== node.name) {
+        throw new AerospikeError('NO_NODE', `${node.address} is now the node ${name}, not ${node.name}`, {
+          node: node.address,
+        })
+      }
+      const { peers } = parsePeers(infoValue(values, peersCommand))
+      for (const peer of peers) listed.set(peer.name, peer)
+      if (infoNumber(values, 'partition-generation') !== node.partitionGeneration)
+        node.partitionGeneration = -1
+      node.failures = 0
+    } catch (error) {
+      node.failures++
+      node.partitionGeneration = -1
+      this.#failed(node.address, error)
+    }
+  }
+
+  async #refreshPartitions(node: Node): Promise<void> {
+    if (node.failures > 0 || node.partitionGeneration >= 0) return
+    try {
+      const values = await node.info(['partition-generation', 'replicas'])
+      const displaced = this.map.update(node, parseReplicas(infoValue(values, 'replicas')))
+      node.partitionGeneration = infoNumber(values, 'partition-generation')
+      for (const other of displaced) other.partitionGeneration = -1
+    } catch (error) {
+      this.#failed(node.address, error)
+    }
+  }
+
+  #add(name: string, host: Host): Node {
+    const { limits, logger } = this.settings
+    const known = this.#nodes.get(name)
+    if (known && hostText(known.host) === hostText(host)) return known
+    if (known) this.#drop(known, 'has another address now')
+    if (this.#closed || this.#nodes.size >= limits.nodesMax) {
+      throw new AerospikeError('CLIENT_OVERLOADED', `The cluster has more nodes than ${limits.nodesMax}`)
+    }
+    const node = new Node(name, host, this.settings, this.#dialer)
+    this.#nodes.set(name, node)
+    logger.info({ name, node: node.address }, 'aerospike: a node joined')
+    return node
+  }
+
+  #dropLost(listed: ReadonlyMap<string, Peer>): void {
+    for (const node of this.nodes) {
+      const most = listed.has(node.name) ? FAILURES_MAX_LISTED : FAILURES_MAX_ALONE
+      if (node.failures >= most) this.#drop(node, 'is lost')
+    }
+  }
+
+  #drop(node: Node, why: string): void {
+    this.settings.logger.warn({ name: node.name, node: node.address }, `aerospike: a node ${why}`)
+    this.#nodes.delete(node.name)
+    this.map.remove(node)
+    node.close(
+      new AerospikeError('CONNECTION_ERROR', `The node ${node.name} (${node.address}) ${why}`, {
+        node: node.address,
+      }),
+    )
+  }
+
+  #failed(node: string, cause: unknown): void {
+    if (this.#closed) return
+    const error = asAerospikeError(cause)
+    if (!this.nodes.some(known => known.failures === 0)) this.#fault = error
+    this.settings.logger.warn({ node, reason: error.message }, 'aerospike: a node did not answer')
+  }
+
+  #addressCommand(of: 'peers' | 'service'): string {
+    return `${of}-${this.settings.tls ? 'tls' : 'clear'}-${this.settings.alternateAddresses ? 'alt' : 'std'}`
+  }
+}
+
+function isLocal(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}

@@ -1,0 +1,187 @@
+import type { Cluster } from '../cluster.ts'
+import type { Timed } from '../deadlines.ts'
+import { AerospikeError, resultCodes, serverError } from '../errors.ts'
+import type { Key } from '../key.ts'
+import type { Submission } from '../node.ts'
+import { ATTEMPTS_MAX, type Policy, type ReadPolicy, TIMEOUT_MS } from '../policy.ts'
+import { writeKeyFields } from '../protocol/fields.ts'
+import {
+  type AnswerHeader,
+  beginFrame,
+  endFrame,
+  frameTypes,
+  info2,
+  MESSAGE_HEADER_BYTES,
+  readAnswerHeader,
+  writeMessageHeader,
+} from '../protocol/header.ts'
+import { type Operation, writeOperation } from '../protocol/operations.ts'
+import { Reader } from '../protocol/reader.ts'
+import type { Writer } from '../protocol/writer.ts'
+import { judgeAnswer, judgeFailure, pauseMs, type Verdict } from '../retry.ts'
+
+/** A request about one record. */
+export interface RecordRequest {
+  readonly key: Key
+  readonly info1: number
+  readonly info2: number
+  readonly info3: number
+  readonly generation: number
+  readonly ttl: number
+  readonly sendKey: boolean
+  readonly operations: readonly Operation[]
+}
+
+/** How an answer becomes a result. */
+export interface Decoder<T> {
+  answer(header: AnswerHeader, reader: Reader): T
+  /** The result for a record that is not there; absent when that is an error. */
+  missing?(): T
+}
+
+let turn = 0
+
+/** Carries a request to the node that holds its record, again where that is safe, until its deadline. */
+export class RecordCommand<T> implements Submission, Timed {
+  readonly frameType = frameTypes.message
+  streamEnd = 0
+  readonly deadlineMs: number
+  readonly #result = Promise.withResolvers<T>()
+  readonly #write: boolean
+  readonly #attemptsMax: number
+  readonly #firstRole: number
+  #attempt = 0
+  #peer = ''
+  /** Whether this attempt's octets were given to a connection. */
+  #encoded = false
+  #settled = false
+  #cancelPause: () => void = () => {}
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly request: RecordRequest,
+    private readonly decoder: Decoder<T>,
+    policy: Policy | undefined,
+    private readonly replica: ReadPolicy['replica'] = 'master',
+  ) {
+    this.#write = (request.info2 & info2.write) !== 0
+    this.#attemptsMax = policy?.attemptsMax ?? ATTEMPTS_MAX
+    this.deadlineMs = cluster.settings.clock.monotonic() + (policy?.timeoutMs ?? TIMEOUT_MS)
+    this.#firstRole = replica === 'any' ? turn++ : 0
+  }
+
+  get abandoned(): boolean {
+    return this.#settled
+  }
+
+  run(): Promise<T> {
+    this.cluster.deadlines.add(this)
+    this.#try()
+    return this.#result.promise
+  }
+
+  encode(writer: Writer): void {
+    const { key, operations, sendKey } = this.request
+    const start = beginFrame(writer, frameTypes.message)
+    const headerAt = writer.at
+    writer.reserve(MESSAGE_HEADER_BYTES)
+    writer.at += MESSAGE_HEADER_BYTES
+    const fields = writeKeyFields(writer, key, sendKey)
+    for (const operation of operations) writeOperation(writer, operation)
+    const end = writer.at
+    writer.at = headerAt
+    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - this.cluster.settings.clock.monotonic()))
+    writeMessageHeader(writer, this.request, leftMs, fields, operations.length)
+    writer.at = end
+    endFrame(writer, start)
+    this.#encoded = true
+  }
+
+  message(bytes: Buffer, at: number, end: number): boolean {
+    if (this.#settled) return true
+    const header = readAnswerHeader(bytes, at, end)
+    const { resultCode } = header
+    if (resultCode === resultCodes.OK) {
+      this.#settle()
+      try {
+        this.#result.resolve(this.decoder.answer(header, new Reader(bytes, at + MESSAGE_HEADER_BYTES, end)))
+      } catch (error) {
+        this.#result.reject(error)
+        throw error
+      }
+    } else if (resultCode === resultCodes.RECORD_NOT_FOUND && this.decoder.missing) {
+      this.#settle()
+      this.#result.resolve(this.decoder.missing())
+    } else {
+      if (resultCode === resultCodes.PARTITION_UNAVAILABLE) this.cluster.tendSoon()
+      this.#judged(judgeAnswer(resultCode, this.#write), serverError(resultCode, this.#peer))
+    }
+    return true
+  }
+
+  failed(error: AerospikeError, applied: 'no' | 'maybe'): void {
+    if (this.#settled) return
+    if (error.code === 'CONNECTION_ERROR') this.cluster.tendSoon()
+    this.#judged(judgeFailure(error, applied, this.#write), error)
+  }
+
+  expire(): void {
+    const where = this.#peer === '' ? 'The cluster' : this.#peer
+    const error = new AerospikeError('CLIENT_TIMEOUT', `${where} did not answer in time`, {
+      ...(this.#peer === '' ? {} : { node: this.#peer }),
+      inDoubt: this.#write && this.#encoded,
+    })
+    this.#reject(error)
+  }
+
+  #try(): void {
+    this.#attempt++
+    this.#encoded = false
+    const { key } = this.request
+    const { map } = this.cluster
+    const roles = this.replica === 'master' ? 1 : Math.max(1, map.replicas(key.namespace))
+    const role = (this.#firstRole + this.#attempt - 1) % roles
+    const partition = key.partition
+    const node =
+      map.node(key.namespace, partition, role) ??
+      (this.#write ? undefined : map.node(key.namespace, partition, 0))
+    if (!node) return this.failed(this.#nowhere(), 'no')
+    this.#peer = node.address
+    node.submit(this)
+  }
+
+  #nowhere(): AerospikeError {
+    const { cluster, request } = this
+    if (cluster.closed) return new AerospikeError('CLIENT_CLOSED', 'The client is closed')
+    cluster.tendSoon()
+    if (cluster.fault)
+      return new AerospikeError('NO_NODE', `No node of the cluster answers: ${cluster.fault.message}`)
+    const { namespace, partition } = request.key
+    return cluster.map.has(namespace)
+      ? new AerospikeError('NO_NODE', `No node holds partition ${partition} of ${namespace}`)
+      : new AerospikeError('INVALID_NAMESPACE', `The cluster has no namespace "${namespace}"`)
+  }
+
+  #judged(verdict: Verdict, error: AerospikeError): void {
+    if (verdict === 'final') return this.#reject(error)
+    if (verdict === 'in-doubt') return this.#reject(error.doubted())
+    const { clock, random } = this.cluster.settings
+    const waitMs = pauseMs(this.#attempt, random)
+    if (this.#attempt >= this.#attemptsMax || clock.monotonic() + waitMs >= this.deadlineMs)
+      return this.#reject(error)
+    // Nothing came of this attempt, so nothing is in doubt while the next waits.
+    this.#encoded = false
+    this.#cancelPause = clock.after(waitMs, () => this.#try())
+  }
+
+  #reject(error: AerospikeError): void {
+    this.#settle()
+    this.#result.reject(error)
+  }
+
+  #settle(): void {
+    this.#settled = true
+    this.#cancelPause()
+    this.cluster.deadlines.delete(this)
+  }
+}

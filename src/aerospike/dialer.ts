@@ -1,0 +1,107 @@
+import { authenticate, logIn } from './commands/info.ts'
+import { asAerospikeError, Connection, type ConnectionEvents } from './connection.ts'
+import type { Deadlines } from './deadlines.ts'
+import { AerospikeError } from './errors.ts'
+import type { Settings } from './options.ts'
+import type { Host, Socket } from './ports.ts'
+import { hashPassword } from './protocol/bcrypt.ts'
+
+export function hostText({ host, port }: Host): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** A node's session: shared by its connections, got by the first of them, renewed before it ends. */
+export interface SessionHolder {
+  session: { readonly token: Uint8Array; readonly endsMs: number } | undefined
+}
+
+/** Sessions are renewed this long before the server ends them. */
+const SESSION_MARGIN_MS = 60_000
+
+/** Makes connections: socket, TLS, login, all within the time to connect. */
+export class Dialer {
+  #passwordHash: string | undefined
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly deadlines: Deadlines,
+  ) {}
+
+  async dial(host: Host, holder: SessionHolder, events: ConnectionEvents): Promise<Connection> {
+    const { clock, limits } = this.settings
+    const timeout = Promise.withResolvers<never>()
+    timeout.promise.catch(() => {})
+    const peer = hostText(host)
+    const cancel = clock.after(limits.connectTimeoutMs, () => {
+      timeout.reject(
+        new AerospikeError(
+          'CLIENT_TIMEOUT',
+          `${peer} did not take a connection within ${limits.connectTimeoutMs} ms`,
+          { node: peer },
+        ),
+      )
+    })
+    let connection: Connection | undefined
+    let late = false
+    const connecting = this.#connect(host, peer, events).then(made => {
+      connection = made
+      if (late) made.close()
+      return made
+    })
+    connecting.catch(() => {})
+    try {
+      const made = await Promise.race([connecting, timeout.promise])
+      await Promise.race([this.#admit(made, holder), timeout.promise])
+      return made
+    } catch (error) {
+      late = true
+      connection?.close()
+      throw asAerospikeError(error)
+    } finally {
+      cancel()
+    }
+  }
+
+  async #connect(host: Host, peer: string, events: ConnectionEvents): Promise<Connection> {
+    const { connect, clock, limits } = this.settings
+    let connection: Connection | undefined
+    let socket: Socket
+    try {
+      socket = await connect(host, {
+        data: chunk => connection?.received(chunk),
+        drain: () => connection?.drained(),
+        closed: () => connection?.close(),
+      })
+    } catch (cause) {
+      throw new AerospikeError('CONNECTION_ERROR', `${peer} cannot be reached`, { node: peer, cause })
+    }
+    connection = new Connection(peer, socket, clock, this.deadlines, limits, events)
+    return connection
+  }
+
+  async #admit(connection: Connection, holder: SessionHolder): Promise<void> {
+    const { credentials, clock } = this.settings
+    if (!credentials) return
+    if (holder.session && clock.monotonic() < holder.session.endsMs) {
+      try {
+        return await authenticate(connection, credentials.user, holder.session.token)
+      } catch (error) {
+        // The node may have restarted and know nothing of the session: the next connection logs in.
+        holder.session = undefined
+        throw error
+      }
+    }
+    this.#passwordHash ??= hashPassword(credentials.password)
+    const session = await logIn(connection, {
+      user: credentials.user,
+      passwordHash: this.#passwordHash,
+      ...(credentials.mode === 'external' ? { clearPassword: credentials.password } : {}),
+    })
+    if (!session) return
+    const lastsMs =
+      session.ttlSeconds === undefined
+        ? Number.POSITIVE_INFINITY
+        : session.ttlSeconds * 1000 - SESSION_MARGIN_MS
+    holder.session = { token: session.token, endsMs: clock.monotonic() + lastsMs }
+  }
+}

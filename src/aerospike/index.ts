@@ -1,0 +1,13 @@
+/** A client for the Aerospike database: its wire protocol over Bun's sockets, and nothing else. */
+export { AerospikeClient } from './client.ts'
+export type { BatchEntry, BatchResult } from './commands/batch.ts'
+export type { Query, Where } from './commands/query.ts'
+export { AerospikeError, type ErrorName, resultCodes } from './errors.ts'
+export { Key, key, PARTITIONS, type UserKey } from './key.ts'
+export { bins, lists, type MapOrder, type MapWrite, maps, type Operation } from './operations.ts'
+export type { ClientOptions, Limits } from './options.ts'
+export type { Policy, ReadPolicy, WritePolicy } from './policy.ts'
+export type { Clock, Connect, Host, Logger, Random, Socket, SocketHandlers } from './ports.ts'
+export type { Operated, RecordFacts, StoredRecord } from './record.ts'
+export type { TlsOptions } from './socket.ts'
+export { type Bins, Double, GeoJson, type ReadBins, type ReadValue, type Value } from './value.ts'

@@ -1,0 +1,195 @@
+import { askInfo } from './commands/info.ts'
+import { asAerospikeError, type Connection, type ConnectionEvents, type Exchange } from './connection.ts'
+import { type Dialer, hostText, type SessionHolder } from './dialer.ts'
+import { AerospikeError } from './errors.ts'
+import type { Settings } from './options.ts'
+import type { Host } from './ports.ts'
+
+/** After connections to a node fail, the next attempt waits this long, doubled each time up to the most. */
+const REDIAL_MS = 20
+const REDIAL_MS_MAX = 1000
+
+/** What waits for a connection; `abandoned` when its deadline has passed meanwhile. */
+export interface Submission extends Exchange {
+  readonly abandoned: boolean
+}
+
+/** One node of the cluster: its connections, and what waits for one. */
+export class Node implements SessionHolder, ConnectionEvents {
+  session: SessionHolder['session']
+  /** Of the partitions it told last; -1 makes the next tend ask again. */
+  partitionGeneration = -1
+  /** Tends in a row that it did not answer. */
+  failures = 0
+  /** Filled with connections in order, so that few are used and writes are large. */
+  readonly #connections: Connection[] = []
+  readonly #lent = new Set<Connection>()
+  readonly #queue: Submission[] = []
+  #queueFirst = 0
+  #dialing = 0
+  #dialFailures = 0
+  #redialMs = 0
+  #lastError: AerospikeError | undefined
+  #tender: Connection | undefined
+  #closed = false
+
+  constructor(
+    readonly name: string,
+    readonly host: Host,
+    private readonly settings: Settings,
+    private readonly dialer: Dialer,
+  ) {}
+
+  get address(): string {
+    return hostText(this.host)
+  }
+
+  get connections(): number {
+    return this.#connections.length + this.#lent.size + (this.#tender ? 1 : 0)
+  }
+
+  submit(exchange: Submission): void {
+    const { limits, clock } = this.settings
+    if (this.#queued === 0) {
+      const connection = this.#roomy()
+      if (connection) return connection.send(exchange)
+    }
+    if (this.#closed) return exchange.failed(this.#error('CONNECTION_ERROR', 'has left the cluster'), 'no')
+    if (this.#queued >= limits.queuePerNodeMax) {
+      return exchange.failed(
+        this.#error('CLIENT_OVERLOADED', `has ${limits.queuePerNodeMax} requests waiting already`),
+        'no',
+      )
+    }
+    if (this.#connections.length + this.#dialing === 0 && clock.monotonic() < this.#redialMs) {
+      return exchange.failed(this.#lastError ?? this.#error('CONNECTION_ERROR', 'cannot be reached'), 'no')
+    }
+    this.#queue.push(exchange)
+    this.#dialMore()
+  }
+
+  /** A connection for one exchange alone, such as a query that may stop reading; give it back with `giveBack`. */
+  async borrow(): Promise<Connection> {
+    const { limits } = this.settings
+    if (this.#closed) throw this.#error('CONNECTION_ERROR', 'has left the cluster')
+    const idle = this.#connections.findIndex(connection => connection.inFlight === 0)
+    let [connection] = idle < 0 ? [] : this.#connections.splice(idle, 1)
+    if (!connection) {
+      if (this.#lent.size >= limits.connectionsPerNodeMax) {
+        throw this.#error('CLIENT_OVERLOADED', `has ${this.#lent.size} queries under way already`)
+      }
+      connection = await this.dialer.dial(this.host, this, this)
+    }
+    this.#lent.add(connection)
+    return connection
+  }
+
+  giveBack(connection: Connection): void {
+    if (!this.#lent.delete(connection) || connection.closed) return
+    if (
+      this.#closed ||
+      connection.inFlight > 0 ||
+      this.#connections.length >= this.settings.limits.connectionsPerNodeMax
+    ) {
+      return connection.close()
+    }
+    this.#connections.push(connection)
+    this.#drain()
+  }
+
+  /** Asks over a connection of its own, so that a full pipeline does not look like a dead node. */
+  async info(names: readonly string[]): Promise<Map<string, string>> {
+    this.#tender ??= await this.dialer.dial(this.host, this, this)
+    return askInfo(this.#tender, names)
+  }
+
+  room(): void {
+    if (this.#queued > 0) this.#drain()
+  }
+
+  closed(connection: Connection): void {
+    this.#lent.delete(connection)
+    const at = this.#connections.indexOf(connection)
+    if (at >= 0) this.#connections.splice(at, 1)
+    if (connection === this.#tender) this.#tender = undefined
+    if (this.#queued > 0) this.#dialMore()
+  }
+
+  /** Closes what has long been unused. */
+  reap(): void {
+    const { idleMsMax } = this.settings.limits
+    for (const connection of [...this.#connections]) if (connection.idleMs > idleMsMax) connection.close()
+  }
+
+  close(error: AerospikeError): void {
+    this.#closed = true
+    this.#failQueue(error)
+    this.#tender?.close(error)
+    for (const connection of [...this.#connections, ...this.#lent]) connection.close(error)
+  }
+
+  get #queued(): number {
+    return this.#queue.length - this.#queueFirst
+  }
+
+  #roomy(): Connection | undefined {
+    const { pipelineMax } = this.settings.limits
+    for (const connection of this.#connections) if (connection.inFlight < pipelineMax) return connection
+    return undefined
+  }
+
+  #drain(): void {
+    while (this.#queued > 0) {
+      const connection = this.#roomy()
+      if (!connection) break
+      const exchange = this.#queue[this.#queueFirst++]
+      if (exchange && !exchange.abandoned) connection.send(exchange)
+    }
+    if (this.#queueFirst * 2 > this.#queue.length) {
+      this.#queue.splice(0, this.#queueFirst)
+      this.#queueFirst = 0
+    }
+  }
+
+  #dialMore(): void {
+    const { connectionsPerNodeMax, pipelineMax } = this.settings.limits
+    if (this.#closed) return
+    const wanted = Math.ceil(this.#queued / pipelineMax)
+    // While nothing answers, one attempt at a time says enough.
+    const most = this.#connections.length === 0 ? 1 : connectionsPerNodeMax - this.#connections.length
+    while (this.#dialing < Math.min(wanted, most)) this.#dial()
+  }
+
+  #dial(): void {
+    this.#dialing++
+    this.dialer.dial(this.host, this, this).then(
+      connection => {
+        this.#dialing--
+        this.#dialFailures = 0
+        if (this.#closed || connection.closed) return connection.close()
+        this.#connections.push(connection)
+        this.#drain()
+        if (this.#queued > 0) this.#dialMore()
+      },
+      (cause: unknown) => {
+        this.#dialing--
+        const error = asAerospikeError(cause)
+        this.#lastError = error
+        this.#redialMs =
+          this.settings.clock.monotonic() + Math.min(REDIAL_MS_MAX, REDIAL_MS * 2 ** this.#dialFailures++)
+        if (this.#connections.length === 0 && this.#dialing === 0) this.#failQueue(error)
+      },
+    )
+  }
+
+  #failQueue(error: AerospikeError): void {
+    const queued = this.#queue.splice(this.#queueFirst)
+    this.#queue.length = 0
+    this.#queueFirst = 0
+    for (const exchange of queued) if (!exchange.abandoned) exchange.failed(error, 'no')
+  }
+
+  #error(code: 'CONNECTION_ERROR' | 'CLIENT_OVERLOADED', what: string): AerospikeError {
+    return new AerospikeError(code, `The node ${this.name} (${this.address}) ${what}`, { node: this.address })
+  }
+}

@@ -1,0 +1,84 @@
+import { malformed } from '../errors.ts'
+
+const TWO_TO_32 = 4294967296
+
+/** Reads one message; every read is checked against its end, since the peer's lengths are not to be trusted. */
+export class Reader {
+  readonly #bytes: Buffer
+
+  constructor(
+    bytes: Uint8Array,
+    public at = 0,
+    public end = bytes.length,
+  ) {
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  get left(): number {
+    return this.end - this.at
+  }
+
+  /** Steps over `count` octets; answers where they began. */
+  skip(count: number): number {
+    const from = this.at
+    if (count < 0 || from + count > this.end)
+      throw malformed(`A message ends ${from + count - this.end} octets too early.`)
+    this.at = from + count
+    return from
+  }
+
+  u8(): number {
+    return this.#bytes[this.skip(1)] ?? 0
+  }
+
+  peek(): number {
+    if (this.at >= this.end) throw malformed('A message ends 1 octet too early.')
+    return this.#bytes[this.at] ?? 0
+  }
+
+  u16(): number {
+    return this.#bytes.readUInt16BE(this.skip(2))
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32BE(this.skip(4))
+  }
+
+  i32(): number {
+    return this.#bytes.readInt32BE(this.skip(4))
+  }
+
+  /** A `number` when it is exact, else a `bigint`. */
+  i64(): number | bigint {
+    const at = this.skip(8)
+    const value = this.#bytes.readInt32BE(at) * TWO_TO_32 + this.#bytes.readUInt32BE(at + 4)
+    return Number.isSafeInteger(value) ? value : this.#bytes.readBigInt64BE(at)
+  }
+
+  u64(): number | bigint {
+    const at = this.skip(8)
+    const value = this.#bytes.readUInt32BE(at) * TWO_TO_32 + this.#bytes.readUInt32BE(at + 4)
+    return Number.isSafeInteger(value) ? value : this.#bytes.readBigUInt64BE(at)
+  }
+
+  f32(): number {
+    return this.#bytes.readFloatBE(this.skip(4))
+  }
+
+  f64(): number {
+    return this.#bytes.readDoubleBE(this.skip(8))
+  }
+
+  /** A copy, so that a kept value does not keep the whole chunk. */
+  octets(count: number): Uint8Array {
+    const at = this.skip(count)
+    return new Uint8Array(this.#bytes.subarray(at, at + count))
+  }
+
+  text(count: number): string {
+    const at = this.skip(count)
+    return this.#bytes.toString('utf8', at, at + count)
+  }
+}
