@@ -1,4 +1,4 @@
-import type { SessionClock } from './session.ts'
+import type { SessionClock } from './ports.ts'
 
 export interface LinkStats {
   /** submit_sm without an answer. */

@@ -1,4 +1,4 @@
-import type { SessionClock } from './session.ts'
+import type { SessionClock } from './ports.ts'
 
 /** Asks after a peer that has been silent for `idleMs`; 0 never asks. One timer, however much is heard. */
 export class KeepAlive {

@@ -6,28 +6,14 @@ import type { Transport } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import type { BodyInput, Command, Pdu, Request, Response } from './pdu.ts'
 import { commandOf, isResponseId, RESPONSES } from './pdu.ts'
+import type { Log, SessionClock } from './ports.ts'
 import type { Role, SessionState } from './state.ts'
 import { boundBy, isAllowed } from './state.ts'
 import { STATUS, statusName } from './status.ts'
 import type { Pending, Reply } from './window.ts'
 import { Window } from './window.ts'
 
-/** What is used of a clock. */
-export interface SessionClock {
-  /** Milliseconds; never goes back. */
-  monotonic(): number
-  /** Runs `task` once after `delayMs`; the answer calls it off. */
-  after(delayMs: number, task: () => void): () => void
-  /** Runs `task` at the end of this turn of the loop. */
-  soon(task: () => void): void
-}
-
-export interface Log {
-  debug(fields: object, text: string): void
-  info(fields: object, text: string): void
-  warn(fields: object, text: string): void
-  error(fields: object, text: string): void
-}
+export type { Log, SessionClock }
 
 export interface SessionOptions {
   readonly role: Role
