@@ -12,8 +12,8 @@ export interface EdgeOptions {
   readonly bodyTimeoutMs: number
 }
 
-/** The part of Bun's server that a request needs. */
-export interface Connection {
+/** What Bun's server knows of the connections that requests came by. */
+export interface Connections {
   requestIP(request: Request): { readonly address: string } | null
   timeout(request: Request, seconds: number): void
 }
@@ -27,30 +27,28 @@ const PLAIN = { errorBody: plainError, failure: 'internal error' }
 export type Edge = ReturnType<typeof createEdge>
 
 /** What every request passes on its way to a handler, and every answer on its way back. */
-export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
+export function createEdge(
+  deps: HttpDependencies,
+  options: EdgeOptions,
+  /** Null before the server listens. */
+  connections: () => Connections | null,
+) {
   const { clock, metrics, rateLimits, ips, log } = deps
   const authenticate = createAuthentication(deps.users, options.adminKey)
 
-  /** Before a route is looked for: undefined lets the request in. */
-  function admit(request: Request): Response | undefined {
-    try {
-      refuseOver(rateLimits.global.take('all'))
-      return undefined
-    } catch (error) {
-      return finish(request, 'refused', fail(error, request, PLAIN, undefined), clock.monotonic())
-    }
-  }
+  /** L1: the cheapest refusal comes first, and counts requests to nowhere too. */
+  const admit = () => refuseOver(rateLimits.global.take('all'))
 
   async function answer(
     route: Route,
     request: Request,
     params: Readonly<Record<string, string>>,
-    connection: Connection | null,
   ): Promise<Response> {
     const startedAt = clock.monotonic()
     const read = { body: undefined as unknown }
     try {
-      const response = await pass(route, request, params, connection, read)
+      admit()
+      const response = await pass(route, request, params, read)
       return finish(request, route.path, response, startedAt)
     } catch (error) {
       return finish(request, route.path, fail(error, request, route, read.body), startedAt)
@@ -62,17 +60,16 @@ export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
     route: Route,
     request: Request,
     params: Readonly<Record<string, string>>,
-    connection: Connection | null,
     read: { body: unknown },
   ): Promise<Response> {
     const caller = await authenticate[route.access](request)
     if (route.guarded && caller.app) {
       refuseOver(rateLimits.perApp.take(caller.app.id))
-      refuseStranger(caller.app, request, connection)
+      refuseStranger(caller.app, request)
     }
     const bytes = route.body ? await bodyOf(route.body.kind, request) : NO_BYTES
     // The idle timeout is for clients that say nothing; from here on it is we who think.
-    connection?.timeout(request, 0)
+    connections()?.timeout(request, 0)
     if (route.body?.kind === 'json') read.body = parseJson(bytes)
     const body = route.body?.kind === 'json' ? route.body.check(read.body) : undefined
     return route.handle({ request, caller, params, body, bytes })
@@ -85,13 +82,9 @@ export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
   }
 
   /** The address costs a microsecond to find out: where no list is kept, nobody asks. */
-  function refuseStranger(
-    app: NonNullable<Caller['app']>,
-    request: Request,
-    connection: Connection | null,
-  ): void {
+  function refuseStranger(app: NonNullable<Caller['app']>, request: Request): void {
     if (app.allowedIps.empty && ips.allowed.empty) return
-    const peer = connection?.requestIP(request)?.address ?? ''
+    const peer = connections()?.requestIP(request)?.address ?? ''
     const ip = clientIp(peer, request.headers.get('x-forwarded-for'), ips.trustedProxies)
     if (ipAllowed(app.allowedIps, ip) && ipAllowed(ips.allowed, ip)) return
     throw new HttpProblem(403, 'IP not allowed', 'route')
@@ -116,16 +109,19 @@ export function createEdge(deps: HttpDependencies, options: EdgeOptions) {
   }
 
   return {
-    admit,
     answer,
     /** No route, or not by this method. */
     unmatched(request: Request, allowed: readonly string[]): Response {
-      const headers = { allow: allowed.join(', ') }
       const problem =
         allowed.length === 0
           ? new HttpProblem(404, 'not found', 'plain')
-          : new HttpProblem(405, 'method not allowed', 'plain', headers)
-      return finish(request, 'unmatched', fail(problem, request, PLAIN, undefined), clock.monotonic())
+          : new HttpProblem(405, 'method not allowed', 'plain', { allow: allowed.join(', ') })
+      try {
+        admit()
+        throw problem
+      } catch (error) {
+        return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
+      }
     },
     /** What went wrong outside of every route. */
     broken(request: Request, error: unknown): Response {

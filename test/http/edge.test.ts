@@ -184,9 +184,11 @@ describe('time', () => {
       {
         clock,
         users: edge.users,
+        rateLimits: { global: createRateLimiter(clock, {}) },
         metrics: { render: () => '', observe() {} },
       } as unknown as HttpDependencies,
       { adminKey: 'key', bodyTimeoutMs: 1000 },
+      () => null,
     )
     const request = new Request('http://a/x', {
       method: 'POST',
@@ -202,7 +204,7 @@ describe('time', () => {
       failure: '',
       handle: () => new Response('handled'),
     } as unknown as Parameters<typeof answer>[0]
-    const answering = answer(route, request, {}, null)
+    const answering = answer(route, request, {})
     await clock.advance(1000)
     const response = await answering
     expect([response.status, response.headers.get('connection')]).toEqual([408, 'close'])
