@@ -1,0 +1,85 @@
+import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino'
+import { prettyFactory } from 'pino-pretty'
+
+/** Structured logs: what happened in `text`, always the same words; what it happened to in `fields`. */
+export interface Log {
+  debug(fields: object, text: string): void
+  info(fields: object, text: string): void
+  warn(fields: object, text: string): void
+  error(fields: object, text: string): void
+  /** The same log, with each line naming the part that speaks. */
+  child(component: string): Log
+}
+
+export interface LogOptions {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** `auto`: pretty on a terminal, JSON lines elsewhere. */
+  readonly format: 'auto' | 'json' | 'pretty'
+  /** Shows `sms_text`, the field that a message's text belongs in; otherwise it is left out. */
+  readonly messageText: boolean
+  /** Added to every line. */
+  readonly server: string
+}
+
+/** A reader that stops reading must not fill the memory: what is written past this is lost. */
+const UNWRITTEN_BYTES_MAX = 8 * 1024 * 1024
+
+/** Fields that no line has, at the top or one level down, whoever put them there. */
+const SECRETS = ['password', 'secret', 'app_secret', 'appSecret', 'token', 'authorization', 'adminKey']
+
+/** Logs to the standard output, or to `out`. All in this thread: a compiled binary has no worker file to load. */
+export function createLog(options: LogOptions, out?: DestinationStream): Log {
+  const { level, server, messageText } = options
+  const looksNice =
+    options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true)
+  const stream = looksNice ? prettyStream(out ?? process.stdout) : (out ?? jsonStream())
+  const hidden = SECRETS.flatMap(name => [name, `*.${name}`])
+  const logger = pino(
+    {
+      level,
+      base: server === '' || looksNice ? null : { server },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      serializers: { err: errorFields },
+      redact: { paths: messageText ? hidden : [...hidden, 'sms_text'], remove: true },
+    },
+    stream,
+  )
+  return wrap(logger)
+}
+
+type Writer = Pick<Log, 'debug' | 'info' | 'warn' | 'error'> & { child(bindings: object): Writer }
+
+const wrap = (writer: Writer): Log => ({
+  debug: (fields, text) => writer.debug(fields, text),
+  info: (fields, text) => writer.info(fields, text),
+  warn: (fields, text) => writer.warn(fields, text),
+  error: (fields, text) => writer.error(fields, text),
+  child: component => wrap(writer.child({ component })),
+})
+
+const jsonStream = (): DestinationStream =>
+  destination({ fd: 1, sync: false, maxLength: UNWRITTEN_BYTES_MAX })
+
+function prettyStream(out: Pick<DestinationStream, 'write'>): DestinationStream {
+  const print = prettyFactory({
+    colorize: out === process.stdout && process.stdout.isTTY === true && !process.env.NO_COLOR,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'component',
+    messageFormat: (line, key) => `${line.component ? `${line.component}: ` : ''}${line[key]}`,
+  })
+  return { write: line => void out.write(print(line) ?? '') }
+}
+
+/** An error and what caused it; the stack of the first, in one line. */
+function errorFields(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { cause } = error
+  return {
+    type: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...(cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) }),
+  }
+}
