@@ -6,6 +6,7 @@ import { Leg } from './leg.ts'
 import type { Address } from './net.ts'
 import { Pacer } from './pacer.ts'
 import type { BodyInput, DataSm, DeliverSm, Pdu } from './pdu.ts'
+import { withFields } from './ports.ts'
 import type { Answer } from './session.ts'
 import { STATUS } from './status.ts'
 import { Throttle } from './throttle.ts'
@@ -235,7 +236,7 @@ export class Link {
         },
         session: { role: 'esme', window, responseTimeoutMs, enquireLinkMs },
       },
-      this.parts,
+      { ...this.parts, log: withFields(this.parts.log, { link: this.name }) },
       {
         changed: reason => this.#update(reason),
         request: pdu => this.#request(pdu),

@@ -16,3 +16,11 @@ export interface Log {
   warn(fields: object, text: string): void
   error(fields: object, text: string): void
 }
+
+/** The same log, with `fields` on every line. */
+export const withFields = (log: Log, fields: object): Log => ({
+  debug: (more, text) => log.debug({ ...fields, ...more }, text),
+  info: (more, text) => log.info({ ...fields, ...more }, text),
+  warn: (more, text) => log.warn({ ...fields, ...more }, text),
+  error: (more, text) => log.error({ ...fields, ...more }, text),
+})

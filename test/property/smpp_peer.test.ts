@@ -40,8 +40,9 @@ const NOT_COMPARED = ['source_telematics_id', 'alert_on_message_delivery', 'othe
 /** The peer turns these into objects of its own on the way in. */
 const FILTERED = ['callback_num', 'callback_num_atag', 'message_payload', 'short_message']
 
+/** Printable, because the peer's reading of times throws at a line feed. */
 const ascii = (text: string): string =>
-  Array.from(text, char => String.fromCharCode((char.charCodeAt(0) % 126) + 1)).join('')
+  Array.from(text, char => String.fromCharCode((char.charCodeAt(0) % 95) + 32)).join('')
 
 /** A value both can write: ASCII, Buffers. */
 function common(value: unknown): unknown {
