@@ -7,7 +7,7 @@
  *
  * - A loop that calls or holds another loop pays one unit a turn.
  * - An innermost loop without a call (a scan, a comparison) counts in a local, which costs next to nothing, and
- *   pays one unit every 256 turns; what is left over when its function returns is paid by whoever loops over it.
+ *   pays one unit every 64 turns; what is left over when its function returns is paid by whoever loops over it.
  * - Copies and fills pay by their length.
  * - The dispatch loops of the interpreter and of the matcher of regular expressions poll by themselves; they are
  *   the hot path and pay nothing.
@@ -93,7 +93,7 @@ const PAY = `
 (if (i32.lt_s (global.get $fuel) (i32.const 0)) (then (global.set $fuel (call $refuel))))`
 const COUNT = `
 (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
-(if (i32.eqz (i32.and (local.get $turns) (i32.const 255))) (then ${PAY}))`
+(if (i32.eqz (i32.and (local.get $turns) (i32.const 63))) (then ${PAY}))`
 
 /** A copy or a fill pays a unit for every 4 KiB; the loop around it sees to the asking. */
 const bulk = (operation: string) => `

@@ -62,7 +62,7 @@ export class Chain {
         error.kind === 'timeout' ? 'the filter did not answer in time' : 'the filter failed',
       )
     } finally {
-      tally.took.add((monotonic() - began) * 1000)
+      tally.answered(monotonic() - began)
     }
     if (answer.match) tally.matches++
     if (answer.match !== sandbox.declaration.blacklist) return PASS

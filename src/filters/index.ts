@@ -36,6 +36,8 @@ export interface FilterState extends Declaration {
   /** Microseconds an answer. */
   readonly p50_us: number
   readonly p99_us: number
+  /** All of its answers together. */
+  readonly seconds: number
   readonly memory_bytes: number
   readonly last_error: string
   /** Unix seconds; 0 when there was none. */
@@ -170,6 +172,7 @@ class LiveFilters implements OpenFilters {
           timeouts: tally.timeouts,
           p50_us: tally.took.percentile(0.5),
           p99_us: tally.took.percentile(0.99),
+          seconds: tally.tookSeconds,
           memory_bytes: sandbox?.memory().bytes ?? 0,
           last_error: tally.lastError,
           last_error_at: Math.floor(tally.lastErrorAt / 1000),

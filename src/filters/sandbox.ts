@@ -1,4 +1,11 @@
-import { DeadlinePassed, EVAL_MODULE, EVAL_SCRIPT, Machine, type Value } from './sandbox_machine.ts'
+import {
+  CodeThrew,
+  DeadlinePassed,
+  EVAL_MODULE,
+  EVAL_SCRIPT,
+  Machine,
+  type Value,
+} from './sandbox_machine.ts'
 import { DECIDE, DECLARE, WITHOUT_CLOCK } from './sandbox_prelude.ts'
 import { pack } from './sandbox_wire.ts'
 
@@ -47,6 +54,8 @@ export const REASON_CHARACTERS_MAX = 160
 const TEXT_CHARACTERS_MAX = 400
 /** The code of a module runs cold, once: building its tables may take this many deadlines. */
 const LOAD_TIMES = 5
+
+const WAITS = 'it waits for something as it loads: a filter answers at once'
 
 const MATCH: Answer = { match: true, reason: '' }
 const NO_MATCH: Answer = { match: false, reason: '' }
@@ -108,7 +117,7 @@ export class Sandbox {
       const ask = machine.call(machine.eval(DECIDE, 'sandbox', EVAL_SCRIPT), machine.lookupFunction())
       machine.within(LOAD_TIMES * timeoutMs)
       const module = machine.eval(this.source, `${this.name}.js`, EVAL_MODULE)
-      if (machine.jobPending) throw new Error('it waits for something as it loads: a filter answers at once')
+      if (machine.jobPending) throw new FilterFault('costly', WAITS)
       const declaration = declared(machine.string(machine.call(declare, module)))
       return { machine, decide: machine.call(ask, module), declaration }
     } catch (error) {
@@ -120,11 +129,12 @@ export class Sandbox {
 function faultOf(error: unknown, late: string): FilterFault {
   if (error instanceof FilterFault) return error
   if (error instanceof DeadlinePassed) return new FilterFault('timeout', late)
-  // What else a machine throws: traps of the wasm (a stack that ran over), and texts of the code inside.
+  if (error instanceof CodeThrew) return new FilterFault('costly', fromDump(error.message))
+  // What else a machine throws: traps of the wasm, of which a stack that ran over is the likely one.
   if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) {
     return new FilterFault('costly', 'it ran out of its stack or memory')
   }
-  return new FilterFault('costly', fromDump(error instanceof Error ? error.message : ''))
+  throw error
 }
 
 /** The answer that a text stands for: see `DECIDE`. */

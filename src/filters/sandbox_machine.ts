@@ -42,6 +42,11 @@ export class DeadlinePassed extends Error {
   override readonly name = 'DeadlinePassed'
 }
 
+/** The code inside threw; the text is QuickJS's dump of it, JSON where it can be. */
+export class CodeThrew extends Error {
+  override readonly name = 'CodeThrew'
+}
+
 export interface MachineOptions {
   /** What the code may allocate. */
   readonly memoryBytes: number
@@ -54,12 +59,16 @@ export interface MachineOptions {
 const PAGE_BYTES = 65_536
 /** The wasm's data and its C stack, which lie below the heap. */
 const BASE_BYTES = 5_400_000
-/** The least that the wasm declares. */
+/** What the wasm declares: the least it wants, and the most it can take. */
 const PAGES_MIN = 256
+const PAGES_MAX = 32_768
 /** Native frames of the host lie under those of the code: more than this could reach the end of its stack. */
 const STACK_BYTES = 96 * 1024
-/** Loop turns (or 256 of the innermost, or 4 KiB copied) between two looks at the clock: well under 1 ms. */
-const FUEL = 1_000
+/**
+ * Loop turns (or 64 times as many of the innermost, or 4 KiB copied each) between two looks at the clock: some
+ * microseconds, and some milliseconds while the host still interprets this part of the wasm.
+ */
+const FUEL = 250
 /** The longest message, packed; a request's body has at most 64 KiB, and a character two octets. */
 export const WIRE_BYTES_MAX = 160 * 1024
 /** The most that is read of any text from inside. */
@@ -93,7 +102,10 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.#monotonic = options.monotonic
     const pages = Math.ceil((BASE_BYTES + 2 * (WIRE_BYTES_MAX + options.memoryBytes)) / PAGE_BYTES)
-    this.#memory = new WebAssembly.Memory({ initial: PAGES_MIN, maximum: Math.max(PAGES_MIN, pages) })
+    this.#memory = new WebAssembly.Memory({
+      initial: PAGES_MIN,
+      maximum: Math.min(Math.max(PAGES_MIN, pages), PAGES_MAX),
+    })
     this.#octets = new Uint8Array(this.#memory.buffer)
     this.#words = new Uint32Array(this.#memory.buffer)
     // The exports are those of the committed wasm, which a test makes again from its source.
@@ -116,7 +128,7 @@ export class Machine {
     this.#deadline = this.#monotonic() + ms
   }
 
-  /** The value of `code`; throws an Error with the text of what it threw. */
+  /** The value of `code`; throws a CodeThrew. */
   eval(code: string, file: string, flags: number): Value {
     const x = this.#exports
     const source = this.#text(code)
@@ -127,7 +139,7 @@ export class Machine {
     return this.#checked(value)
   }
 
-  /** What `func` answers to `argument`; throws an Error with the text of what it threw. */
+  /** What `func` answers to `argument`; throws a CodeThrew. */
   call(func: Value, argument?: Value): Value {
     return this.#checked(this.#call(func, argument))
   }
@@ -192,7 +204,7 @@ export class Machine {
     const text = this.#dumped(thrown)
     this.free(thrown)
     this.free(value)
-    throw new Error(text)
+    throw new CodeThrew(text)
   }
 
   #dumped(value: Value): string {

@@ -27,6 +27,8 @@ export const DECLARE = `(() => {
   const { stringify } = JSON
   return module => {
     const { description = '', blacklist = true, active = true, mode = 'enforce', default: decide } = module
+    if (typeof module.then === 'function')
+      throw new Error('it waits for something as it loads: a filter answers at once')
     if (typeof decide !== 'function')
       throw new Error('there is no function to ask: write "export default sms => …"')
     if (typeof description !== 'string') throw new Error('"description" must be a string')

@@ -26,8 +26,14 @@ export class Tally {
   lastErrorAt = 0
   /** Microseconds an answer. */
   readonly took = new Histogram()
+  tookSeconds = 0
   #costly: number[] = []
   #trippedUntil = Number.NEGATIVE_INFINITY
+
+  answered(ms: number): void {
+    this.took.add(ms * 1000)
+    this.tookSeconds += ms / 1000
+  }
 
   /** `monotonic` and `now`: the same moment on both clocks, in milliseconds. */
   fault(fault: FilterFault, monotonic: number, now: number): void {
