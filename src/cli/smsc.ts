@@ -15,7 +15,7 @@ const OWN = {
     description: 'who may bind; may be given several times; anyone without it',
   },
   seed: {
-    value: 'NUMBER',
+    hint: 'N',
     default: '',
     description: 'the same number draws the same faults; by chance without it',
   },

@@ -169,7 +169,7 @@ export class Connection {
       systemId,
       source: { ton: pdu.source_addr_ton, npi: pdu.source_addr_npi, address: pdu.source_addr },
       destination: { ton: pdu.dest_addr_ton, npi: pdu.dest_addr_npi, address: pdu.destination_addr },
-      text: beginningOf(pdu),
+      text: (pdu.registered_delivery & REGISTERED_MASK) === 0 ? '' : beginningOf(pdu),
       submittedAt,
       state,
       error: errorOf(state, faults),

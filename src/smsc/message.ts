@@ -2,6 +2,7 @@ import type { BodyInput } from '../smpp/pdu.ts'
 import { bodyOf, type Carried, decodeText } from '../smpp/text/inbound.ts'
 import type { ReceiptState } from '../smpp/text/receipt.ts'
 import { ESM_RECEIPT, messageStateOf, statOf, writeReceipt } from '../smpp/text/receipt.ts'
+import { absoluteTime } from '../smpp/time.ts'
 import type { Tlvs } from '../smpp/tlv.ts'
 import type { Faults } from './faults.ts'
 import { formatId } from './faults.ts'
@@ -13,7 +14,7 @@ export interface Taken {
   readonly systemId: string
   readonly source: Endpoint
   readonly destination: Endpoint
-  /** The first characters, for its receipt. */
+  /** The first characters, for its receipt; empty when none was asked for. */
   readonly text: string
   readonly submittedAt: number
   /** What it comes to. */
@@ -103,7 +104,7 @@ function textOf(message: Taken, id: string, { receiptText }: Faults): Uint8Array
 }
 
 /** `YYMMDDhhmmss`, UTC. */
-const seconds = (at: number): string => new Date(at).toISOString().replace(/\D/g, '').slice(2, 14)
+const seconds = (at: number): string => absoluteTime(at).slice(0, 12)
 
 /** The latest messages by id; older ones are forgotten. */
 export class Ledger {

