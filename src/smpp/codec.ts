@@ -73,7 +73,9 @@ export function encode<C extends Command>(
 
 /** An error response that has nothing to say, of a kind that then has no body. */
 function bare(command: Command, body: BodyInput<Command>): boolean {
-  return 'bareOnError' in PDUS[command] && Object.keys(body).length === 0
+  if (!('bareOnError' in PDUS[command])) return false
+  const said: Readonly<Record<string, unknown>> = body
+  return PDUS[command].fields.every(field => !said[field.name]) && Object.keys(body.tlvs ?? {}).length === 0
 }
 
 /** One decoded PDU as octets of its own. */

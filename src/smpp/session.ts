@@ -143,11 +143,6 @@ export class Session {
     this.#appended()
   }
 
-  /** Sends a PDU that has no response: outbind, alert_notification, generic_nack. */
-  notify<C extends Exclude<Command, Request | Response>>(command: C, body: BodyInput<C>): void {
-    this.#write(command, body, this.#window.nextSequence(), STATUS.ESME_ROK)
-  }
-
   /** Octets from the peer, in any split. */
   received(chunk: Uint8Array): void {
     if (this.#state === 'closed') return

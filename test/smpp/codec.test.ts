@@ -40,6 +40,7 @@ describe.each(VECTORS)('$name', ({ hex, command, status, sequence, body }) => {
 
   test('comes back equal from a round trip', () => {
     expect(decode(encodePdu(decode(bytes)))).toEqual(decode(bytes))
+    expect(Buffer.from(encodePdu(decode(bytes))).toString('hex')).toBe(hex.toLowerCase())
   })
 
   test('is framed wherever the stream is split', () => {
