@@ -83,7 +83,7 @@ export class Account {
     return false
   }
 
-  /** Resolves with true when every part was taken by an ESME. Throws a TextError. */
+  /** Resolves with true when every part was taken by an ESME. Rejects with a TextError. */
   async deliver({ source, destination, text }: FromHandset): Promise<boolean> {
     const reference = (): number => (this.#moReference = (this.#moReference + 1) & 0xff)
     const { parts, udhi, dataCoding } = segment(text, {

@@ -47,7 +47,7 @@ const count = { hint: 'N', value: 'a whole number', read: readCount }
 const flag = { hint: 'on|off', value: 'on or off', read: readFlag }
 const selector = { hint: 'WHICH', value: SELECTOR_RULE, read: readSelector }
 const status = { hint: 'STATUS', value: 'a command_status such as 0x58 or ESME_RTHROTTLED', read: readStatus }
-const text = { hint: 'TEXT', value: 'a text', read: (text: string) => text }
+const text = { hint: 'TEXT', value: 'a text of 1000 characters at most', read: readText }
 const idForm = oneOf(ID_FORMS)
 
 const TABLE = {
@@ -161,6 +161,12 @@ function readTime(text: string): number | undefined {
   const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? []
   const ms = Number(digits) * (UNITS[unit] ?? 0)
   return ms <= TIME_MS_MAX ? ms : undefined
+}
+
+const TEXT_LENGTH_MAX = 1000
+
+function readText(text: string): string | undefined {
+  return text.isWellFormed() && text.length <= TEXT_LENGTH_MAX ? text : undefined
 }
 
 const COUNT_MAX = 1_000_000

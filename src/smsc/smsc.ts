@@ -131,7 +131,7 @@ export class Smsc {
 
   /**
    * A message from a handset, to the named account or to the only one. Resolves with true when the ESME took
-   * every part, with false when it was given up. Throws a TextError.
+   * every part, with false when it was given up; rejects with a TextError.
    */
   deliver(message: FromHandset, systemId?: string): Promise<boolean> {
     const [first, ...others] = this.#accounts.keys()

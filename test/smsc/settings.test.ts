@@ -35,6 +35,8 @@ describe('settings', () => {
     ...['true', '1', ''].map(mute => ({ mute })),
     ...['octal', ''].map(idReceipt => ({ idReceipt })),
     { bindStatus: '13' },
+    { moText: 'half a pair: \ud83d' },
+    { receiptText: 'x'.repeat(1001) },
   ]
   for (const settings of wrong)
     test(`${JSON.stringify(settings)} is refused`, () => {

@@ -96,7 +96,9 @@ const scratch = new Uint8Array(160)
 
 /** Throws a TextError that says which character does not fit, or how many parts there would be. */
 export function segment(text: string, options: SegmentOptions): Segmented {
-  const encoding = options.encoding === 'auto' ? (gsmMisfit(text) === -1 ? 'gsm7' : 'ucs2') : options.encoding
+  const isAuto = options.encoding === 'auto'
+  const gsmUnits = isAuto ? gsmLength(text) : 0
+  const encoding = isAuto ? (gsmUnits === -1 ? 'ucs2' : 'gsm7') : options.encoding
   const alphabet = ALPHABETS[encoding]
   const dataCoding = options.flash ? alphabet.flashCoding : alphabet.dataCoding
   if (dataCoding === undefined)
@@ -104,7 +106,7 @@ export function segment(text: string, options: SegmentOptions): Segmented {
       'flash',
       `a flash message cannot be ${alphabet.name}: no data_coding names both; use gsm7, ucs2 or auto`,
     )
-  const units = alphabet.length(text)
+  const units = isAuto && gsmUnits !== -1 ? gsmUnits : alphabet.length(text)
   if (units === -1) throw unfit(text, alphabet)
   if (units <= alphabet.single) {
     const end = alphabet.put(scratch, 0, text, 0, text.length)
