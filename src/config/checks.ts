@@ -5,6 +5,8 @@ import type { Config } from './schema.ts'
 
 /** Something that is wrong between values which are right by themselves. */
 export interface Complaint {
+  /** Where it stands, if not where `path` is in the configuration: another file. */
+  readonly place?: string
   readonly path: string
   readonly message: string
 }

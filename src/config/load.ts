@@ -6,7 +6,10 @@ import { Reader } from './read.ts'
 import { type Config, ConfigSchema } from './schema.ts'
 import { emptyMap, type Problem, parseTree, placeOf, type Tree } from './tree.ts'
 
-export type Loaded = { readonly config: Config } | { readonly problems: readonly Problem[] }
+export type Loaded =
+  | { readonly config: Config }
+  /** `faulty`: what was read, when each value is right by itself. Fit to be looked at, not to run on. */
+  | { readonly problems: readonly Problem[]; readonly faulty?: Config }
 
 /** Looked for, in this order, when no file is named. */
 export const CONFIG_FILES = ['./sms-proxy.yaml', '/etc/sms-proxy/sms-proxy.yaml'] as const
@@ -39,7 +42,7 @@ export function loadConfig(
   const problems = [...CHECKS, ...checks].flatMap(check =>
     check(config).map(complaint => ({ place: placeOf(tree, complaint.path), ...complaint })),
   )
-  return problems.length > 0 ? { problems } : { config }
+  return problems.length > 0 ? { problems, faulty: config } : { config }
 }
 
 /** `file:line:column: path message`, one line. */

@@ -1,0 +1,81 @@
+import { nearest } from '../nearest.ts'
+import { check } from './check.ts'
+import { health } from './health.ts'
+import { init } from './init.ts'
+import { licence } from './licence.ts'
+import { smsc } from './smsc.ts'
+import { user } from './user.ts'
+import { version } from './version.ts'
+
+interface Command {
+  /** What follows `sms-proxy` in the help. */
+  readonly form: string
+  readonly about: string
+  /** `argv` follows the command's word; answers the exit code. */
+  readonly run: (argv: string[]) => Promise<number>
+}
+
+/** In the order of the help. */
+const COMMANDS: ReadonlyMap<string, Command> = new Map(
+  Object.entries<Command>({
+    init: { form: 'init [FILE]', about: 'write a commented configuration', run: init },
+    check: {
+      form: 'check [--config FILE]',
+      about: 'check configuration, rules and filters, all at once',
+      run: check,
+    },
+    user: { form: 'user add|list|delete|…', about: 'users, apps and their networks', run: user },
+    license: { form: 'license show|sign|keygen', about: 'read and make licences', run: licence },
+    smsc: {
+      form: 'smsc [--port PORT] …',
+      about: 'an SMSC to test against, with its faults as options',
+      run: smsc,
+    },
+    health: {
+      form: 'health [--config FILE]',
+      about: 'ask the server on this host whether it is healthy',
+      run: health,
+    },
+    version: { form: 'version', about: 'version, commit, platform', run: version },
+  }),
+)
+
+/** The command that runs when none is named. */
+const DEFAULT = 'serve'
+
+const FORM_COLUMNS = 27
+
+const help = (): string => `sms-proxy: an SMS gateway from REST to SMPP
+
+${[...COMMANDS.values()]
+  .map(({ form, about }) => `  sms-proxy ${form.padEnd(FORM_COLUMNS)}  ${about}\n`)
+  .join('')}
+Each has --help. Exit codes: 0 it worked; 1 it did not; 2 it was asked wrongly, or the configuration is wrong.
+The configuration is --config FILE, else ./sms-proxy.yaml, else /etc/sms-proxy/sms-proxy.yaml.
+`
+
+/** What stands for a command's word where people try. */
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['--version', 'version'],
+  ['-v', 'version'],
+  ['licence', 'license'],
+])
+
+/** Runs the command that `argv` names; answers the exit code. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const [first] = argv
+  if (first === '--help' || first === '-h' || first === 'help') {
+    process.stdout.write(help())
+    return 0
+  }
+  const alias = ALIASES.get(first ?? '')
+  // Options alone are the default command's.
+  const named = alias !== undefined || (first !== undefined && !first.startsWith('-'))
+  const word = alias ?? (named ? (first ?? '') : DEFAULT)
+  const command = COMMANDS.get(word)
+  if (command) return await command.run(argv.slice(named ? 1 : 0))
+  const meant = nearest(word, [...COMMANDS.keys()])
+  const hint = meant ? `: did you mean "sms-proxy ${meant}"?` : ''
+  process.stderr.write(`sms-proxy: there is no command "${word}"${hint}\n\n${help()}`)
+  return 2
+}

@@ -1,0 +1,29 @@
+/** A mistake of the caller's; the text says how to mend it. */
+export class UsageError extends Error {}
+
+/**
+ * Runs a command to its exit code: 0 it worked, 1 it did not, 2 it was asked wrongly (or the configuration is
+ * wrong). What goes wrong is one text for people on the standard error, with `usage` when that helps.
+ */
+export async function command(
+  usage: string,
+  argv: readonly string[],
+  run: () => Promise<number>,
+): Promise<number> {
+  if (argv.some(word => word === '--help' || word === '-h')) {
+    process.stdout.write(usage)
+    return 0
+  }
+  try {
+    return await run()
+  } catch (error) {
+    const asked = error instanceof UsageError || codeOf(error).startsWith('ERR_PARSE_ARGS')
+    process.stderr.write(
+      `${error instanceof Error ? error.message : String(error)}\n${asked ? `\n${usage}` : ''}`,
+    )
+    return asked ? 2 : 1
+  }
+}
+
+export const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error)
