@@ -24,7 +24,7 @@ export interface SessionOptions {
   readonly enquireLinkMs: number
   /** Inbound requests whose answer is not known yet, at most. */
   readonly inboundMax?: number
-  /** Octets that the peer has not read yet, at most; past it the session ends. */
+  /** Octets that the socket has not taken yet, at most: past half of it no request, past it the session ends. */
   readonly outputBytesMax?: number
   /** Timed out requests that are remembered for a late response. */
   readonly lateMax?: number
@@ -39,7 +39,7 @@ export interface SessionEvents {
    * What it throws is answered as a temporary error.
    */
   request(pdu: Pdu, session: Session): Answer | Promise<Answer>
-  /** A slot of the window came free. */
+  /** `room` may have risen. */
   room?(session: Session): void
   /** A response came after its request had timed out. */
   late?(tag: unknown, pdu: Pdu, session: Session): void
@@ -90,9 +90,10 @@ export class Session {
     return this.#state
   }
 
-  /** Requests that the window takes now; 0 once the session is on its way out. */
+  /** Requests that the window takes now; 0 once the session is on its way out, and while the socket is full. */
   get room(): number {
-    return this.#leaving === 'no' && this.#state !== 'closed' ? this.#window.room : 0
+    if (this.#leaving !== 'no' || this.#state === 'closed') return 0
+    return this.#outbox.waiting < this.#outputBytesMax / 2 ? this.#window.room : 0
   }
 
   /** Requests in the window without an answer. */
@@ -159,7 +160,9 @@ export class Session {
 
   /** The transport takes octets again. */
   drained(): void {
-    if (this.#state !== 'closed') this.#outbox.drained()
+    if (this.#state === 'closed') return
+    this.#outbox.drained()
+    this.events.room?.(this)
   }
 
   /** The transport is gone, or shall be: pending requests are told, then `events.closed`. */

@@ -237,6 +237,20 @@ describe('a session that ends', () => {
     expect([kindOf(await reply), ends]).toEqual(['unwritten', ['the peer takes no octets']])
   })
 
+  test('is not what a full socket leads to: requests wait for it to drain', async () => {
+    let rooms = 0
+    const { session, transport, ends } = await bound(
+      { outputBytesMax: 200, window: 100 },
+      { room: () => rooms++ },
+    )
+    transport.capacity = 0
+    while (session.room > 0) void session.request('submit_sm', {})
+    expect([session.inFlight, kindOf(await session.request('submit_sm', {}))]).toEqual([4, 'unwritten'])
+    transport.capacity = Number.POSITIVE_INFINITY
+    session.drained()
+    expect([session.room, rooms, ends]).toEqual([96, 1, []])
+  })
+
   test('because the peer does not read its answers', async () => {
     const { session, transport, ends } = await bound({ outputBytesMax: 1000 })
     transport.capacity = 0
