@@ -119,6 +119,7 @@ type LinkPool = Pool<SubmitFields, NetworkLink>
 export class Network {
   #settings: NetworkSettings
   #links = new Map<number, NetworkLink>()
+  /** By the names that rules use: pools, and links that are in none. */
   #pools = new Map<string, LinkPool>()
   /** The pool of each link: the first that names it, or one of its own. */
   #poolOf = new Map<number, LinkPool>()
@@ -260,8 +261,10 @@ export class Network {
     for (const link of this.#links.values()) {
       if (this.#poolOf.has(link.id)) continue
       const kept = own.get(link.id)
-      const mine = kept && !pools.has(kept.options.name) ? kept : undefined
-      this.#poolOf.set(link.id, this.#pool(mine, link.id, link.name, [link], 'priority'))
+      const alone = kept?.options.name === link.name ? kept : undefined
+      const pool = this.#pool(alone, link.id, link.name, [link], 'priority')
+      this.#poolOf.set(link.id, pool)
+      if (!this.#pools.has(link.name)) this.#pools.set(link.name, pool)
     }
     const gone = this.#allPools
     this.#allPools = [...new Set([...this.#pools.values(), ...this.#poolOf.values()])]

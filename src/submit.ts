@@ -70,7 +70,7 @@ export interface SubmitDependencies {
   readonly store: SubmitStore
   readonly ids: Ids
   readonly clock: Clock
-  readonly partsMax: number
+  readonly partsMax: () => number
   /** The reference that joins the parts of the next long text to a destination, 0 to 255. */
   readonly reference: (destination: string) => number
   /** Throws `licence_expired` when no sends are allowed. */
@@ -94,7 +94,7 @@ export function createSubmit(deps: SubmitDependencies): Submit {
   const send = async (request: SendRequest): Promise<Message> => {
     deps.licensed()
     if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
-    const prepared = prepare(request, deps.partsMax, deps.reference)
+    const prepared = prepare(request, deps.partsMax(), deps.reference)
     const first =
       request.idempotency && (await recall(store, request.appId, request.idempotency, clock.now()))
     if (first) return first

@@ -91,7 +91,7 @@ function setUp({
     store,
     ids: createIds(clock, systemRandom),
     clock,
-    partsMax: 10,
+    partsMax: () => 10,
     reference: () => 7,
     licensed: () => {
       if (!licensed) throw new GatewayError('licence_expired', 'license expired')

@@ -6,11 +6,11 @@ import { SqliteReader } from './sqlite_reader.ts'
 import { UUID } from './sqlite_rows.ts'
 import { openDatabase, writeFault } from './sqlite_schema.ts'
 import { type Outcome, SqliteWriter, type Write } from './sqlite_writer.ts'
-import { type Claim, type Earlier, type MessageStore, StoreError } from './store.ts'
+import { type Claim, type Earlier, type MessageStore, type StoreCounts, StoreError } from './store.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
-  readonly clock: Pick<Clock, 'now' | 'soon' | 'after'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'soon' | 'after'>
   /** How long messages and MO messages are kept. */
   readonly retentionMs: number
   /** Writes that wait for their commit; one more is refused at once. */
@@ -59,6 +59,7 @@ export class SqliteStore implements MessageStore {
   readonly #writer: SqliteWriter
   readonly #reader: SqliteReader
   readonly #pendingMax: number
+  readonly #counts: StoreCounts = { commits: 0, writes: 0, failures: 0, seconds: 0 }
   #queue: Pending[] = []
   /** In the transaction whose fsync is under way. */
   #unsynced: readonly Pending[] = []
@@ -100,6 +101,10 @@ export class SqliteStore implements MessageStore {
 
   fault(): string | undefined {
     return this.#fault
+  }
+
+  counts(): Readonly<StoreCounts> {
+    return this.#counts
   }
 
   /** Who is answered from an earlier commit waits until that one is on disk too. */
@@ -154,6 +159,7 @@ export class SqliteStore implements MessageStore {
   #commit(): void {
     this.#scheduled = false
     const batch = this.#queue.splice(0, BATCH_WRITES_MAX)
+    const startedAt = this.options.clock.monotonic()
     let outcomes: readonly Outcome[]
     try {
       outcomes = this.#writer.run(
@@ -177,6 +183,9 @@ export class SqliteStore implements MessageStore {
         )
       } else {
         this.#fault = undefined
+        this.#counts.commits++
+        this.#counts.writes += batch.length
+        this.#counts.seconds += (this.options.clock.monotonic() - startedAt) / 1000
         for (const [index, pending] of batch.entries()) answer(pending, outcomes[index])
       }
       this.#next()
@@ -190,6 +199,7 @@ export class SqliteStore implements MessageStore {
 
   #fail(batch: readonly Pending[], fault: string, cause: unknown): void {
     this.#fault = fault
+    this.#counts.failures++
     this.#probeLater()
     for (const pending of batch) pending.reject(new StoreError('the store did not take it', { cause }))
   }

@@ -70,6 +70,8 @@ export interface MessageStore {
 
   /** Undefined while writes succeed, else why not, in words for an operator. */
   fault(): string | undefined
+  /** What was written since it was opened, for metrics. */
+  counts(): Readonly<StoreCounts>
   close(): Promise<void>
 }
 
@@ -162,6 +164,16 @@ export interface Page {
 export interface Rows<T> {
   readonly rows: readonly T[]
   readonly total: number
+}
+
+export interface StoreCounts {
+  commits: number
+  /** Over all commits: `writes / commits` is the size of a batch. */
+  writes: number
+  /** Commits that failed. */
+  failures: number
+  /** From the first step of each commit to its end, all together. */
+  seconds: number
 }
 
 export class StoreError extends Error {

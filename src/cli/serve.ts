@@ -1,0 +1,74 @@
+import { parseArgs } from 'node:util'
+import { systemClock, systemRandom } from '../clock.ts'
+import { type Config, type Problem, showProblem } from '../config/index.ts'
+import { GatewayError } from '../errors.ts'
+import { type Gateway, startGateway } from '../gateway.ts'
+import { createLog, type Log } from '../log.ts'
+import { explain, load } from './configuration.ts'
+import { codeOf, command } from './usage.ts'
+
+const USAGE = `sms-proxy serve [--config FILE]
+    runs the server until SIGTERM or SIGINT; SIGHUP reads rules, filters, links and limits anew
+`
+
+/** `argv` follows the word `serve`. */
+export const serve = (argv: string[]): Promise<number> =>
+  command(USAGE, argv, async () => {
+    const { values } = parseArgs({ args: argv, options: { config: { type: 'string' } } })
+    const loaded = load(values.config)
+    if ('problems' in loaded) return explain(loaded.problems)
+    const { config } = loaded
+    const log = createLog({
+      level: config.log.level,
+      format: config.log.format,
+      messageText: config.log.message_text,
+      server: config.server_name,
+    })
+    const gateway = await start(config, log, () => reread(values.config))
+    await signalled(log, who => gateway.reload(who))
+    await gateway.stop()
+    log.info({}, 'stopped')
+    return 0
+  })
+
+/** Starts the gateway, or says in one line what stands in the way. */
+export async function start(config: Config, log: Log, readConfig: () => Config): Promise<Gateway> {
+  try {
+    return await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
+  } catch (error) {
+    const { host, port } = config.endpoint
+    if (codeOf(error) === 'EADDRINUSE') {
+      throw new Error(`${host}:${port} is taken: stop the other server, or set another endpoint`)
+    }
+    throw error
+  }
+}
+
+/** Resolves when the process is told to stop; a second such signal ends it at once. SIGHUP reloads. */
+export function signalled(log: Log, reload: Gateway['reload']): Promise<void> {
+  process.on('SIGHUP', () => {
+    reload('SIGHUP').catch((error: unknown) => {
+      const why = error instanceof GatewayError ? error.publicText : String(error)
+      log.error({ why }, 'not reloaded: the old configuration stays')
+    })
+  })
+  return new Promise(resolve => {
+    let stopping = false
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (stopping) process.exit(1)
+        stopping = true
+        log.info({ signal }, 'stopping: requests in flight may end')
+        resolve()
+      })
+    }
+  })
+}
+
+function reread(file: string | undefined): Config {
+  const loaded = load(file)
+  if ('config' in loaded) return loaded.config
+  throw new GatewayError('invalid', words(loaded.problems))
+}
+
+const words = (problems: readonly Problem[]): string => problems.map(showProblem).join('\n')

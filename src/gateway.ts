@@ -1,0 +1,334 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock, Random } from './clock.ts'
+import { type Config, describeConfig } from './config/index.ts'
+import { GatewayError } from './errors.ts'
+import { type Inspection, openFilters } from './filters/index.ts'
+import { createApp } from './http/app.ts'
+import type { HttpDependencies } from './http/dependencies.ts'
+import { createIds } from './ids.ts'
+import { type Licence, openLicence } from './licence/licence.ts'
+import type { Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { Network } from './network.ts'
+import { createRateLimiter } from './rate_limit.ts'
+import { createReceive } from './receipt.ts'
+import type { Rules } from './routing/rules.ts'
+import { ipList, networkSettings, readRules } from './settings.ts'
+import type { Answered } from './smpp/link.ts'
+import { connect } from './smpp/net.ts'
+import { References } from './smpp/text/reference.ts'
+import { createHost } from './stats/host.ts'
+import { HttpTally } from './stats/http_tally.ts'
+import { openFiles, processUsage, watchLoop } from './stats/process.ts'
+import { countSends } from './stats/sends.ts'
+import { createTraffic } from './stats/traffic.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+import type { MessageStore } from './store/store.ts'
+import { startSweeper } from './store/sweeper.ts'
+import { createSubmit, type PartTag } from './submit.ts'
+import { openUserDatabase } from './users/index.ts'
+import { COMMIT, VERSION } from './version.ts'
+
+export interface GatewayParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Reads the configuration anew, for a reload; throws a GatewayError `invalid` with all that is wrong. */
+  readonly readConfig: () => Config
+}
+
+export interface Gateway {
+  /** The port that the HTTP server listens on. */
+  readonly port: number
+  /** Takes over rules, filters, links and limits of the configuration as it now stands, or throws and keeps the old. */
+  reload(who: string): Promise<void>
+  /** Finishes what is in flight (up to `shutdown_timeout`), unbinds, closes the store. */
+  stop(): Promise<void>
+}
+
+/** Builds all parts in the order in which they need each other, and stops them in reverse. */
+export async function startGateway(initial: Config, parts: GatewayParts): Promise<Gateway> {
+  const { clock, random, log } = parts
+  let config = initial
+  const closers: (() => unknown)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  /** What is opened here is closed at the end, or at once when a later part does not start. */
+  const closing = <T>(part: T, close: (part: T) => unknown): T => {
+    closers.push(() => close(part))
+    return part
+  }
+
+  try {
+    // State: users and messages.
+    mkdirSync(dirname(config.storage.db_path), { recursive: true, mode: 0o700 })
+    const people = closing(
+      openUserDatabase({
+        path: config.storage.db_path,
+        tokenTtlSeconds: Math.floor(config.security.token_ttl / 1000),
+        clock,
+        random,
+      }),
+      each => each.close(),
+    )
+    const store = closing(
+      await openSqliteStore({
+        path: messagesPath(config.storage.db_path),
+        clock,
+        retentionMs: config.storage.retention,
+      }),
+      each => each.close(),
+    )
+    const recovered = await store.recover(clock.now())
+    if (recovered > 0) log.warn({ messages: recovered }, 'left open by a crash: now unknown')
+    closing(startSweeper(store, clock, log), stop => stop())
+
+    // Decisions: licence, filters, rules, limits.
+    const licence = await openLicence({
+      file: config.license.file,
+      publicKey: config.license.public_key,
+      clock,
+      log: log.child('licence'),
+    })
+    const filters = closing(
+      await openFilters({
+        dir: config.filters.dir,
+        timeoutMs: config.filters.timeout,
+        memoryBytes: config.filters.memory,
+        onError: config.filters.on_error,
+        clock,
+        logger: log.child('filters'),
+      }),
+      each => each.close(),
+    )
+    const limits = {
+      global: createRateLimiter(clock, config.rate_limit.global),
+      perApp: createRateLimiter(clock, config.rate_limit.per_app),
+    }
+    let ips = ipsOf(config)
+    let rules = rulesOf(config)
+
+    // The way to the SMSCs and back.
+    const ids = createIds(clock, random, config.node)
+    const { receive, counts: receipts } = createReceive({ store, ids, clock, log: log.child('receipts') })
+    const smppLog = log.child('smpp')
+    const network = closing(
+      new Network(networkSettings(config, rules), {
+        clock,
+        log: smppLog,
+        smpp: { connect, clock, random, log: smppLog },
+        deliver: receive,
+        late: (tag, answer) => resolveLate(store, tag as PartTag, answer, clock.now(), smppLog),
+        switchedOn: id => people.linkSwitches.enabled(id),
+        licence: { connectionsMax: () => licence.current().max_connections, tps: licence.tps },
+      }),
+      each => each.close(),
+    )
+    closing(
+      licence.subscribe(() => network.applyLicence()),
+      stop => stop(),
+    )
+    const references = new References(random)
+    const { submit, counts: sends } = countSends(
+      createSubmit({
+        filters,
+        hasEsme: id => network.hasLink(id),
+        route: message => network.route(message),
+        store,
+        ids,
+        clock,
+        partsMax: () => config.smpp.max_parts,
+        reference: destination => references.next(destination),
+        licensed: () => requireLicence(licence),
+      }),
+    )
+
+    // Numbers.
+    const traffic = createTraffic(clock)
+    const tally = new HttpTally()
+    const host = createHost({ clock, dataDir: dirname(config.storage.db_path) })
+    closing(host.start(), stop => stop())
+    const loop = closing(watchLoop(clock), each => each.stop())
+    const metrics = createMetrics({
+      build: { version: VERSION, commit: COMMIT },
+      http: () => tally.rows(),
+      sends: () => sends,
+      filters: () => filters.inspect().filters,
+      links: () =>
+        network.links().map(({ settings, state, stats }) => {
+          return { name: settings.name, limitTps: settings.limitTps, state, stats }
+        }),
+      pools: () => network.pools(),
+      store: () => ({ ...store.counts(), faulty: store.fault() !== undefined }),
+      rateLimits: () => [
+        ['global', limits.global.refused],
+        ['app', limits.perApp.refused],
+      ],
+      receipts: () => receipts,
+      licence: () => licence.current(),
+      process: processUsage,
+      openFiles,
+      loopLag: () => loop.lag,
+    })
+
+    // The door.
+    let stopping = false
+    const reload = async (who: string): Promise<void> => {
+      const next = parts.readConfig()
+      const nextRules = rulesOf(next)
+      await filters.reload()
+      network.apply(networkSettings(next, nextRules))
+      limits.global.configure(next.rate_limit.global)
+      limits.perApp.configure(next.rate_limit.per_app)
+      ips = ipsOf(next)
+      rules = nextRules
+      config = next
+      people.audit.record(who, 'reload', 'configuration', '')
+      log.info({ who }, 'configuration read anew: rules, filters, links and limits hold from now on')
+    }
+    const deps: HttpDependencies = {
+      clock,
+      log: log.child('http'),
+      users: people.users,
+      submit,
+      info: async (appId, id) => {
+        const message = await store.find(id)
+        return message?.appId === appId ? message : undefined
+      },
+      links: {
+        list: () => network.links().map(linkView),
+        byId: id => {
+          const link = network.link(id)
+          return link && linkView(link)
+        },
+        sessions: () => network.sessions(),
+        toggle: async (id, enabled, reason, who) => {
+          if (!network.hasLink(id)) throw new GatewayError('unknown_esme', 'link not found')
+          people.linkSwitches.set(id, enabled, who, reason)
+          log.info({ link: id, enabled, reason, who }, 'link switched')
+          network.applyLicence()
+        },
+      },
+      pools: () =>
+        network.pools().map(({ id, name, links }) => {
+          const totalTps = links.reduce((sum, link) => sum + link.settings.limitTps, 0)
+          return { id, name, links: links.map(link => link.name), totalTps }
+        }),
+      store,
+      licence,
+      stats: {
+        requests: () => traffic.requests(),
+        errors: () => traffic.errors(),
+        system: () => host.usage(),
+      },
+      rateLimits: limits,
+      ips: {
+        get allowed() {
+          return ips.allowed
+        },
+        get trustedProxies() {
+          return ips.trustedProxies
+        },
+      },
+      metrics: {
+        render: () => metrics.render(),
+        observe: (method, route, status, durationMs) => {
+          tally.observe(method, route, status, durationMs)
+          traffic.record(status)
+        },
+      },
+      serverConfig: () =>
+        describeConfig(config, { rulesLoaded: rules.list.length > 0, filters: described(filters.inspect()) }),
+      reload,
+      ready: () => readiness(stopping, store, network),
+    }
+    const app = createApp(deps, {
+      version: VERSION,
+      adminKey: config.adminKey,
+      openRoutes: config.security.open_routes,
+      tls: config.tls && {
+        cert: readFileSync(config.tls.cert, 'utf8'),
+        key: readFileSync(config.tls.key, 'utf8'),
+      },
+    })
+    network.start()
+    const server = closing(app.listen(config.endpoint.port, config.endpoint.host), async each => {
+      stopping = true
+      await each.stop(config.shutdown_timeout)
+      network.closePools()
+    })
+    log.info({ host: config.endpoint.host, port: server.port, version: VERSION, commit: COMMIT }, 'listening')
+    return { port: server.port, reload, stop: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+/** Messages have a file of their own beside the users': they come and go by the million, users do not. */
+const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
+
+const ipsOf = ({ security }: Config) => ({
+  allowed: ipList(security.allowed_ips),
+  trustedProxies: ipList(security.trusted_proxies),
+})
+
+function rulesOf(config: Config): Rules {
+  const read = readRules(config)
+  if ('rules' in read) return read.rules
+  const words = read.problems.map(({ path, message }) => `${path}: ${message}`)
+  throw new GatewayError('invalid', words.join('\n'))
+}
+
+function requireLicence(licence: Licence): void {
+  if (licence.expired()) throw new GatewayError('licence_expired', 'license expired')
+}
+
+function readiness(
+  stopping: boolean,
+  store: MessageStore,
+  network: Network,
+): ReturnType<HttpDependencies['ready']> {
+  const fault = store.fault()
+  if (stopping) return { ready: false, reason: 'the gateway is stopping' }
+  if (fault !== undefined) return { ready: false, reason: fault }
+  if (network.sessions() === 0) return { ready: false, reason: 'no link is bound' }
+  return { ready: true, reason: '' }
+}
+
+/** A response after its time tells what became of a part that was answered as unknown. */
+function resolveLate(store: MessageStore, tag: PartTag, answer: Answered, at: number, log: Log): void {
+  const known =
+    answer.kind === 'accepted'
+      ? ({ state: 'submitted', smscId: answer.messageId, error: 0 } as const)
+      : ({ state: 'failed', smscId: '', error: answer.status } as const)
+  store.resolve({ ...tag, ...known, at }).catch((error: unknown) => {
+    log.error({ message_id: tag.messageId, err: error }, 'a late response could not be stored')
+  })
+}
+
+const described = ({ filters }: Inspection) =>
+  Object.fromEntries(
+    filters.map(({ name, active, blacklist, description, snippet }) => [
+      name,
+      { active, blacklist, description, snippet },
+    ]),
+  )
+
+const linkView = ({ settings, state, bound, enabled, stats }: ReturnType<Network['links']>[number]) => ({
+  id: settings.id,
+  name: settings.name,
+  host: settings.address.host,
+  port: settings.address.port,
+  systemId: settings.systemId,
+  systemType: settings.systemType,
+  interfaceVersion: settings.interfaceVersion === 0x34 ? '3.4' : '3.3',
+  responseTimeoutMs: settings.responseTimeoutMs,
+  state,
+  bound,
+  currentTps: stats.sentLastSecond,
+  limitTps: settings.limitTps,
+  enabled,
+})

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { parse, YAMLParseError } from 'yaml'
+import type { Config } from './config/index.ts'
+import { type IpList, NO_IPS, parseIpList } from './ip_list.ts'
+import type { LinkSettings, NetworkSettings } from './network.ts'
+import { compileRules, NO_RULES, type Rules } from './routing/rules.ts'
+
+/** The configuration in the words of the parts, none of which knows it. */
+
+/** Something that is wrong with a file beside the configuration; `path` as in `rules[2].pool`. */
+export interface SettingsProblem {
+  readonly path: string
+  readonly message: string
+}
+
+/** Rules from the configuration or the file that it names, checked against its pools. */
+export function readRules({
+  smpp,
+}: Config): { readonly rules: Rules } | { readonly problems: readonly SettingsProblem[] } {
+  const { rules: source } = smpp
+  if (!source) return { rules: NO_RULES }
+  const pooled = new Set(smpp.pools.flatMap(pool => pool.links))
+  const alone = smpp.links.filter(link => !pooled.has(link.name))
+  const pools = [...smpp.pools, ...alone].map(each => each.name)
+  if ('list' in source) return compileRules(source.list, { pools })
+  try {
+    return compileRules(parse(readFileSync(source.file, 'utf8')), { pools })
+  } catch (error) {
+    const why = error instanceof YAMLParseError ? error.message : codeOf(error)
+    return { problems: [{ path: 'smpp.rules', message: `the file cannot be read: ${why}` }] }
+  }
+}
+
+/** `ENOENT` and its kin: the whole message would name a path of this host to whoever asks for a reload. */
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'unexpected error'
+
+export function networkSettings(config: Config, rules: Rules): NetworkSettings {
+  const { smpp } = config
+  return {
+    links: smpp.links.map(linkSettings),
+    pools: smpp.pools,
+    rules,
+    queueTimeoutMs: smpp.queue_timeout,
+    queueMax: smpp.queue_max,
+  }
+}
+
+const VERSIONS = { '3.3': 0x33, '3.4': 0x34 } as const
+
+function linkSettings(link: Config['smpp']['links'][number]): LinkSettings {
+  return {
+    id: link.id,
+    name: link.name,
+    address: { host: link.host, port: link.port, tls: tlsOf(link) },
+    systemId: link.system_id,
+    password: link.password,
+    systemType: link.system_type,
+    interfaceVersion: VERSIONS[link.interface_version],
+    bind: link.bind,
+    connectTimeoutMs: link.connect_timeout,
+    responseTimeoutMs: link.response_timeout,
+    enquireLinkMs: link.enquire_link,
+    window: link.window,
+    limitTps: link.limit_tps,
+    enabled: link.enabled,
+    shortCodeTon: link.short_code.ton,
+    shortCodeNpi: link.short_code.npi,
+    weight: link.weight,
+  }
+}
+
+function tlsOf({ tls, tls_ca }: Config['smpp']['links'][number]): boolean | { readonly caPem: string } {
+  return tls && tls_ca !== undefined ? { caPem: readFileSync(tls_ca, 'utf8') } : tls
+}
+
+/** A list that the configuration's own check has passed. */
+export function ipList(entries: readonly string[]): IpList {
+  const parsed = parseIpList(entries)
+  return 'list' in parsed ? parsed.list : NO_IPS
+}

@@ -1,0 +1,34 @@
+import type { Cancel, Clock } from '../clock.ts'
+import type { MessageStore } from './store.ts'
+
+/** Between two searches for what is past its time. */
+const SWEEP_MS = 60_000
+/** Between two pieces of one search: traffic goes first. */
+const PIECE_MS = 50
+
+/** Deletes what is past its time, for as long as it runs: a piece, a pause, until nothing is left. */
+export function startSweeper(
+  store: Pick<MessageStore, 'sweep'>,
+  clock: Pick<Clock, 'now' | 'after'>,
+  log: { warn(fields: object, text: string): void },
+): Cancel {
+  let stopped = false
+  let cancel: Cancel = () => undefined
+  const plan = (delayMs: number): void => {
+    if (!stopped) cancel = clock.after(delayMs, sweep)
+  }
+  const sweep = (): void => {
+    store.sweep(clock.now()).then(
+      rows => plan(rows > 0 ? PIECE_MS : SWEEP_MS),
+      (error: unknown) => {
+        log.warn({ err: error }, 'what is past its time could not be deleted')
+        plan(SWEEP_MS)
+      },
+    )
+  }
+  plan(SWEEP_MS)
+  return () => {
+    stopped = true
+    cancel()
+  }
+}
