@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
 import { type Config, type Problem, showEndpoint, showProblem } from '../config/index.ts'
@@ -35,6 +36,8 @@ interface Inspected {
 }
 
 async function inspectFilters({ filters: { dir, timeout, memory } }: Config): Promise<Inspected> {
+  // No folder is no filter: an installation needs none, and the server takes them when they come.
+  if (!existsSync(dir)) return { states: [], problems: [] }
   const silent = { info: () => undefined, warn: () => undefined }
   const filters = await openFilters({
     dir,
@@ -89,7 +92,7 @@ function summary(config: Config, filters: readonly FilterState[]): string {
 
 ${part('Links', ['id', 'name', 'SMSC', 'account', 'bind', 'window', 'TPS', ''], links)}
 ${part('Pools', ['name', 'strategy', 'links'], pools)}
-${part('Filters', ['name', 'state', 'kind', 'description'], shown)}`
+${part(`Filters in ${config.filters.dir}`, ['name', 'state', 'kind', 'description'], shown)}`
 }
 
 const part = (
