@@ -64,7 +64,11 @@ const BODY_TIMEOUT_MS = 15_000
  * `edge.ts`, top to bottom.
  */
 export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp {
-  const edgeOptions = { adminKey: options.adminKey, bodyTimeoutMs: BODY_TIMEOUT_MS }
+  const edgeOptions = {
+    adminKey: options.adminKey,
+    bodyTimeoutMs: BODY_TIMEOUT_MS,
+    idleTimeoutSeconds: IDLE_TIMEOUT_SECONDS,
+  }
   const edge = createEdge(deps, edgeOptions, () => app.server)
   const api = open(routesOf(deps), options.openRoutes)
   const routes = [...api, ...documentationRoutes(api, options.version)]

@@ -10,6 +10,8 @@ export interface EdgeOptions {
   /** Undefined: every admin route answers 503. */
   readonly adminKey: string | undefined
   readonly bodyTimeoutMs: number
+  /** A connection that says nothing for so long is closed. */
+  readonly idleTimeoutSeconds: number
 }
 
 /** What Bun's server knows of the connections that requests came by. */
@@ -68,10 +70,10 @@ export function createEdge(
       refuseStranger(caller.app, request)
     }
     const bytes = route.body ? await bodyOf(route.body.kind, request) : NO_BYTES
-    // The idle timeout is for clients that say nothing; from here on it is we who think.
-    connections()?.timeout(request, 0)
     if (route.body?.kind === 'json') read.body = parseJson(bytes)
     const body = route.body?.kind === 'json' ? route.body.check(read.body) : undefined
+    // The idle timeout is for clients that say nothing; while a handler works it is we who do.
+    connections()?.timeout(request, 0)
     return route.handle({ request, caller, params, body, bytes })
   }
 
@@ -104,6 +106,7 @@ export function createEdge(
   }
 
   function finish(request: Request, label: string, response: Response, startedAt: number): Response {
+    connections()?.timeout(request, options.idleTimeoutSeconds)
     metrics.observe(request.method, label, response.status, clock.monotonic() - startedAt)
     return response
   }

@@ -4,6 +4,7 @@ import type { HttpOptions } from '../../src/http/app.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { HttpDependencies } from '../../src/http/dependencies.ts'
 import { createEdge } from '../../src/http/edge.ts'
+import type { Route } from '../../src/http/route.ts'
 import { NO_IPS, parseIpList } from '../../src/ip_list.ts'
 import type { Message } from '../../src/message.ts'
 import { createRateLimiter } from '../../src/rate_limit.ts'
@@ -177,24 +178,22 @@ test('what fails inside goes to the log, and nothing of it to the caller', async
 })
 
 describe('time', () => {
-  test('a body that does not come is given up, and the connection with it', async () => {
-    await start()
+  /** One route of its own behind an edge whose clock and connections are ours. */
+  const bare = (handle: () => Response | Promise<Response>) => {
     const clock = new TurnedClock()
+    const timeouts: number[] = []
+    const deps = {
+      clock,
+      users: edge.users,
+      rateLimits: { global: createRateLimiter(clock, {}) },
+      metrics: { render: () => '', observe() {} },
+      log: { error() {} },
+    } as unknown as HttpDependencies
     const { answer } = createEdge(
-      {
-        clock,
-        users: edge.users,
-        rateLimits: { global: createRateLimiter(clock, {}) },
-        metrics: { render: () => '', observe() {} },
-      } as unknown as HttpDependencies,
-      { adminKey: 'key', bodyTimeoutMs: 1000 },
-      () => null,
+      deps,
+      { adminKey: 'key', bodyTimeoutMs: 1000, idleTimeoutSeconds: 30 },
+      () => ({ requestIP: () => null, timeout: (_, seconds) => void timeouts.push(seconds) }),
     )
-    const request = new Request('http://a/x', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: new ReadableStream({ pull: () => new Promise(() => {}) }),
-    })
     const route = {
       method: 'POST',
       path: '/x',
@@ -202,13 +201,42 @@ describe('time', () => {
       body: { kind: 'json', schema: {}, example: {}, check: (value: unknown) => value },
       errorBody: (error: string) => ({ error }),
       failure: '',
-      handle: () => new Response('handled'),
-    } as unknown as Parameters<typeof answer>[0]
-    const answering = answer(route, request, {})
+      handle,
+    } as unknown as Route
+    const post = (body: RequestInit['body']) =>
+      answer(
+        route,
+        new Request('http://a/x', { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
+        {},
+      )
+    return { clock, timeouts, post }
+  }
+
+  test('a body that does not come is given up, and the connection with it', async () => {
+    await start()
+    const { clock, post } = bare(() => new Response('handled'))
+    const answering = post(new ReadableStream({ pull: () => new Promise(() => {}) }))
     await clock.advance(1000)
     const response = await answering
     expect([response.status, response.headers.get('connection')]).toEqual([408, 'close'])
     expect(clock.timers).toBe(0)
+  })
+
+  test('the idle timeout rests while a handler works, and stands again whether it answers or fails', async () => {
+    await start()
+    for (const outcome of [
+      () => Promise.resolve(new Response()),
+      () => Promise.reject(new Error('broken')),
+    ]) {
+      const gate = Promise.withResolvers<void>()
+      const { clock, timeouts, post } = bare(() => gate.promise.then(outcome))
+      const answering = post('{}')
+      await clock.settle()
+      expect(timeouts).toEqual([0])
+      gate.resolve()
+      await answering
+      expect(timeouts).toEqual([0, 30])
+    }
   })
 
   test('stopping lets what is in flight finish, and takes nothing more', async () => {
