@@ -85,7 +85,10 @@ export class Connection implements Timed {
   }
 
   send(exchange: Exchange): void {
-    if (this.#closed) return exchange.failed(this.#lost('is closed'), 'no')
+    if (this.#closed) {
+      exchange.failed(this.#lost('is closed'), 'no')
+      return
+    }
     const writer = this.#writer
     const from = writer.at
     try {
@@ -98,7 +101,8 @@ export class Connection implements Timed {
       }
     } catch (error) {
       writer.at = from
-      return exchange.failed(asAerospikeError(error), 'no')
+      exchange.failed(asAerospikeError(error), 'no')
+      return
     }
     this.#streamQueued += writer.at - from
     exchange.streamEnd = this.#streamQueued

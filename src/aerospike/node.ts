@@ -49,20 +49,15 @@ export class Node implements SessionHolder, ConnectionEvents {
   }
 
   submit(exchange: Submission): void {
-    const { limits, clock } = this.settings
-    if (this.#queued === 0) {
-      const connection = this.#roomy()
-      if (connection) return connection.send(exchange)
+    const connection = this.#queued === 0 ? this.#roomy() : undefined
+    if (connection) {
+      connection.send(exchange)
+      return
     }
-    if (this.#closed) return exchange.failed(this.#error('CONNECTION_ERROR', 'has left the cluster'), 'no')
-    if (this.#queued >= limits.queuePerNodeMax) {
-      return exchange.failed(
-        this.#error('CLIENT_OVERLOADED', `has ${limits.queuePerNodeMax} requests waiting already`),
-        'no',
-      )
-    }
-    if (this.#connections.length + this.#dialing === 0 && clock.monotonic() < this.#redialMs) {
-      return exchange.failed(this.#lastError ?? this.#error('CONNECTION_ERROR', 'cannot be reached'), 'no')
+    const refusal = this.#refusal()
+    if (refusal) {
+      exchange.failed(refusal, 'no')
+      return
     }
     this.#queue.push(exchange)
     this.#dialMore()
@@ -91,7 +86,8 @@ export class Node implements SessionHolder, ConnectionEvents {
       connection.inFlight > 0 ||
       this.#connections.length >= this.settings.limits.connectionsPerNodeMax
     ) {
-      return connection.close()
+      connection.close()
+      return
     }
     this.#connections.push(connection)
     this.#drain()
@@ -126,6 +122,17 @@ export class Node implements SessionHolder, ConnectionEvents {
     this.#failQueue(error)
     this.#tender?.close(error)
     for (const connection of [...this.#connections, ...this.#lent]) connection.close(error)
+  }
+
+  /** Why nothing more may wait here. */
+  #refusal(): AerospikeError | undefined {
+    const { limits, clock } = this.settings
+    if (this.#closed) return this.#error('CONNECTION_ERROR', 'has left the cluster')
+    if (this.#queued >= limits.queuePerNodeMax) {
+      return this.#error('CLIENT_OVERLOADED', `has ${limits.queuePerNodeMax} requests waiting already`)
+    }
+    const unreachable = this.#connections.length + this.#dialing === 0 && clock.monotonic() < this.#redialMs
+    return unreachable ? (this.#lastError ?? this.#error('CONNECTION_ERROR', 'cannot be reached')) : undefined
   }
 
   get #queued(): number {

@@ -205,7 +205,8 @@ export class NodeQuery implements Exchange, Source {
   #end(resultCode: number): void {
     // A node that has nothing of the set says so with RECORD_NOT_FOUND.
     if (resultCode !== resultCodes.OK && resultCode !== resultCodes.RECORD_NOT_FOUND) {
-      return this.#over.reject(serverError(resultCode, this.connection.peer))
+      this.#over.reject(serverError(resultCode, this.connection.peer))
+      return
     }
     for (const part of this.parts) part.done = !this.#unavailable.has(part.partition)
     this.#over.resolve()

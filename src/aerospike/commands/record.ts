@@ -145,9 +145,12 @@ export class RecordCommand<T> implements Submission, Timed {
     const node =
       map.node(key.namespace, partition, role) ??
       (this.#write ? undefined : map.node(key.namespace, partition, 0))
-    if (!node) return this.failed(this.#nowhere(), 'no')
-    this.#peer = node.address
-    node.submit(this)
+    if (node) {
+      this.#peer = node.address
+      node.submit(this)
+    } else {
+      this.failed(this.#nowhere(), 'no')
+    }
   }
 
   #nowhere(): AerospikeError {
@@ -163,15 +166,16 @@ export class RecordCommand<T> implements Submission, Timed {
   }
 
   #judged(verdict: Verdict, error: AerospikeError): void {
-    if (verdict === 'final') return this.#reject(error)
-    if (verdict === 'in-doubt') return this.#reject(error.doubted())
     const { clock, random } = this.cluster.settings
     const waitMs = pauseMs(this.#attempt, random)
-    if (this.#attempt >= this.#attemptsMax || clock.monotonic() + waitMs >= this.deadlineMs)
-      return this.#reject(error)
-    // Nothing came of this attempt, so nothing is in doubt while the next waits.
-    this.#encoded = false
-    this.#cancelPause = clock.after(waitMs, () => this.#try())
+    const timeLeft = clock.monotonic() + waitMs < this.deadlineMs
+    if (verdict === 'again' && this.#attempt < this.#attemptsMax && timeLeft) {
+      // Nothing came of this attempt, so nothing is in doubt while the next waits.
+      this.#encoded = false
+      this.#cancelPause = clock.after(waitMs, () => this.#try())
+    } else {
+      this.#reject(verdict === 'in-doubt' ? error.doubted() : error)
+    }
   }
 
   #reject(error: AerospikeError): void {

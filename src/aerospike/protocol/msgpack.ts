@@ -17,132 +17,110 @@ const GEO_JSON = 23
 const DEPTH_MAX = 64
 
 export function pack(writer: Writer, value: Value, depth = 0): void {
-  switch (typeof value) {
-    case 'string':
-      return packText(writer, STRING, value)
-    case 'number':
-      if (Number.isSafeInteger(value) && !Object.is(value, -0)) return packInteger(writer, value)
-      writer.u8(0xcb)
-      return writer.f64(value)
-    case 'bigint':
-      return packBigInteger(writer, value)
-    case 'boolean':
-      return writer.u8(value ? 0xc3 : 0xc2)
-  }
-  if (typeof value !== 'object') throw invalid(`A ${typeof value} cannot be stored.`)
-  if (value === null) return writer.u8(0xc0)
-  if (value instanceof Uint8Array) {
-    packStringHeader(writer, value.length + 1)
-    writer.u8(BLOB)
-    return writer.octets(value)
-  }
-  if (value instanceof Double) {
-    writer.u8(0xcb)
-    return writer.f64(value.value)
-  }
-  if (value instanceof GeoJson) return packText(writer, GEO_JSON, value.json)
-  if (depth >= DEPTH_MAX) throw invalid(`A value is nested more than ${DEPTH_MAX} deep.`)
-  if (isList(value)) {
-    packListHeader(writer, value.length)
-    for (const item of value) pack(writer, item, depth + 1)
-    return
-  }
-  if (value instanceof Map) {
-    packMapHeader(writer, value.size)
-    for (const [key, item] of value) {
-      pack(writer, key, depth + 1)
-      pack(writer, item, depth + 1)
-    }
-    return
-  }
-  const entries = Object.entries(value)
-  packMapHeader(writer, entries.length)
-  for (const [key, item] of entries) {
-    packText(writer, STRING, key)
-    pack(writer, item, depth + 1)
-  }
+  if (typeof value === 'string') packText(writer, STRING, value)
+  else if (typeof value === 'number') packNumber(writer, value)
+  else if (typeof value === 'bigint') packBigInteger(writer, value)
+  else if (typeof value === 'boolean') writer.u8(value ? 0xc3 : 0xc2)
+  else if (value === null) writer.u8(0xc0)
+  else if (typeof value !== 'object') throw invalid(`A ${typeof value} cannot be stored.`)
+  else if (value instanceof Uint8Array) packBlob(writer, value)
+  else if (value instanceof Double) packDouble(writer, value.value)
+  else if (value instanceof GeoJson) packText(writer, GEO_JSON, value.json)
+  else if (depth >= DEPTH_MAX) throw invalid(`A value is nested more than ${DEPTH_MAX} deep.`)
+  else if (isList(value)) packList(writer, value, depth)
+  else packMap(writer, value instanceof Map ? value : new Map(Object.entries(value)), depth)
 }
 
 function isList(value: object): value is readonly Value[] {
   return Array.isArray(value)
 }
 
+function packList(writer: Writer, list: readonly Value[], depth: number): void {
+  packListHeader(writer, list.length)
+  for (const item of list) pack(writer, item, depth + 1)
+}
+
+function packMap(writer: Writer, map: ReadonlyMap<Value, Value>, depth: number): void {
+  if (map.size < 16) writer.u8(0x80 | map.size)
+  else packSize(writer, map.size, 0xde, 0xdf)
+  for (const [key, item] of map) {
+    pack(writer, key, depth + 1)
+    pack(writer, item, depth + 1)
+  }
+}
+
+function packNumber(writer: Writer, value: number): void {
+  if (Number.isSafeInteger(value) && !Object.is(value, -0)) packInteger(writer, value)
+  else packDouble(writer, value)
+}
+
+function packDouble(writer: Writer, value: number): void {
+  writer.u8(0xcb)
+  writer.f64(value)
+}
+
+/** The shortest form, as the server compares them. */
 export function packInteger(writer: Writer, value: number): void {
-  if (value >= 0) {
-    if (value < 0x80) return writer.u8(value)
-    if (value < 0x100) {
-      writer.u8(0xcc)
-      return writer.u8(value)
+  if (value >= -32 && value < 0x80) {
+    writer.u8(value & 0xff)
+  } else if (value >= 0) {
+    if (value < 0x100) writer.u16(0xcc00 | value)
+    else if (value < 0x100000000) packSize(writer, value, 0xcd, 0xce)
+    else {
+      writer.u8(0xcf)
+      writer.i64(value)
     }
-    if (value < 0x10000) {
-      writer.u8(0xcd)
-      return writer.u16(value)
-    }
-    if (value < 0x100000000) {
-      writer.u8(0xce)
-      return writer.u32(value)
-    }
-    writer.u8(0xcf)
-    return writer.i64(value)
+  } else if (value >= -0x80) {
+    writer.u16(0xd000 | (value & 0xff))
+  } else if (value >= -0x80000000) {
+    packSize(writer, value, 0xd1, 0xd2)
+  } else {
+    writer.u8(0xd3)
+    writer.i64(value)
   }
-  if (value >= -32) return writer.u8(value & 0xff)
-  if (value >= -0x80) {
-    writer.u8(0xd0)
-    return writer.u8(value & 0xff)
-  }
-  if (value >= -0x8000) {
-    writer.u8(0xd1)
-    return writer.u16(value & 0xffff)
-  }
-  if (value >= -0x80000000) {
-    writer.u8(0xd2)
-    return writer.u32(value)
-  }
-  writer.u8(0xd3)
-  writer.i64(value)
 }
 
 function packBigInteger(writer: Writer, value: bigint): void {
   if (value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)) {
-    return packInteger(writer, Number(value))
+    packInteger(writer, Number(value))
+  } else {
+    writer.u8(value > 0n ? 0xcf : 0xd3)
+    writer.bigint64(value)
   }
-  writer.u8(value > 0n ? 0xcf : 0xd3)
-  writer.bigint64(value)
 }
 
 function packText(writer: Writer, type: number, text: string): void {
-  const size = Buffer.byteLength(text, 'utf8')
-  packStringHeader(writer, size + 1)
+  packStringHeader(writer, Buffer.byteLength(text, 'utf8') + 1)
   writer.u8(type)
   writer.text(text)
 }
 
+function packBlob(writer: Writer, octets: Uint8Array): void {
+  packStringHeader(writer, octets.length + 1)
+  writer.u8(BLOB)
+  writer.octets(octets)
+}
+
 function packStringHeader(writer: Writer, size: number): void {
-  if (size < 32) return writer.u8(0xa0 | size)
-  if (size < 0x100) {
-    writer.u8(0xd9)
-    return writer.u8(size)
-  }
-  packSize(writer, size, 0xda, 0xdb)
+  if (size < 32) writer.u8(0xa0 | size)
+  else if (size < 0x100) writer.u16(0xd900 | size)
+  else packSize(writer, size, 0xda, 0xdb)
 }
 
 export function packListHeader(writer: Writer, count: number): void {
-  if (count < 16) return writer.u8(0x90 | count)
-  packSize(writer, count, 0xdc, 0xdd)
+  if (count < 16) writer.u8(0x90 | count)
+  else packSize(writer, count, 0xdc, 0xdd)
 }
 
-function packMapHeader(writer: Writer, count: number): void {
-  if (count < 16) return writer.u8(0x80 | count)
-  packSize(writer, count, 0xde, 0xdf)
-}
-
+/** A type octet and its number, in 16 bits where they are enough. */
 function packSize(writer: Writer, size: number, type16: number, type32: number): void {
-  if (size < 0x10000) {
+  if (size >= -0x8000 && size < 0x10000) {
     writer.u8(type16)
-    return writer.u16(size)
+    writer.u16(size & 0xffff)
+  } else {
+    writer.u8(type32)
+    writer.u32(size)
   }
-  writer.u8(type32)
-  writer.u32(size)
 }
 
 /** Stands for an extension while a list or map is read; never leaves this file. */
