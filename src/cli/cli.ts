@@ -1,8 +1,10 @@
 import { nearest } from '../nearest.ts'
 import { check } from './check.ts'
+import { demo } from './demo.ts'
 import { health } from './health.ts'
 import { init } from './init.ts'
 import { licence } from './licence.ts'
+import { serve } from './serve.ts'
 import { smsc } from './smsc.ts'
 import { user } from './user.ts'
 import { version } from './version.ts'
@@ -18,6 +20,12 @@ interface Command {
 /** In the order of the help. */
 const COMMANDS: ReadonlyMap<string, Command> = new Map(
   Object.entries<Command>({
+    serve: { form: 'serve [--config FILE]', about: 'run the server (the default)', run: serve },
+    demo: {
+      form: 'demo [--port PORT]',
+      about: 'the server with an SMSC simulator and a user: nothing to configure',
+      run: demo,
+    },
     init: { form: 'init [FILE]', about: 'write a commented configuration', run: init },
     check: {
       form: 'check [--config FILE]',
