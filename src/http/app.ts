@@ -89,7 +89,7 @@ export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp
   for (const route of routes) {
     for (const path of spellings(route.path)) {
       // `parse: 'none'`: the edge reads the body, once its reader is known and within bounds.
-      // No `onRequest` and no `server` in the context: either makes Elysia build more for each request, 4 µs in all.
+      // No `onRequest` and no `server` in the context: what Elysia builds for them was 27 % of a send here.
       app.route(route.method, path, ({ request, params }) => edge.answer(route, request, params), {
         parse: 'none',
       })

@@ -26,8 +26,6 @@ const NO_BYTES = new Uint8Array()
 
 const PLAIN = { errorBody: plainError, failure: 'internal error' }
 
-export type Edge = ReturnType<typeof createEdge>
-
 /** What every request passes on its way to a handler, and every answer on its way back. */
 export function createEdge(
   deps: HttpDependencies,

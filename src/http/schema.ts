@@ -1,13 +1,15 @@
 import type { Static, TSchema } from '@sinclair/typebox'
-import { TypeCompiler, type ValueError, ValueErrorType } from '@sinclair/typebox/compiler'
+import { type TypeCheck, TypeCompiler, type ValueError, ValueErrorType } from '@sinclair/typebox/compiler'
 import { badRequest } from './problem.ts'
 
 /** A value of the schema's type, or a 400 that names the field. */
 export type Check<T> = (value: unknown) => T
 
+/** Compiled at the first body, once: the start-up does not wait for it. */
 export function compile<S extends TSchema>(schema: S): Check<Static<S>> {
-  const compiled = TypeCompiler.Compile(schema)
+  let compiled: TypeCheck<S> | undefined
   return value => {
+    compiled ??= TypeCompiler.Compile(schema)
     if (compiled.Check(value)) return value
     throw badRequest(describe(compiled.Errors(value).First()))
   }
