@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dir, '..')
 const words = process.argv.slice(2)
-const benches = [...new Bun.Glob('test/bench/**/*.bench.ts').scanSync(root)]
+const benches = [...new Bun.Glob('test/bench/*.ts').scanSync(root)]
   .sort()
   .filter(file => words.length === 0 || words.some(word => file.includes(word)))
 

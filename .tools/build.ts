@@ -22,9 +22,9 @@ const { values } = parseArgs({
   },
 })
 
-/** The commit that is built; `SMS_PROXY_COMMIT` says it where there is no git (an image's build). */
+/** The commit that is built; `BUILD_COMMIT` says it where there is no git (an image's build). */
 const commit =
-  process.env.SMS_PROXY_COMMIT ||
+  process.env.BUILD_COMMIT ||
   spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim() ||
   'unknown'
 
