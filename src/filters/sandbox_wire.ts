@@ -30,6 +30,7 @@ const TAG_STRING = 7
 const TAG_ARRAY = 9
 
 const wire = new Uint8Array(WIRE_BYTES_MAX)
+const encoder = new TextEncoder()
 const view = new DataView(wire.buffer)
 let at = 0
 
@@ -70,17 +71,31 @@ function putNumber(value: number): void {
 
 /** False when it does not fit, with room left for the numbers that may follow. */
 function putString(text: string): boolean {
-  if (at + 2 * text.length + 64 > wire.length) return false
+  const { length } = text
+  if (at + 2 * length + 64 > wire.length) return false
   const start = at
   wire[at++] = TAG_STRING
-  putLength(text.length << 1)
+  putLength(length << 1)
+  if (!putAscii(text) && !putLatin(text)) {
+    at = start
+    putWide(text)
+  }
+  return true
+}
+
+/** A short text is faster unit by unit; a long one by the encoder, whose UTF-8 is ASCII if it is no longer. */
+function putAscii(text: string): boolean {
+  if (text.length < 24) return false
+  const { written } = encoder.encodeInto(text, wire.subarray(at))
+  if (written !== text.length) return false
+  at += written
+  return true
+}
+
+function putLatin(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit > 0xff) {
-      at = start
-      putWide(text)
-      return true
-    }
+    if (unit > 0xff) return false
     wire[at++] = unit
   }
   return true

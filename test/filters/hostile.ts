@@ -78,7 +78,7 @@ export const HOSTILE_FILTERS: readonly HostileFilter[] = [
   asked('a quadratic search', "const a = 'a'.repeat(2e6); return a.indexOf('a'.repeat(1e6) + 'b') > 0"),
   asked(
     'a quadratic search from the end',
-    "const a = 'a'.repeat(2e6); return a.lastIndexOf('b' + 'a'.repeat(1e6)) > 0",
+    "const a = 'a'.repeat(2e6); return a.lastIndexOf('a'.repeat(1e6) + 'b') > 0",
   ),
   asked('a quadratic split', "const a = 'a'.repeat(2e6); return a.split('a'.repeat(1e6) + 'b').length > 3"),
   asked('a doubling text', "let s = 'ab'; for (;;) s += s"),
@@ -205,7 +205,7 @@ export const HOSTILE_FILTERS: readonly HostileFilter[] = [
   ),
   asked(
     'an empty world',
-    'const { ownKeys, deleteProperty } = Reflect; for (const k of ownKeys(globalThis)) deleteProperty(globalThis, k); return false',
+    'const { ownKeys, deleteProperty } = Reflect, world = globalThis; for (const k of ownKeys(world)) deleteProperty(world, k); return false',
     'answer',
   ),
   asked(

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'bun:test'
+import { FilterFault, Sandbox } from '../../src/filters/sandbox.ts'
+import { HOSTILE_FILTERS, type HostileFilter } from './hostile.ts'
+import { limits, packed } from './support.ts'
+
+const sms = packed()
+
+interface Outcome {
+  readonly ends: HostileFilter['ends']
+  readonly tookMs: number
+}
+
+function run(source: string): Outcome {
+  const cpuBefore = process.cpuUsage()
+  let began = performance.now()
+  // On a busy machine the wall says more of its neighbours than of us; the processor time says all of ours.
+  const took = () => {
+    const { user, system } = process.cpuUsage(cpuBefore)
+    return Math.min(performance.now() - began, (user + system) / 1000)
+  }
+  let sandbox: Sandbox
+  try {
+    sandbox = new Sandbox('hostile', source, limits)
+  } catch (error) {
+    if (!(error instanceof FilterFault)) throw error
+    return { ends: 'refused', tookMs: took() }
+  }
+  began = performance.now()
+  try {
+    sandbox.ask(sms)
+    return { ends: 'answer', tookMs: took() }
+  } catch (error) {
+    if (!(error instanceof FilterFault)) throw error
+    return { ends: 'fault', tookMs: took() }
+  }
+}
+
+describe('a hostile filter', () => {
+  test.each(HOSTILE_FILTERS.map(row => [row.name, row] as const))('%s: ends within twice its deadline', (_, row) => {
+    const deadlineMs = row.ends === 'refused' ? 5 * limits.timeoutMs : limits.timeoutMs
+    const outcomes: Outcome[] = []
+    // A collection of garbage or the compilation of wasm may fall into one try, not into each.
+    while (outcomes.length < 4 && !outcomes.some(({ tookMs }) => tookMs <= 2 * deadlineMs)) outcomes.push(run(row.source))
+    expect(outcomes.map(({ ends }) => ends)).toEqual(outcomes.map(() => row.ends))
+    expect(Math.min(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThanOrEqual(2 * deadlineMs)
+  })
+
+  test('leaves its neighbour alone, and answers itself when it is asked something else', () => {
+    const neighbour = new Sandbox('neighbour', 'let asked = 0\nexport default () => ++asked > 1', limits)
+    const hostile = new Sandbox('hostile', "export default sms => { while (sms.message === 'loop') {} return true }", limits)
+    expect(neighbour.ask(sms).match).toBeFalse()
+    expect(() => hostile.ask(packed({ message: 'loop' }))).toThrow('no answer within 20 ms')
+    expect(neighbour.ask(sms).match).toBeTrue()
+    expect(hostile.ask(sms).match).toBeTrue()
+  })
+
+  test('gives its memory back', () => {
+    const hog = new Sandbox(
+      'hog',
+      "const kept = []\nexport default sms => { while (sms.message === 'grow') kept.push(new Uint8Array(5e5).fill(1)) ; return false }",
+      { ...limits, timeoutMs: 2000 },
+    )
+    const before = hog.memory().bytes
+    expect(() => hog.ask(packed({ message: 'grow' }))).toThrow('out of memory')
+    expect(hog.memory().bytes).toBe(0)
+    hog.ask(sms)
+    expect(hog.memory().bytes).toBeLessThan(before * 1.5)
+  })
+
+  test('has nothing that crosses to another filter: no global, prototype, symbol or list', () => {
+    const spoiler = new Sandbox(
+      'spoiler',
+      `globalThis.mark = 1
+       Symbol.for('mark').description
+       export default sms => { Object.prototype.mark = 1; Symbol.prototype.mark = 1; return true }`,
+      limits,
+    )
+    const witness = new Sandbox(
+      'witness',
+      "export default sms => 'mark' in globalThis || 'mark' in {} || Symbol.for('mark').mark !== undefined || 'mark' in sms",
+      limits,
+    )
+    spoiler.ask(sms)
+    expect(witness.ask(sms).match).toBeFalse()
+    expect(new Sandbox('after', witness.source, limits).ask(sms).match).toBeFalse()
+  })
+})
+
+describe('a filter', () => {
+  test('sees no change that it made to an earlier message', () => {
+    const sandbox = new Sandbox('f', "export default sms => { const seen = sms.esme; sms.esme = 99; return seen === 99 }", limits)
+    expect(sandbox.ask(sms).match).toBeFalse()
+    expect(sandbox.ask(sms).match).toBeFalse()
+  })
+
+  test('keeps its variables from message to message', () => {
+    const sandbox = new Sandbox('f', 'let n = 0\nexport default () => ++n === 3', limits)
+    expect([sandbox.ask(sms).match, sandbox.ask(sms).match, sandbox.ask(sms).match]).toEqual([false, false, true])
+  })
+
+  test('may use Date on the time of the message, and finds itself in UTC', () => {
+    const source = `export default sms => {
+      const date = new Date(sms.time * 1000)
+      return { match: true, reason: date.toISOString() + ' ' + date.getHours() + ' ' + date.getTimezoneOffset() }
+    }`
+    const { reason } = new Sandbox('f', source, limits).ask(packed({ time: 1_767_225_600 }))
+    expect(reason).toBe('2026-01-01T00:00:00.000Z 0 0')
+  })
+
+  test('gives a reason of one line, bounded, without control characters', () => {
+    const ask = (reason: string) =>
+      new Sandbox('f', `export default () => ({ match: true, reason: ${JSON.stringify(reason)} })`, limits).ask(sms).reason
+    expect(ask('a\r\nb\u2028c\u0007d\u202ee')).toBe('a b c d e')
+    expect(ask('x'.repeat(1000))).toBe(`${'x'.repeat(159)}…`)
+    expect(ask('😀'.repeat(200)).isWellFormed()).toBeTrue()
+  })
+
+  test('that fails names what, and the line', () => {
+    const source = '\n\nexport default sms => sms.nothing.at'
+    expect(() => new Sandbox('premium', source, limits).ask(sms)).toThrow(
+      /^TypeError: cannot read property 'at' of undefined \(premium\.js:3:\d+\)$/,
+    )
+    expect(() => new Sandbox('premium', 'export default\n{ , }', limits)).toThrow(/^SyntaxError: .* \(premium\.js:2:\d+\)$/)
+  })
+
+  test('declares what it is; what it leaves out has its default', () => {
+    const bare = new Sandbox('f', 'export default () => true', limits).declaration
+    expect(bare).toEqual({ description: '', blacklist: true, active: true, mode: 'enforce' })
+    const source = `export const description = 'a\\nb', blacklist = false, active = false, mode = 'shadow'
+      export default () => true`
+    const full = new Sandbox('f', source, limits).declaration
+    expect(full).toEqual({ description: 'a b', blacklist: false, active: false, mode: 'shadow' })
+  })
+
+  test('asks a list, and is told when there is none of that name', () => {
+    const asked: string[][] = []
+    const lookup = (list: string, value: string) => {
+      asked.push([list, value])
+      return list === 'none' ? undefined : value === 'Жук😀'
+    }
+    const ask = (call: string) => new Sandbox('f', `export default sms => ${call}`, { ...limits, lookup }).ask(sms).match
+    expect(ask("sms.in('words', 'Жук😀')")).toBeTrue()
+    expect(ask("sms.in('words', sms.destination)")).toBeFalse()
+    expect(() => ask("sms.in('none', 'x')")).toThrow('there is no list "none": it would be the file none.txt')
+    expect(asked).toEqual([['words', 'Жук😀'], ['words', '447700900123'], ['none', 'x']])
+  })
+})
