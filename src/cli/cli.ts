@@ -1,6 +1,7 @@
 import { nearest } from '../nearest.ts'
 import { check } from './check.ts'
 import { demo } from './demo.ts'
+import { filter } from './filter.ts'
 import { health } from './health.ts'
 import { init } from './init.ts'
 import { licence } from './licence.ts'
@@ -32,6 +33,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
       about: 'check configuration, rules and filters, all at once',
       run: check,
     },
+    filter: { form: 'filter test FILE …', about: 'run a filter on a message, without a server', run: filter },
     user: { form: 'user add|list|delete|…', about: 'users, apps and their networks', run: user },
     license: { form: 'license show|sign|keygen', about: 'read and make licences', run: licence },
     smsc: {
