@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemRandom } from '../src/clock.ts'
 import { createIds } from '../src/ids.ts'
+import type { Log } from '../src/log.ts'
 import { createReceive } from '../src/receipt.ts'
 import type { DeliverSm } from '../src/smpp/pdu.ts'
 import { STATUS } from '../src/smpp/status.ts'
@@ -8,7 +9,7 @@ import { type InboundMessage, type Settled, type StoredReceipt, StoreError } fro
 import { TurnedClock } from './support/clock.ts'
 
 const link = { id: 1, name: 'one', account: 'smsc:2775/me' }
-const silent = { debug() {}, info() {}, warn() {}, error() {} }
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 const octets = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 const deliverSm = (fields: Partial<DeliverSm>): DeliverSm => ({

@@ -1,0 +1,211 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** The compiled binary, as `npm run build` left it. */
+export const BINARY = join(import.meta.dir, '../../dist/sms-proxy')
+
+export const ADMIN_KEY = 'admin-key-of-the-tests'
+const EMAIL = 'tester@example.com'
+const PASSWORD = 'password of the tester'
+const START_MS = 15_000
+
+export interface LinkTarget {
+  readonly port: number
+  readonly systemId?: string
+  /** Further keys of the link, as YAML flow: `window: 10, limit_tps: 0`. */
+  readonly more?: string
+}
+
+export interface GatewayOptions {
+  /** One link each, with ids from 1; all of them in `pool-1`. */
+  readonly links: readonly LinkTarget[]
+  /** Further top-level YAML. */
+  readonly yaml?: string
+  /** Further lines of the section `smpp`, two spaces in. */
+  readonly smpp?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Reply {
+  readonly status: number
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads the body it expects, and fails where it is another
+  readonly body: any
+  readonly headers: Headers
+}
+
+/** One life of the binary after another, in a folder of its own with a configuration of its own. */
+export class TestGateway {
+  readonly folder = mkdtempSync(join(tmpdir(), 'sms-proxy-e2e-'))
+  readonly configFile = join(this.folder, 'sms-proxy.yaml')
+  port = 0
+  #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined
+  #token = ''
+  /** What it logged in this life, a line each. */
+  readonly log: string[] = []
+
+  constructor(private readonly options: GatewayOptions) {
+    this.configure(options)
+  }
+
+  /** Writes the configuration anew; for a reload or the next life. */
+  configure({ links, yaml = '', smpp = '' }: GatewayOptions): void {
+    const link = ({ port, systemId = 'tester', more = '' }: LinkTarget, index: number): string =>
+      `    - { id: ${index + 1}, name: link-${index + 1}, host: 127.0.0.1, port: ${port}, system_id: ${systemId}, password: secret${more && `, ${more}`} }`
+    const names = links.map((_, index) => `link-${index + 1}`).join(', ')
+    writeFileSync(
+      this.configFile,
+      `endpoint: 127.0.0.1:0
+log: { level: debug, format: json }
+smpp:
+  links:
+${links.map(link).join('\n')}
+  pools:
+    - { id: 0, name: pool-1, links: [${names}] }
+${smpp}
+${yaml}
+`,
+    )
+  }
+
+  /** Starts it and waits until it listens. Fails with what it said when it does not. */
+  async start(): Promise<this> {
+    this.log.length = 0
+    const child = Bun.spawn([BINARY, 'serve', '--config', this.configFile], {
+      cwd: this.folder,
+      // Nothing of this machine's environment: a binary needs none.
+      env: { ADMIN_API_KEY: ADMIN_KEY, ...this.options.env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    this.#process = child
+    this.port = await this.#listening(child)
+    return this
+  }
+
+  async #listening(child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const fail = (why: string): void => reject(new Error(`${why}\n${this.log.slice(-20).join('\n')}`))
+    const timer = setTimeout(() => fail('the binary does not listen'), START_MS)
+    void this.#read(child.stdout, line => {
+      const told = line.startsWith('{') ? (JSON.parse(line) as { msg?: string; port?: number }) : {}
+      if (told.msg === 'listening' && told.port !== undefined) resolve(told.port)
+    })
+    void this.#read(child.stderr, () => undefined)
+    void child.exited.then(code => fail(`the binary ended with ${code}`))
+    return promise.finally(() => clearTimeout(timer))
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>, each: (line: string) => void): Promise<void> {
+    let rest = ''
+    const decoder = new TextDecoder()
+    for await (const chunk of stream) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        this.log.push(line)
+        each(line)
+      }
+    }
+  }
+
+  /** SIGTERM; answers the exit code. */
+  async stop(): Promise<number> {
+    this.#process?.kill('SIGTERM')
+    return (await this.#process?.exited) ?? 0
+  }
+
+  /** `kill -9`. */
+  async kill(): Promise<void> {
+    this.#process?.kill('SIGKILL')
+    await this.#process?.exited
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
+  }
+
+  async fetch(
+    method: string,
+    path: string,
+    headers: Record<string, string> = {},
+    body?: unknown,
+  ): Promise<Reply> {
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const json = response.headers.get('content-type')?.includes('json')
+    return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers }
+  }
+
+  admin(method: string, path: string, body?: unknown): Promise<Reply> {
+    return this.fetch(method, path, { 'x-admin-key': ADMIN_KEY }, body)
+  }
+
+  /** As a user of app 1, made and logged in at the first call. */
+  async app(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Reply> {
+    if (this.#token === '') {
+      await this.admin('POST', '/api/v1/user/register', { email: EMAIL, password: PASSWORD })
+      const login = await this.fetch(
+        'POST',
+        '/api/v1/user/login',
+        {},
+        { email: EMAIL, password: PASSWORD, app_id: 1 },
+      )
+      this.#token = login.body.token
+    }
+    return this.fetch(
+      method,
+      path,
+      { authorization: `Bearer ${this.#token}`, 'x-app-id': '1', ...headers },
+      body,
+    )
+  }
+
+  send(fields: object = {}, headers: Record<string, string> = {}): Promise<Reply> {
+    const message = { esme: 1, source: '+123456789', destination: '+987654321', message: 'Hello world' }
+    return this.app('POST', '/api/v1/sms/send', { ...message, ...fields }, headers)
+  }
+
+  info(messageId: string): Promise<Reply> {
+    return this.app('POST', '/api/v1/sms/info', { esme: 1, message_id: messageId })
+  }
+
+  /** Asks every few milliseconds until `done`; a deadline turns a wait into a failure that says what it saw. */
+  async until<T>(ask: () => Promise<T> | T, done: (value: T) => boolean, deadlineMs = 10_000): Promise<T> {
+    const end = performance.now() + deadlineMs
+    for (;;) {
+      const value = await ask()
+      if (done(value)) return value
+      if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${JSON.stringify(value)}`)
+      await Bun.sleep(10)
+    }
+  }
+
+  /** Until every link is bound. */
+  async bound(): Promise<this> {
+    await this.until(
+      () => this.admin('GET', '/api/v1/admin/dashboard/smpp-links'),
+      ({ body }) => body.data.every((link: { status: string }) => link.status === 'LOADED'),
+    )
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** `await using gateway = await startGateway({ links: [{ port: smsc.port }] })`: bound and ready. */
+export const startGateway = async (options: GatewayOptions): Promise<TestGateway> =>
+  (await new TestGateway(options).start()).bound()
