@@ -124,7 +124,9 @@ export function withPart(message: Message, index: number, change: PartChange): M
   }
   const parts = message.parts.with(index, part)
   const state = isFinal(message.state) ? message.state : stateOf(parts)
-  return { ...message, parts, state, updatedAt: Math.max(change.at, message.updatedAt) }
+  // Good news ends the complaint about an answer that did not come.
+  const error = state === 'submitted' || state === 'delivered' ? '' : message.error
+  return { ...message, parts, state, error, updatedAt: Math.max(change.at, message.updatedAt) }
 }
 
 /** A receipt that says less than is known (ENROUTE after submitted, UNKNOWN after ACCEPTD) changes nothing. */

@@ -70,9 +70,10 @@ describe('a message', () => {
     }
   })
 
-  test('takes the id of a late response', () => {
-    const late = withPart(message('unknown'), 0, { ...change('submitted'), smscId: 'late' })
-    expect([late.state, late.parts[0]?.smscId]).toEqual(['submitted', 'late'])
+  test('takes the id of a late response, and no longer complains', () => {
+    const unknown = { ...message('unknown'), error: 'no submit_sm_resp in time' }
+    const late = withPart(unknown, 0, { ...change('submitted'), smscId: 'late' })
+    expect([late.state, late.parts[0]?.smscId, late.error]).toEqual(['submitted', 'late', ''])
   })
 
   test('does not change for a part that it has not, nor for news that say less than is known', () => {

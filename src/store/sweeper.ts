@@ -4,7 +4,7 @@ import type { MessageStore } from './store.ts'
 /** Between two searches for what is past its time. */
 const SWEEP_MS = 60_000
 /** Between two pieces of one search: traffic goes first. */
-const PIECE_MS = 50
+const PIECE_MS = 10
 
 /** Deletes what is past its time, for as long as it runs: a piece, a pause, until nothing is left. */
 export function startSweeper(
