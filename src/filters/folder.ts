@@ -28,7 +28,7 @@ export class Folder {
 
   /** What changed since the last call; without `settled`, what is seen now is taken. Throws when it cannot look. */
   async changes(settled: boolean): Promise<Change[]> {
-    const listed = (await readdir(this.dir)).filter(file => !file.startsWith('.'))
+    const listed = (await readdir(this.dir)).filter(file => !file.startsWith('.')).sort()
     const files = new Set(listed.filter(file => this.bytesMaxOf(file) !== undefined))
     const changes: Change[] = []
     for (const file of files.union(new Set(this.#taken.keys()))) {

@@ -36,18 +36,26 @@ function run(source: string): Outcome {
 }
 
 describe('a hostile filter', () => {
-  test.each(HOSTILE_FILTERS.map(row => [row.name, row] as const))('%s: ends within twice its deadline', (_, row) => {
-    const deadlineMs = row.ends === 'refused' ? 5 * limits.timeoutMs : limits.timeoutMs
-    const outcomes: Outcome[] = []
-    // A collection of garbage or the compilation of wasm may fall into one try, not into each.
-    while (outcomes.length < 4 && !outcomes.some(({ tookMs }) => tookMs <= 2 * deadlineMs)) outcomes.push(run(row.source))
-    expect(outcomes.map(({ ends }) => ends)).toEqual(outcomes.map(() => row.ends))
-    expect(Math.min(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThanOrEqual(2 * deadlineMs)
-  })
+  test.each(HOSTILE_FILTERS.map(row => [row.name, row] as const))(
+    '%s: ends within twice its deadline',
+    (_, row) => {
+      const deadlineMs = row.ends === 'refused' ? 5 * limits.timeoutMs : limits.timeoutMs
+      const outcomes: Outcome[] = []
+      // A collection of garbage or the compilation of wasm may fall into one try, not into each.
+      while (outcomes.length < 4 && !outcomes.some(({ tookMs }) => tookMs <= 2 * deadlineMs))
+        outcomes.push(run(row.source))
+      expect(outcomes.map(({ ends }) => ends)).toEqual(outcomes.map(() => row.ends))
+      expect(Math.min(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThanOrEqual(2 * deadlineMs)
+    },
+  )
 
   test('leaves its neighbour alone, and answers itself when it is asked something else', () => {
     const neighbour = new Sandbox('neighbour', 'let asked = 0\nexport default () => ++asked > 1', limits)
-    const hostile = new Sandbox('hostile', "export default sms => { while (sms.message === 'loop') {} return true }", limits)
+    const hostile = new Sandbox(
+      'hostile',
+      "export default sms => { while (sms.message === 'loop') {} return true }",
+      limits,
+    )
     expect(neighbour.ask(sms).match).toBeFalse()
     expect(() => hostile.ask(packed({ message: 'loop' }))).toThrow('no answer within 20 ms')
     expect(neighbour.ask(sms).match).toBeTrue()
@@ -88,14 +96,22 @@ describe('a hostile filter', () => {
 
 describe('a filter', () => {
   test('sees no change that it made to an earlier message', () => {
-    const sandbox = new Sandbox('f', "export default sms => { const seen = sms.esme; sms.esme = 99; return seen === 99 }", limits)
+    const sandbox = new Sandbox(
+      'f',
+      'export default sms => { const seen = sms.esme; sms.esme = 99; return seen === 99 }',
+      limits,
+    )
     expect(sandbox.ask(sms).match).toBeFalse()
     expect(sandbox.ask(sms).match).toBeFalse()
   })
 
   test('keeps its variables from message to message', () => {
     const sandbox = new Sandbox('f', 'let n = 0\nexport default () => ++n === 3', limits)
-    expect([sandbox.ask(sms).match, sandbox.ask(sms).match, sandbox.ask(sms).match]).toEqual([false, false, true])
+    expect([sandbox.ask(sms).match, sandbox.ask(sms).match, sandbox.ask(sms).match]).toEqual([
+      false,
+      false,
+      true,
+    ])
   })
 
   test('may use Date on the time of the message, and finds itself in UTC', () => {
@@ -109,7 +125,11 @@ describe('a filter', () => {
 
   test('gives a reason of one line, bounded, without control characters', () => {
     const ask = (reason: string) =>
-      new Sandbox('f', `export default () => ({ match: true, reason: ${JSON.stringify(reason)} })`, limits).ask(sms).reason
+      new Sandbox(
+        'f',
+        `export default () => ({ match: true, reason: ${JSON.stringify(reason)} })`,
+        limits,
+      ).ask(sms).reason
     expect(ask('a\r\nb\u2028c\u0007d\u202ee')).toBe('a b c d e')
     expect(ask('x'.repeat(1000))).toBe(`${'x'.repeat(159)}…`)
     expect(ask('😀'.repeat(200)).isWellFormed()).toBeTrue()
@@ -120,7 +140,9 @@ describe('a filter', () => {
     expect(() => new Sandbox('premium', source, limits).ask(sms)).toThrow(
       /^TypeError: cannot read property 'at' of undefined \(premium\.js:3:\d+\)$/,
     )
-    expect(() => new Sandbox('premium', 'export default\n{ , }', limits)).toThrow(/^SyntaxError: .* \(premium\.js:2:\d+\)$/)
+    expect(() => new Sandbox('premium', 'export default\n{ , }', limits)).toThrow(
+      /^SyntaxError: .* \(premium\.js:2:\d+\)$/,
+    )
   })
 
   test('declares what it is; what it leaves out has its default', () => {
@@ -138,10 +160,15 @@ describe('a filter', () => {
       asked.push([list, value])
       return list === 'none' ? undefined : value === 'Жук😀'
     }
-    const ask = (call: string) => new Sandbox('f', `export default sms => ${call}`, { ...limits, lookup }).ask(sms).match
+    const ask = (call: string) =>
+      new Sandbox('f', `export default sms => ${call}`, { ...limits, lookup }).ask(sms).match
     expect(ask("sms.in('words', 'Жук😀')")).toBeTrue()
     expect(ask("sms.in('words', sms.destination)")).toBeFalse()
     expect(() => ask("sms.in('none', 'x')")).toThrow('there is no list "none": it would be the file none.txt')
-    expect(asked).toEqual([['words', 'Жук😀'], ['words', '447700900123'], ['none', 'x']])
+    expect(asked).toEqual([
+      ['words', 'Жук😀'],
+      ['words', '447700900123'],
+      ['none', 'x'],
+    ])
   })
 })

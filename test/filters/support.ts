@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/clock.ts'
 import type { FilterMessage } from '../../src/filters/filter.ts'
-import { type FiltersOptions, type OpenFilters, openFilters, SAMPLE_MESSAGE } from '../../src/filters/index.ts'
+import {
+  type FiltersOptions,
+  type OpenFilters,
+  openFilters,
+  SAMPLE_MESSAGE,
+} from '../../src/filters/index.ts'
 import { pack, type SandboxOptions } from '../../src/filters/sandbox.ts'
 
 export const limits: SandboxOptions = {
@@ -13,7 +18,10 @@ export const limits: SandboxOptions = {
   lookup: () => undefined,
 }
 
-export const message = (fields: Partial<FilterMessage> = {}): FilterMessage => ({ ...SAMPLE_MESSAGE, ...fields })
+export const message = (fields: Partial<FilterMessage> = {}): FilterMessage => ({
+  ...SAMPLE_MESSAGE,
+  ...fields,
+})
 
 /** A packed message that stays, other than what `pack` gives. */
 export const packed = (fields: Partial<FilterMessage> = {}): Uint8Array => {

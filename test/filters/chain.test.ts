@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/clock.ts'
+import { TRIP_FAULTS, TRIPPED_MS } from '../../src/filters/tally.ts'
+import { message, openFolder } from './support.ts'
+
+const refusing = "export default () => ({ match: true, reason: 'because' })"
+const passing = 'export default () => false'
+const throwing = "export default () => { throw new Error('oops') }"
+const endless = 'export default () => { for (;;) {} }'
+
+/** The system's clock, which a test may put forward. */
+function movedClock() {
+  const moved = { ...systemClock, byMs: 0 }
+  moved.monotonic = () => systemClock.monotonic() + moved.byMs
+  return moved
+}
+
+describe('a message', () => {
+  test('passes at once where there are no filters', async () => {
+    await using folder = await openFolder({})
+    expect(folder.filters.check(message())).toEqual({ pass: true })
+  })
+
+  test('passes when every active filter lets it, and is refused by the first that does not, in order of name', async () => {
+    await using folder = await openFolder({ '1.js': passing, '3.js': refusing, '2.js': refusing })
+    expect(folder.filters.check(message())).toEqual({ pass: false, filter: '2', reason: 'because' })
+    expect(
+      folder.filters.inspect().filters.map(({ name, hits, refusals }) => [name, hits, refusals]),
+    ).toEqual([
+      ['1', 1, 0],
+      ['2', 1, 1],
+      ['3', 0, 0],
+    ])
+  })
+
+  test('is refused by a blacklist that matches and by a whitelist that does not', async () => {
+    const source = (blacklist: boolean, match: boolean) =>
+      `export const blacklist = ${blacklist}\nexport default () => ${match}`
+    for (const blacklist of [true, false]) {
+      for (const match of [true, false]) {
+        await using folder = await openFolder({ 'f.js': source(blacklist, match) })
+        expect(folder.filters.check(message()).pass).toBe(blacklist !== match)
+      }
+    }
+  })
+
+  test('is not shown to an inactive filter, and is not refused by one in shadow mode, which counts', async () => {
+    await using folder = await openFolder({
+      'inactive.js': `export const active = false\n${refusing}`,
+      'shadow.js': `export const mode = 'shadow'\n${refusing}`,
+    })
+    expect(folder.filters.check(message()).pass).toBeTrue()
+    const [inactive, shadow] = folder.filters.inspect().filters
+    expect(inactive).toMatchObject({ state: 'inactive', hits: 0 })
+    expect(shadow).toMatchObject({ state: 'shadow', hits: 1, matches: 1, refusals: 1 })
+  })
+
+  test('that is longer than a filter can take is decided by on_error', async () => {
+    await using folder = await openFolder({ 'f.js': passing })
+    expect(folder.filters.check(message({ message: 'x'.repeat(100_000) }))).toMatchObject({
+      pass: false,
+      filter: 'f',
+    })
+    expect(folder.filters.check(message({ message: 'x'.repeat(64 * 1024) })).pass).toBeTrue()
+  })
+})
+
+describe('a filter that fails', () => {
+  test('refuses with on_error reject, and says no more than that it failed', async () => {
+    await using folder = await openFolder({ 'f.js': throwing })
+    expect(folder.filters.check(message())).toEqual({ pass: false, filter: 'f', reason: 'the filter failed' })
+    expect(folder.filters.inspect().filters[0]).toMatchObject({
+      errors: 1,
+      timeouts: 0,
+      last_error: 'Error: oops (f.js:1:39)',
+    })
+  })
+
+  test('lets pass with on_error pass', async () => {
+    await using folder = await openFolder({ 'f.js': throwing, 'g.js': passing }, { onError: 'pass' })
+    expect(folder.filters.check(message()).pass).toBeTrue()
+  })
+
+  test('in shadow mode refuses nothing', async () => {
+    await using folder = await openFolder({ 'f.js': `export const mode = 'shadow'\n${throwing}` })
+    expect(folder.filters.check(message()).pass).toBeTrue()
+    expect(folder.filters.inspect().filters[0]?.errors).toBe(1)
+  })
+
+  test('is logged by name, and not for every message', async () => {
+    await using folder = await openFolder({ 'f.js': throwing })
+    for (let i = 0; i < 100; i++) folder.filters.check(message())
+    expect(folder.logged.filter(line => line.includes('filter failed'))).toEqual([
+      'filter failed {"filter":"f","kind":"error","error":"Error: oops (f.js:1:39)","on_error":"reject"}',
+    ])
+  })
+
+  test('is out of use for a while after it ran over its time repeatedly, says so, and is tried again', async () => {
+    const clock = movedClock()
+    await using folder = await openFolder({ 'f.js': endless }, { clock })
+    const reason = () => {
+      const verdict = folder.filters.check(message())
+      return verdict.pass ? 'pass' : verdict.reason
+    }
+    for (let i = 0; i < TRIP_FAULTS; i++) expect(reason()).toBe('the filter did not answer in time')
+    expect(folder.filters.inspect().filters[0]).toMatchObject({ state: 'tripped', timeouts: TRIP_FAULTS })
+    const began = performance.now()
+    for (let i = 0; i < 1000; i++) expect(reason()).toStartWith('the filter is out of use for a while')
+    expect(performance.now() - began).toBeLessThan(1000)
+    expect(folder.logged.at(-1)).toStartWith('filter failed repeatedly and is out of use for a while')
+    clock.byMs += TRIPPED_MS
+    expect(reason()).toBe('the filter did not answer in time')
+    expect(folder.filters.inspect().filters[0]?.state).toBe('tripped')
+  })
+
+  test('is not out of use for throwing, however often', async () => {
+    await using folder = await openFolder({
+      'f.js': "export default sms => { if (sms.message === 'bad') throw 1; return false }",
+    })
+    for (let i = 0; i < 100; i++) folder.filters.check(message({ message: 'bad' }))
+    expect(folder.filters.check(message()).pass).toBeTrue()
+  })
+})
+
+describe('trying a filter', () => {
+  test('answers with verdict, reason and time, by snippet or by name, and counts nothing', async () => {
+    await using folder = await openFolder({
+      'f.js': "export default sms => sms.in('numbers', sms.destination)",
+      'numbers.txt': '44*',
+    })
+    const byName = folder.filters.test({ name: 'f', message: { destination: '447700900123' } })
+    expect(byName).toMatchObject({ verdict: 'reject', match: true, reason: '', error: '' })
+    expect(byName.time_us).toBeGreaterThan(0)
+    const bySnippet = folder.filters.test({ snippet: refusing, message: {} })
+    expect(bySnippet).toMatchObject({ verdict: 'reject', match: true, reason: 'because', error: '' })
+    expect(folder.filters.inspect().filters[0]?.hits).toBe(0)
+  })
+
+  test('says what is wrong with it, and what on_error makes of that', async () => {
+    await using folder = await openFolder({}, { onError: 'pass' })
+    const error = (snippet: string) => folder.filters.test({ snippet, message: {} })
+    expect(error('export default')).toMatchObject({
+      verdict: 'pass',
+      error: expect.stringMatching(/^SyntaxError/),
+    })
+    expect(error(endless)).toMatchObject({ verdict: 'pass', error: 'no answer within 20 ms' })
+    expect(folder.filters.test({ name: 'none', message: {} }).error).toBe('there is no filter of that name')
+  })
+})

@@ -1,0 +1,55 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { openFolder } from './support.ts'
+
+const DIR = new URL('../../filters/', import.meta.url).pathname
+const COMMAND = new URL('../../src/cli/filter.ts', import.meta.url).pathname
+
+async function filter(...argv: string[]) {
+  const script = `import { filter } from '${COMMAND}'; process.exitCode = await filter(${JSON.stringify(argv)})`
+  const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'pipe' })
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  return { code: await child.exited, out, err }
+}
+
+test('filter test says what becomes of a message, and why; exit code 1 when it is refused', async () => {
+  const refused = await filter(
+    'test',
+    join(DIR, 'premium.js'),
+    '--destination',
+    '+1 900 555-1234',
+    '--message',
+    'Привет',
+  )
+  expect(refused).toMatchObject({ code: 1, err: '' })
+  expect(refused.out).toMatch(
+    /^premium \(blacklist, shadow\): Premium-rate numbers\n {2}from MyCompany to 19005551234, ucs2, 1 part: "Привет"\nrefused {2}premium-rate prefix 1900 {2}\(it matches, \d+ µs the first time\)\n$/,
+  )
+  const passes = await filter('test', join(DIR, 'blocked-numbers.js'), '--destination', '447700900199')
+  expect(passes).toMatchObject({
+    code: 0,
+    err: '',
+    out: expect.stringContaining('\npasses  (it does not match'),
+  })
+})
+
+test('filter bench says what an answer costs', async () => {
+  const { code, out } = await filter('bench', join(DIR, 'premium.js'))
+  expect(code).toBe(0)
+  expect(out).toMatch(/\d+ answers, [\d.]+ µs each; p50 [\d.]+ µs, p99 [\d.]+ µs; it holds \d+ KiB\n$/)
+}, 30_000)
+
+test('a filter that is broken, absent or endless is exit code 2, and so is a wrong question', async () => {
+  await using folder = await openFolder({ 'endless.js': 'export default () => { for (;;) {} }' })
+  await folder.write('broken.js', 'export default')
+  const told = async (...argv: string[]) => {
+    const { code, err } = await filter(...argv)
+    expect(code).toBe(2)
+    return err
+  }
+  expect(await told('test', join(folder.dir, 'broken.js'))).toContain('broken.js: SyntaxError')
+  expect(await told('test', join(folder.dir, 'endless.js'))).toContain('no answer within 20 ms')
+  expect(await told('test', join(folder.dir, 'none.js'))).toContain('cannot be read (ENOENT)')
+  expect(await told('run', 'x')).toContain('sms-proxy filter test')
+  expect(await told('test', 'x', '--timeout', 'soon')).toContain('--timeout is a whole number')
+}, 30_000)

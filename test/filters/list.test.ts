@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'bun:test'
+import { List } from '../../src/filters/list.ts'
+
+const read = (text: string, entriesMax = 1000) =>
+  List.read(new TextEncoder().encode(text), { entriesMax, pause: () => Promise.resolve() })
+
+describe('a list', () => {
+  test('holds numbers, prefixes and texts, a line each; comments, spaces, signs and case do not count', async () => {
+    const list = await read(
+      '# numbers\n447700900123\r\n\n  +44 7700-900 124  # a friend\n1900*\nMyBank\nПривет\nshop*',
+    )
+    for (const value of [
+      '447700900123',
+      '447700900124',
+      '+447700900124',
+      '1900',
+      '19005551234',
+      'MYBANK',
+      'привет',
+      'Shop 7',
+    ]) {
+      expect([value, list.has(value)]).toEqual([value, true])
+    }
+    for (const value of [
+      '447700900125',
+      '44770090012',
+      '4477009001230',
+      '190',
+      'MyBan',
+      'MyBank ltd',
+      'sho',
+      '',
+      '#',
+    ]) {
+      expect([value, list.has(value)]).toEqual([value, false])
+    }
+    expect(list.entries).toBe(6)
+  })
+
+  test('decides by the longest entry that fits, an exact one before any prefix', async () => {
+    const list = await read('44*\n!4477*\n447700*\n!447700900123\nspam*\n!spamalot')
+    const has = (...values: string[]) => values.map(value => list.has(value))
+    expect(has('441', '44770', '447700', '447700900123', '447700900124')).toEqual([
+      true,
+      false,
+      true,
+      false,
+      true,
+    ])
+    expect(has('spammer', 'SpamALot')).toEqual([true, false])
+  })
+
+  test('knows leading zeros, and numbers longer than E.164 allows, apart', async () => {
+    const list = await read('0044\n1234567890123456789\n98765432109876543*')
+    const has = (...values: string[]) => values.map(value => list.has(value))
+    expect(has('44', '0044', '044', '1234567890123456789', '1234567890123456788')).toEqual([
+      false,
+      true,
+      false,
+      true,
+      false,
+    ])
+    expect(has('987654321098765430', '98765432109876542')).toEqual([true, false])
+  })
+
+  test('takes the later of two entries that contradict each other', async () => {
+    expect((await read('44\n!44')).has('44')).toBeFalse()
+    expect((await read('!44\n44')).has('44')).toBeTrue()
+  })
+
+  test('names the line that is no entry, and its limit', async () => {
+    await expect(read('1\n2*3')).rejects.toThrow('line 2: "*" stands at the end of a prefix and nowhere else')
+    await expect(read('1\n\n*')).rejects.toThrow('line 3: "*" stands')
+    await expect(read('1\n2\n3', 2)).rejects.toThrow('there are more than 2 entries')
+    await expect(read('x'.repeat(300))).rejects.toThrow('line 1: it is longer than 256 characters')
+    const list = List.read(new Uint8Array([49, 10, 0xff]), { entriesMax: 9, pause: () => Promise.resolve() })
+    await expect(list).rejects.toThrow('line 2: it is not UTF-8')
+  })
+
+  test('of a million numbers is found whole, and lets others work while it is read', async () => {
+    const count = 1_000_000
+    const number = (i: number) => String(440_000_000_000 + i * 7919)
+    const text = Array.from({ length: count }, (_, i) => number(i)).join('\n')
+    let pauses = 0
+    const pause = () => Promise.resolve(void pauses++)
+    const list = await List.read(new TextEncoder().encode(text), { entriesMax: count, pause })
+    expect(list.entries).toBe(count)
+    expect(pauses).toBeGreaterThan(100)
+    for (let i = 0; i < count; i += 997) {
+      expect(list.has(number(i))).toBeTrue()
+      expect(list.has(String(440_000_000_001 + i * 7919))).toBeFalse()
+    }
+  })
+})

@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../src/clock.ts'
+import { openFilters } from '../../src/filters/index.ts'
+import { SOURCE_BYTES_MAX } from '../../src/filters/loader.ts'
+import { TurnedClock } from '../support/clock.ts'
+import { limits, message, type OpenFolder, openFolder } from './support.ts'
+
+const says = (reason: string) => `export default () => ({ match: true, reason: '${reason}' })`
+
+const heard = ({ filters }: OpenFolder): string => {
+  const verdict = filters.check(message())
+  return verdict.pass ? 'pass' : `${verdict.filter}: ${verdict.reason}`
+}
+
+async function eventually(holds: () => boolean, withinMs: number): Promise<void> {
+  const began = performance.now()
+  while (!holds()) {
+    if (performance.now() - began > withinMs) throw new Error(`not within ${withinMs} ms`)
+    await Bun.sleep(10)
+  }
+}
+
+describe('a change to the folder', () => {
+  test('holds within a second, by itself', async () => {
+    await using folder = await openFolder({})
+    await folder.write('f.js', says('one'))
+    await eventually(() => heard(folder) === 'f: one', 1000)
+    await unlink(join(folder.dir, 'f.js'))
+    await eventually(() => heard(folder) === 'pass', 1000)
+  })
+
+  test('adds, changes, renames and removes filters', async () => {
+    await using folder = await openFolder({ 'a.js': says('one') })
+    expect(heard(folder)).toBe('a: one')
+    await folder.write('a.js', says('other'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('a: other')
+    await rename(join(folder.dir, 'a.js'), join(folder.dir, 'b.js'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('b: other')
+    await unlink(join(folder.dir, 'b.js'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('pass')
+  })
+
+  test('of the same length within the same millisecond is seen', async () => {
+    await using folder = await openFolder({ 'f.js': says('a') })
+    for (const letter of 'bcdefgh') {
+      await folder.write('new', says(letter))
+      await rename(join(folder.dir, 'new'), join(folder.dir, 'f.js'))
+      await folder.filters.reload()
+      expect(heard(folder)).toBe(`f: ${letter}`)
+    }
+  })
+
+  test('is taken when two looks agree: a file in the making, or moved aside for a moment, changes nothing', async () => {
+    const clock = new TurnedClock()
+    await using folder = await openFolder({ 'f.js': says('old') }, { clock })
+    const look = async () => {
+      await clock.advance(300)
+      // The next look is set once this one is over.
+      await eventually(() => clock.timers === 1, 5000)
+    }
+    await rename(join(folder.dir, 'f.js'), join(folder.dir, 'f.js~'))
+    await look()
+    expect(heard(folder)).toBe('f: old')
+    await folder.write('f.js', 'export default () => ({ match: true, rea')
+    await look()
+    expect(heard(folder)).toBe('f: old')
+    await folder.write('f.js', says('new'))
+    await look()
+    expect(heard(folder)).toBe('f: old')
+    await look()
+    expect(heard(folder)).toBe('f: new')
+    expect(folder.logged.join('\n')).not.toContain('broken')
+  })
+
+  test('comes through the swapped link of a ConfigMap', async () => {
+    await using folder = await openFolder({})
+    for (const version of ['1', '2']) {
+      await mkdir(join(folder.dir, `..${version}`))
+      await writeFile(join(folder.dir, `..${version}`, 'f.js'), says(version))
+    }
+    await symlink('..1', join(folder.dir, '..data'))
+    await symlink('..data/f.js', join(folder.dir, 'f.js'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('f: 1')
+    await symlink('..2', join(folder.dir, '..data_tmp'))
+    await rename(join(folder.dir, '..data_tmp'), join(folder.dir, '..data'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('f: 2')
+  })
+
+  test('to what is no filter is passed over', async () => {
+    await using folder = await openFolder({
+      '.f.js.swp': 'x',
+      'f.js~': 'x',
+      'filter.d.ts': 'x',
+      'README.md': 'x',
+      '.x.js': 'x',
+    })
+    expect(folder.filters.inspect().filters).toEqual([])
+  })
+
+  test('brings lists and the filters that ask them together', async () => {
+    await using folder = await openFolder({
+      'f.js': "export default sms => sms.in('a', sms.source)",
+      'a.txt': 'MyCompany',
+    })
+    expect(folder.filters.check(message()).pass).toBeFalse()
+    await folder.write('a.txt', 'Other')
+    await folder.filters.reload()
+    expect(folder.filters.check(message()).pass).toBeTrue()
+    expect(folder.filters.inspect().lists).toMatchObject([{ name: 'a', entries: 1, error: '' }])
+  })
+})
+
+describe('a broken file', () => {
+  test('keeps its last good version, and says so until it is mended', async () => {
+    await using folder = await openFolder({ 'f.js': says('good'), 'l.txt': '1' })
+    await folder.write('f.js', 'export default')
+    await folder.write('l.txt', 'a*b')
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('f: good')
+    expect(folder.filters.inspect()).toMatchObject({
+      filters: [{ state: 'active', error: expect.stringMatching(/^SyntaxError.*f\.js:1/) }],
+      lists: [{ entries: 1, error: 'line 1: "*" stands at the end of a prefix and nowhere else' }],
+    })
+    expect(folder.logged.filter(line => line.includes('its last good version stays in force'))).toHaveLength(
+      2,
+    )
+    await folder.write('f.js', says('better'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('f: better')
+    expect(folder.filters.inspect().filters[0]?.error).toBe('')
+  })
+
+  test('that never was good decides nothing, and says so', async () => {
+    await using folder = await openFolder({ 'f.js': says('good') })
+    await folder.write('g.js', 'for (;;) {}')
+    await folder.write('a b.js', says('x'))
+    await folder.write('h.js', `// ${'x'.repeat(SOURCE_BYTES_MAX)}`)
+    await writeFile(join(folder.dir, 'i.js'), new Uint8Array([0xff, 0xfe]))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('f: good')
+    expect(folder.filters.inspect().filters.map(({ name, state, error }) => [name, state, error])).toEqual([
+      ['a b', 'broken', 'a name has letters, digits, "_", "-" and ".", 64 of them at most'],
+      ['f', 'active', ''],
+      ['g', 'broken', 'it did not load within 100 ms'],
+      ['h', 'broken', `it has ${SOURCE_BYTES_MAX + 3} octets, and ${SOURCE_BYTES_MAX} is the most`],
+      ['i', 'broken', 'it is not UTF-8'],
+    ])
+  })
+
+  test('keeps a gateway from starting where a failing filter refuses, and names every such file', async () => {
+    const files = { 'f.js': 'export default', 'g.js': 'export default 1', 'l.txt': 'a*b' }
+    await expect(openFolder(files)).rejects.toThrow(
+      /f\.js: SyntaxError[^]*g\.js: there is no function[^]*l\.txt: line 1/,
+    )
+    await using folder = await openFolder(files, { onError: 'pass' })
+    expect(heard(folder)).toBe('pass')
+  })
+})
+
+describe('the folder', () => {
+  test('may be missing: there are no filters until it comes, and they stay when it goes', async () => {
+    const dir = join(tmpdir(), `no-such-folder-${crypto.randomUUID()}`)
+    const { timeoutMs, memoryBytes } = limits
+    const logger = { info() {}, warn() {} }
+    const filters = await openFilters({
+      dir,
+      timeoutMs,
+      memoryBytes,
+      onError: 'reject',
+      clock: systemClock,
+      logger,
+    })
+    expect(filters.inspect()).toEqual({
+      folder_error: 'the filter folder is not there',
+      filters: [],
+      lists: [],
+    })
+    await mkdir(dir)
+    await writeFile(join(dir, 'f.js'), says('come'))
+    await filters.reload()
+    expect(filters.check(message())).toMatchObject({ reason: 'come' })
+    await rm(dir, { recursive: true })
+    await filters.reload()
+    expect(filters.check(message())).toMatchObject({ reason: 'come' })
+    expect(filters.inspect().folder_error).toBe('the filter folder is not there')
+    await filters.close()
+  })
+
+  test('is not looked at any more once the filters are closed', async () => {
+    const clock = new TurnedClock()
+    const folder = await openFolder({}, { clock })
+    await folder[Symbol.asyncDispose]()
+    expect(clock.timers).toBe(0)
+  })
+})
+
+test('editing under load: each message is decided by the old version or by the new one, and none is lost', async () => {
+  await using folder = await openFolder({ 'f.js': says('version 0'), 'g.js': says('never') })
+  let checks = 0
+  let newest = 0
+  let stop = false
+  const traffic = (async () => {
+    while (!stop) {
+      for (let i = 0; i < 20; i++, checks++) {
+        const version = /^f: version (\d+)$/.exec(heard(folder))?.[1]
+        if (version === undefined) throw new Error(heard(folder))
+        // Never back to an older version, never ahead of what was written.
+        expect(Number(version)).toBeGreaterThanOrEqual(newest)
+        newest = Number(version)
+      }
+      await Bun.sleep(5)
+    }
+  })()
+  for (let version = 1; version <= 40; version++) {
+    await folder.write('f.js', version % 5 === 0 ? 'export default broken(' : says(`version ${version}`))
+    await folder.filters.reload()
+  }
+  stop = true
+  await traffic
+  expect(checks).toBeGreaterThan(100)
+  expect(heard(folder)).toBe('f: version 39')
+})
