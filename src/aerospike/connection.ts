@@ -10,6 +10,8 @@ export interface Exchange {
   readonly frameType: number
   /** Where its request ends in the stream of the connection that carries it; written by the connection. */
   streamEnd: number
+  /** Its caller has been told that its time is over; the answer, if it comes, is for nobody. */
+  readonly abandoned: boolean
   /** Writes the request's frame; throws INVALID_ARGUMENT when it cannot be written. */
   encode(writer: Writer): void
   /** Reads a frame's body; answers whether it was the last. A PROTOCOL_ERROR thrown closes the connection. */
@@ -74,6 +76,14 @@ export class Connection implements Timed {
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /**
+   * The answer that comes next was given up already: what was sent now would wait behind it. It may still
+   * come; if the connection stays silent its own deadline ends it.
+   */
+  get late(): boolean {
+    return this.#pending[this.#first]?.abandoned ?? false
   }
 
   get idleMs(): number {

@@ -9,11 +9,6 @@ import type { Host } from './ports.ts'
 const REDIAL_MS = 20
 const REDIAL_MS_MAX = 1000
 
-/** What waits for a connection; `abandoned` when its deadline has passed meanwhile. */
-export interface Submission extends Exchange {
-  readonly abandoned: boolean
-}
-
 /** One node of the cluster: its connections, and what waits for one. */
 export class Node implements SessionHolder, ConnectionEvents {
   session: SessionHolder['session']
@@ -24,14 +19,14 @@ export class Node implements SessionHolder, ConnectionEvents {
   /** Filled with connections in order, so that few are used and writes are large. */
   readonly #connections: Connection[] = []
   readonly #lent = new Set<Connection>()
-  readonly #queue: Submission[] = []
+  readonly #queue: Exchange[] = []
   #queueFirst = 0
   #dialing = 0
   #dialFailures = 0
   #redialMs = 0
   #lastError: AerospikeError | undefined
   #tender: Connection | undefined
-  #closed = false
+  #closed: AerospikeError | undefined
 
   constructor(
     readonly name: string,
@@ -48,7 +43,7 @@ export class Node implements SessionHolder, ConnectionEvents {
     return this.#connections.length + this.#lent.size + (this.#tender ? 1 : 0)
   }
 
-  submit(exchange: Submission): void {
+  submit(exchange: Exchange): void {
     const connection = this.#queued === 0 ? this.#roomy() : undefined
     if (connection) {
       connection.send(exchange)
@@ -66,7 +61,7 @@ export class Node implements SessionHolder, ConnectionEvents {
   /** A connection for one exchange alone, such as a query that may stop reading; give it back with `giveBack`. */
   async borrow(): Promise<Connection> {
     const { limits } = this.settings
-    if (this.#closed) throw this.#error('CONNECTION_ERROR', 'has left the cluster')
+    if (this.#closed) throw this.#closed
     const idle = this.#connections.findIndex(connection => connection.inFlight === 0)
     let [connection] = idle < 0 ? [] : this.#connections.splice(idle, 1)
     if (!connection) {
@@ -118,7 +113,7 @@ export class Node implements SessionHolder, ConnectionEvents {
   }
 
   close(error: AerospikeError): void {
-    this.#closed = true
+    this.#closed = error
     this.#failQueue(error)
     this.#tender?.close(error)
     for (const connection of [...this.#connections, ...this.#lent]) connection.close(error)
@@ -127,7 +122,7 @@ export class Node implements SessionHolder, ConnectionEvents {
   /** Why nothing more may wait here. */
   #refusal(): AerospikeError | undefined {
     const { limits, clock } = this.settings
-    if (this.#closed) return this.#error('CONNECTION_ERROR', 'has left the cluster')
+    if (this.#closed) return this.#closed
     if (this.#queued >= limits.queuePerNodeMax) {
       return this.#error('CLIENT_OVERLOADED', `has ${limits.queuePerNodeMax} requests waiting already`)
     }
@@ -141,8 +136,7 @@ export class Node implements SessionHolder, ConnectionEvents {
 
   #roomy(): Connection | undefined {
     const { pipelineMax } = this.settings.limits
-    for (const connection of this.#connections) if (connection.inFlight < pipelineMax) return connection
-    return undefined
+    return this.#connections.find(connection => connection.inFlight < pipelineMax && !connection.late)
   }
 
   #drain(): void {

@@ -1,8 +1,9 @@
 import type { Cluster } from '../cluster.ts'
+import type { Exchange } from '../connection.ts'
 import type { Timed } from '../deadlines.ts'
 import { AerospikeError, invalid, malformed, resultCodes, serverError } from '../errors.ts'
 import type { Key } from '../key.ts'
-import type { Node, Submission } from '../node.ts'
+import type { Node } from '../node.ts'
 import { ATTEMPTS_MAX, type ReadPolicy, TIMEOUT_MS, type WritePolicy, writeFlags } from '../policy.ts'
 import {
   beginField,
@@ -194,7 +195,7 @@ function failure(key: Key, error: AerospikeError): BatchResult {
 }
 
 /** The entries that one node holds, in one request; many messages answer it, in any order. */
-class GroupCommand implements Submission, Timed {
+class GroupCommand implements Exchange, Timed {
   readonly frameType = frameTypes.message
   streamEnd = 0
   abandoned = false

@@ -15,6 +15,7 @@ import type { Writer } from '../protocol/writer.ts'
 /** An exchange whose answer is one frame, as a promise. */
 class Single<T> implements Exchange {
   streamEnd = 0
+  readonly abandoned = false
   readonly answer = Promise.withResolvers<T>()
 
   constructor(

@@ -47,6 +47,7 @@ const READER_PAUSE_MS_MAX = 30_000
 export class NodeQuery implements Exchange, Source {
   readonly frameType = frameTypes.message
   streamEnd = 0
+  readonly abandoned = false
   readonly #over = Promise.withResolvers<void>()
   readonly #byPartition: Map<number, PartitionProgress>
   readonly #unavailable = new Set<number>()

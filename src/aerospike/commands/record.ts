@@ -1,8 +1,8 @@
 import type { Cluster } from '../cluster.ts'
+import type { Exchange } from '../connection.ts'
 import type { Timed } from '../deadlines.ts'
 import { AerospikeError, resultCodes, serverError } from '../errors.ts'
 import type { Key } from '../key.ts'
-import type { Submission } from '../node.ts'
 import { ATTEMPTS_MAX, type Policy, type ReadPolicy, TIMEOUT_MS } from '../policy.ts'
 import { writeKeyFields } from '../protocol/fields.ts'
 import {
@@ -42,7 +42,7 @@ export interface Decoder<T> {
 let turn = 0
 
 /** Carries a request to the node that holds its record, again where that is safe, until its deadline. */
-export class RecordCommand<T> implements Submission, Timed {
+export class RecordCommand<T> implements Exchange, Timed {
   readonly frameType = frameTypes.message
   streamEnd = 0
   readonly deadlineMs: number

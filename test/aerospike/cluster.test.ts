@@ -1,0 +1,216 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { AerospikeClient, AerospikeError, type ClientOptions, key } from '../../src/aerospike/index.ts'
+import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+function make(server: ServerOptions, options: Partial<ClientOptions> = {}) {
+  const cluster = new AerospikeServer(server)
+  const client = new AerospikeClient({
+    hosts: cluster.hosts.slice(0, 1),
+    limits: { tendIntervalMs: 50 },
+    ...options,
+  })
+  closers.push(
+    () => client.close(),
+    () => cluster.stop(),
+  )
+  return { cluster, client }
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error('it did not come to be within 5 s')
+    await Bun.sleep(5)
+  }
+}
+
+async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
+  const error = await promise.then(
+    () => new Error('nothing went wrong'),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof AerospikeError) return error
+  throw error
+}
+
+const records = Array.from({ length: 100 }, (_, n) => key('test', 'cluster', n))
+const addresses = (cluster: AerospikeServer) => cluster.hosts.map(({ port }) => `127.0.0.1:${port}`).sort()
+
+test('from one seed all nodes are found, and each gets what is its own', async () => {
+  const { cluster, client } = make({ nodes: 3 })
+  await client.connect()
+  expect([...client.nodes()].sort()).toEqual(addresses(cluster))
+  await Promise.all(records.map((record, n) => client.put(record, { n })))
+  for (const node of cluster.nodes) expect(node.requests).toBeGreaterThan(10)
+  expect(cluster.nodes.reduce((sum, node) => sum + node.requests, 0)).toBe(100)
+})
+
+test('a seed that is not there is passed over', async () => {
+  const { cluster } = make({})
+  const client = new AerospikeClient({ hosts: [{ host: '127.0.0.1', port: 1 }, ...cluster.hosts] })
+  closers.push(() => client.close())
+  await client.connect()
+  expect(client.fault()).toBeUndefined()
+})
+
+test('when a node is lost its partitions are read and written at the others', async () => {
+  const { cluster, client } = make({ nodes: 3, replicas: 2 })
+  await client.connect()
+  await Promise.all(records.map((record, n) => client.put(record, { n })))
+  cluster.kill(1)
+  const read = await Promise.all(
+    records.map(record =>
+      client.get(record, undefined, { replica: 'sequence', timeoutMs: 3000, attemptsMax: 20 }),
+    ),
+  )
+  expect(read.map(record => record?.bins['n'])).toEqual(records.map((_, n) => n))
+  await until(() => client.nodes().length === 2)
+  await Promise.all(records.map((record, n) => client.put(record, { n: n + 1 })))
+  cluster.revive(1)
+  await until(() => client.nodes().length === 3)
+  await Promise.all(records.map(record => client.get(record)))
+})
+
+test('a replica answers reads while nobody has said that the master is gone', async () => {
+  const { cluster, client } = make({ nodes: 2, replicas: 2 }, { limits: { tendIntervalMs: 60_000 } })
+  await client.connect()
+  await Promise.all(records.map((record, n) => client.put(record, { n })))
+  cluster.nodes[0]?.dropConnections()
+  cluster.nodes[0]?.fail({ kind: 'close', when: 'before' }, 1000)
+  const read = await Promise.all(
+    records.map(record => client.get(record, undefined, { replica: 'sequence' })),
+  )
+  expect(read.map(record => record?.bins['n'])).toEqual(records.map((_, n) => n))
+})
+
+test('replica any spreads reads over master and replicas', async () => {
+  const { cluster, client } = make({ nodes: 2, replicas: 2 })
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  await client.put(record, { a: 1 })
+  const before = cluster.nodes.map(node => node.requests)
+  for (let n = 0; n < 20; n++) await client.get(record, undefined, { replica: 'any' })
+  expect(cluster.nodes.map((node, at) => node.requests - (before[at] ?? 0))).toEqual([10, 10])
+})
+
+test('a partition that moved is found where it went, and nothing is in doubt meanwhile', async () => {
+  const { cluster, client } = make({ nodes: 2 }, { limits: { tendIntervalMs: 60_000 } })
+  await client.connect()
+  cluster.owners = cluster.owners.map(owner => 1 - owner)
+  cluster.generation++
+  await Promise.all(records.map((record, n) => client.put(record, { n }, { timeoutMs: 3000 })))
+})
+
+test('with the cluster away calls fail in their time with a clear error; when it is back they succeed', async () => {
+  const { cluster, client } = make({})
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  await client.put(record, { a: 1 })
+  cluster.kill(0)
+  await until(() => client.fault() !== undefined)
+  const began = performance.now()
+  const error = await failure(client.put(record, { a: 2 }, { timeoutMs: 300 }))
+  expect(performance.now() - began).toBeLessThan(400)
+  expect(error.inDoubt).toBe(false)
+  expect(error.message).toContain(`127.0.0.1:${cluster.nodes[0]?.port}`)
+  cluster.revive(0)
+  await until(() => client.fault() === undefined)
+  await client.put(record, { a: 2 })
+})
+
+test('a cluster that comes up later is found without a new client', async () => {
+  const { cluster, client } = make({})
+  cluster.kill(0)
+  expect((await failure(client.connect())).code).toBe('CONNECTION_ERROR')
+  cluster.revive(0)
+  await until(() => client.fault() === undefined)
+})
+
+test('close ends what is under way, and what comes later', async () => {
+  const { cluster, client } = make({})
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  cluster.nodes[0]?.fail({ kind: 'silent' })
+  const pending = failure(client.get(record))
+  await until(() => cluster.nodes[0]?.requests === 1)
+  client.close()
+  expect((await pending).code).toBe('CLIENT_CLOSED')
+  expect((await failure(client.get(record))).code).toBe('CLIENT_CLOSED')
+  await until(() => cluster.nodes[0]?.connections === 0)
+})
+
+test('connections that are not used are closed', async () => {
+  const { cluster, client } = make({}, { limits: { tendIntervalMs: 20, idleMsMax: 60 } })
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  await client.put(record, { a: 1 })
+  expect(cluster.nodes[0]?.connections).toBe(2)
+  await until(() => cluster.nodes[0]?.connections === 1)
+  await client.put(record, { a: 2 })
+})
+
+describe('logging in', () => {
+  const users = () => ({
+    passwords: new Map([['gateway', 'sesame']]),
+    sessionSeconds: 3600,
+    sessions: new Set<string>(),
+  })
+
+  test('the right password is let in, on every connection', async () => {
+    const { client } = make(
+      { users: users() },
+      {
+        credentials: { user: 'gateway', password: 'sesame' },
+        limits: { pipelineMax: 2, connectTimeoutMs: 5000 },
+      },
+    )
+    await client.connect()
+    await Promise.all(records.map((record, n) => client.put(record, { n }, { timeoutMs: 10_000 })))
+  }, 20_000)
+
+  test('a wrong password is told as such', async () => {
+    const { client } = make(
+      { users: users() },
+      { credentials: { user: 'gateway', password: 'wrong' }, limits: { connectTimeoutMs: 5000 } },
+    )
+    expect((await failure(client.connect())).code).toBe('INVALID_CREDENTIAL')
+  }, 20_000)
+
+  test('a session that the server has forgotten is renewed', async () => {
+    const known = users()
+    const { cluster, client } = make(
+      { users: known },
+      { credentials: { user: 'gateway', password: 'sesame' }, limits: { connectTimeoutMs: 5000 } },
+    )
+    await client.connect()
+    known.sessions.clear()
+    cluster.nodes[0]?.dropConnections()
+    const [record] = records
+    if (!record) throw new Error('no record')
+    await client.put(record, { a: 1 }, { timeoutMs: 10_000, attemptsMax: 20 })
+  }, 20_000)
+
+  test('a server without security takes a client that has a password', async () => {
+    const { client } = make(
+      {},
+      { credentials: { user: 'gateway', password: 'sesame' }, limits: { connectTimeoutMs: 5000 } },
+    )
+    await client.connect()
+  }, 20_000)
+
+  test('a password is not sent in the clear', () => {
+    const credentials = { user: 'gateway', password: 'sesame', mode: 'external' } as const
+    expect(() => new AerospikeClient({ hosts: [{ host: '127.0.0.1', port: 3000 }], credentials })).toThrow(
+      'it needs TLS',
+    )
+  })
+})

@@ -1,0 +1,254 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import {
+  AerospikeClient,
+  AerospikeError,
+  bins,
+  type ClientOptions,
+  key,
+  resultCodes,
+} from '../../src/aerospike/index.ts'
+import { AerospikeServer, type Fault, type ServerOptions } from '../support/aerospike_server.ts'
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+async function start(server: ServerOptions = {}, options: Partial<ClientOptions> = {}) {
+  const cluster = new AerospikeServer(server)
+  const client = new AerospikeClient({ hosts: cluster.hosts, ...options })
+  closers.push(
+    () => client.close(),
+    () => cluster.stop(),
+  )
+  await client.connect()
+  const [node] = cluster.nodes
+  if (!node) throw new Error('a cluster without nodes')
+  return { cluster, client, node }
+}
+
+async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
+  const error = await promise.then(
+    () => new Error('nothing went wrong'),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof AerospikeError) return error
+  throw error
+}
+
+const record = key('test', 'faults', 'one')
+const increment = [bins.increment('n', 1)]
+
+describe('a write that may have been applied is not repeated', () => {
+  const lost: [string, Fault][] = [
+    ['the connection closes after it was done', { kind: 'close', when: 'after' }],
+    ['the connection closes before it was done', { kind: 'close', when: 'before' }],
+    ['the answer is cut short', { kind: 'truncate' }],
+    ['the answer is garbage', { kind: 'garbage', octets: Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') }],
+    ['the answer never comes', { kind: 'silent' }],
+    ['the server gave up waiting for a replica', { kind: 'refuse', resultCode: resultCodes.SERVER_TIMEOUT }],
+  ]
+  test.each(lost)('%s', async (_what, fault) => {
+    const { client, node } = await start()
+    node.fail(fault)
+    const error = await failure(client.operate(record, increment, { timeoutMs: 150 }))
+    expect(error.inDoubt).toBe(true)
+    expect(node.requests).toBe(1)
+    expect((await client.operate(record, [...increment, bins.read('n')])).results[1]).toBeLessThanOrEqual(2)
+  })
+
+  test('in a batch, neither', async () => {
+    const { client, node } = await start()
+    node.fail({ kind: 'close', when: 'after' })
+    const [row] = await client.batch([{ kind: 'operate', key: record, operations: increment }])
+    expect(row?.error?.inDoubt).toBe(true)
+    expect((await client.get(record))?.bins['n']).toBe(1)
+  })
+})
+
+describe('what surely did nothing is tried again', () => {
+  const refused = [resultCodes.KEY_BUSY, resultCodes.DEVICE_OVERLOAD, resultCodes.PARTITION_UNAVAILABLE]
+  test.each(refused)('a write refused with %i', async resultCode => {
+    const { client, node } = await start()
+    node.fail({ kind: 'refuse', resultCode }, 3)
+    await client.operate(record, increment)
+    expect(node.requests).toBe(4)
+    expect((await client.get(record))?.bins['n']).toBe(1)
+  })
+
+  test('a busy key in a batch: only its entry', async () => {
+    const { client, node } = await start()
+    node.fail({ kind: 'refuse', resultCode: resultCodes.KEY_BUSY })
+    const rows = await client.batch([
+      { kind: 'operate', key: record, operations: increment },
+      { kind: 'put', key: key('test', 'faults', 'two'), bins: { a: 1 } },
+    ])
+    expect(rows.map(({ error }) => error)).toEqual([undefined, undefined])
+    expect((await client.get(record))?.bins['n']).toBe(1)
+  })
+
+  test('a key that stays busy fails with its name, not in doubt, after the attempts allowed', async () => {
+    const { client, node } = await start()
+    node.fail({ kind: 'refuse', resultCode: resultCodes.KEY_BUSY }, 10)
+    const error = await failure(client.put(record, { a: 1 }, { attemptsMax: 3 }))
+    expect([error.code, error.resultCode, error.inDoubt, error.node]).toEqual([
+      'KEY_BUSY',
+      14,
+      false,
+      `127.0.0.1:${node.port}`,
+    ])
+    expect(node.requests).toBe(3)
+  })
+
+  test('a read that got no answer', async () => {
+    const { client, node } = await start()
+    await client.put(record, { a: 1 })
+    for (const fault of [{ kind: 'close', when: 'after' }, { kind: 'truncate' }] as const) {
+      node.fail(fault)
+      expect((await client.get(record))?.bins['a']).toBe(1)
+    }
+  })
+
+  test('an error that no repetition mends is told at once', async () => {
+    const { client, node } = await start()
+    node.fail({ kind: 'refuse', resultCode: resultCodes.RECORD_TOO_BIG })
+    expect((await failure(client.put(record, { a: 1 }))).code).toBe('RECORD_TOO_BIG')
+    expect(node.requests).toBe(1)
+  })
+})
+
+describe('time', () => {
+  test('a slow answer is waited for within the deadline, and no longer', async () => {
+    const { client, node } = await start()
+    await client.put(record, { a: 1 })
+    node.fail({ kind: 'slow', delayMs: 30 })
+    expect(await client.get(record, undefined, { timeoutMs: 1000 })).toBeDefined()
+    node.fail({ kind: 'slow', delayMs: 200 })
+    const began = performance.now()
+    expect((await failure(client.get(record, undefined, { timeoutMs: 50 }))).code).toBe('CLIENT_TIMEOUT')
+    expect(performance.now() - began).toBeLessThan(180)
+  })
+
+  test('an answer that comes after its deadline is not taken for that of another', async () => {
+    const { client, node } = await start({}, { limits: { connectionsPerNodeMax: 1 } })
+    const other = key('test', 'faults', 'other')
+    await client.put(record, { a: 'late' })
+    await client.put(other, { a: 'right' })
+    node.fail({ kind: 'slow', delayMs: 80 })
+    const late = failure(client.get(record, undefined, { timeoutMs: 20 }))
+    const right = client.get(other)
+    expect((await late).code).toBe('CLIENT_TIMEOUT')
+    expect((await right)?.bins['a']).toBe('right')
+    expect(node.connections).toBe(2)
+  })
+
+  test('a connection that owes an answer for too long is given up, and reads go on with another', async () => {
+    const { client, node } = await start({}, { limits: { socketTimeoutMs: 60 } })
+    await client.put(record, { a: 1 })
+    node.fail({ kind: 'silent' })
+    expect((await client.get(record))?.bins['a']).toBe(1)
+    expect(node.requests).toBe(3)
+  })
+})
+
+describe('limits', () => {
+  test('past the queue nothing is taken, and what is under way goes on', async () => {
+    const limits = { connectionsPerNodeMax: 1, pipelineMax: 2, queuePerNodeMax: 3 }
+    const { client } = await start({}, { limits })
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, n) => client.put(key('test', 'limits', n), { n })),
+    )
+    const codes = outcomes.map(outcome => (outcome.status === 'fulfilled' ? 'OK' : outcome.reason.code))
+    expect(codes.filter(code => code === 'CLIENT_OVERLOADED').length).toBeGreaterThan(0)
+    expect(codes.filter(code => code === 'OK').length).toBeGreaterThanOrEqual(3)
+  })
+
+  test('no more connections than allowed', async () => {
+    const { client, node } = await start({}, { limits: { connectionsPerNodeMax: 3, pipelineMax: 2 } })
+    await Promise.all(
+      Array.from({ length: 200 }, (_, n) => client.put(key('test', 'limits', n), { n }, { timeoutMs: 5000 })),
+    )
+    // And one to ask how the cluster is.
+    expect(node.connections).toBeLessThanOrEqual(4)
+  })
+
+  test('a frame that claims more than the limit closes its connection', async () => {
+    const { client, node } = await start({}, { limits: { frameBytesMax: 100_000 } })
+    node.fail({ kind: 'garbage', octets: Uint8Array.of(2, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff) })
+    const error = await failure(client.get(record, undefined, { attemptsMax: 1 }))
+    expect([error.code, error.message]).toEqual([
+      'PROTOCOL_ERROR',
+      'A frame of 281474976710655 octets is over the limit of 100000.',
+    ])
+    expect((await failure(client.put(record, { blob: new Uint8Array(200_000) }))).code).toBe(
+      'INVALID_ARGUMENT',
+    )
+  })
+})
+
+describe('queries', () => {
+  async function filled(
+    server: ServerOptions,
+    options: Partial<ClientOptions> = {},
+    count = 1200,
+    pad = 500,
+  ) {
+    const started = await start(server, options)
+    for (let first = 0; first < count; first += 1000) {
+      const entries = Array.from(
+        { length: Math.min(1000, count - first) },
+        (_, at) =>
+          ({
+            kind: 'put',
+            key: key('test', 'many', first + at),
+            bins: { n: first + at, pad: 'x'.repeat(pad) },
+          }) as const,
+      )
+      const rows = await started.client.batch(entries, { timeoutMs: 20_000 })
+      expect(rows.filter(({ error }) => error)).toEqual([])
+    }
+    return started
+  }
+
+  test('a node that cuts a query off is asked for the rest, and no record comes twice', async () => {
+    const { client, cluster } = await filled({ nodes: 2 })
+    for (const node of cluster.nodes) node.fail({ kind: 'cut', afterRecords: 100 }, 2)
+    const seen: number[] = []
+    for await (const {
+      bins: { n },
+    } of client.query({ namespace: 'test', set: 'many' }))
+      seen.push(Number(n))
+    expect(seen.sort((one, other) => one - other)).toEqual(Array.from({ length: 1200 }, (_, n) => n))
+  })
+
+  test('partitions that have moved are asked of their new node', async () => {
+    const { client, cluster } = await filled({ nodes: 2 })
+    cluster.owners = cluster.owners.map(owner => 1 - owner)
+    cluster.generation++
+    let count = 0
+    for await (const _ of client.query({ namespace: 'test', set: 'many' })) count++
+    expect(count).toBe(1200)
+  })
+
+  test('the servers are read no faster than the loop takes', async () => {
+    const { client, node } = await filled({}, { limits: { queryRecordsBufferedMax: 50 } }, 4000, 5000)
+    const query = client.query({ namespace: 'test', set: 'many' })
+    await query.next()
+    await Bun.sleep(50)
+    // The rest stands in the buffers of two sockets, which hold some megabytes at the most.
+    const before = node.recordsSent
+    await Bun.sleep(50)
+    expect(node.recordsSent).toBe(before)
+    expect(before).toBeLessThan(4000)
+    let count = 1
+    for await (const _ of query) count++
+    expect(count).toBe(4000)
+  }, 20_000)
+
+  test('a query that gets nowhere ends with its reason', async () => {
+    const { client, node } = await filled({})
+    node.fail({ kind: 'close', when: 'before' }, 10)
+    const query = client.query({ namespace: 'test', set: 'many', attemptsMax: 2 })
+    expect((await failure(query.next())).code).toBe('CONNECTION_ERROR')
+  })
+})
