@@ -1,11 +1,11 @@
 import { Cluster } from './cluster.ts'
 import { type BatchEntry, type BatchResult, runBatch } from './commands/batch.ts'
 import { type Query, queryRecords } from './commands/query.ts'
-import { type Decoder, RecordCommand } from './commands/record.ts'
+import { type Decoder, RecordCommand, RecordRequest } from './commands/record.ts'
 import { AerospikeError, invalid } from './errors.ts'
 import type { Key } from './key.ts'
 import { type ClientOptions, settingsOf } from './options.ts'
-import { type ReadPolicy, type WritePolicy, writeFlags } from './policy.ts'
+import { type Policy, type ReadPolicy, type WritePolicy, writeFlags } from './policy.ts'
 import { skipFields } from './protocol/fields.ts'
 import { type AnswerHeader, info1, info2 } from './protocol/header.ts'
 import {
@@ -64,7 +64,12 @@ export class AerospikeClient {
   get(key: Key, bins?: readonly string[], policy?: ReadPolicy): Promise<StoredRecord | undefined> {
     const operations = (bins ?? []).map(bin => ({ type: operationTypes.read, bin }))
     const decoder: Decoder<StoredRecord | undefined> = {
-      answer: (header, reader) => ({ key, ...this.#factsOf(header), bins: readBins(header, reader) }),
+      answer: (header, reader) => ({
+        key,
+        bins: readBins(header, reader),
+        generation: header.generation,
+        ttlSeconds: this.#ttlSeconds(header),
+      }),
       missing: () => undefined,
     }
     return this.#read(key, info1.read | (bins ? 0 : info1.getAll), operations, decoder, policy)
@@ -105,21 +110,16 @@ export class AerospikeClient {
   operate(key: Key, operations: readonly Operation[], policy?: WritePolicy): Promise<Operated> {
     const decoder: Decoder<Operated> = {
       answer: (header, reader) => ({
-        ...this.#factsOf(header),
+        generation: header.generation,
+        ttlSeconds: this.#ttlSeconds(header),
         results: readResults(header, reader, operations),
       }),
     }
     const reads = operations.some(operation => !isWrite(operation)) ? info1.read : 0
     if (operations.length === 0) return Promise.reject(invalid('There is no operation to do.'))
     if (!operations.some(isWrite)) {
-      return this.#run(
-        key,
-        { info1: info1.read, info2: info2.respondAllOps, info3: 0, generation: 0, ttl: 0 },
-        operations,
-        decoder,
-        policy,
-        undefined,
-      )
+      const request = new RecordRequest(key, operations, info1.read, info2.respondAllOps)
+      return this.#run(request, decoder, policy, undefined)
     }
     return this.#write(key, reads, info2.respondAllOps, operations, decoder, policy)
   }
@@ -155,14 +155,7 @@ export class AerospikeClient {
     decoder: Decoder<T>,
     policy: ReadPolicy | undefined,
   ): Promise<T> {
-    return this.#run(
-      key,
-      { info1: flags, info2: 0, info3: 0, generation: 0, ttl: 0 },
-      operations,
-      decoder,
-      policy,
-      policy?.replica,
-    )
+    return this.#run(new RecordRequest(key, operations, flags), decoder, policy, policy?.replica)
   }
 
   #write<T>(
@@ -175,45 +168,35 @@ export class AerospikeClient {
   ): Promise<T> {
     try {
       const flags = writeFlags(policy)
-      return this.#run(
-        key,
-        { ...flags, info1: reads, info2: flags.info2 | also },
-        operations,
-        decoder,
-        policy,
-        undefined,
-      )
+      const request = new RecordRequest(key, operations, reads, flags.info2 | also)
+      request.info3 = flags.info3
+      request.generation = flags.generation
+      request.ttl = flags.ttl
+      request.sendKey = policy?.sendKey ?? false
+      return this.#run(request, decoder, policy, undefined)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   #run<T>(
-    key: Key,
-    header: { info1: number; info2: number; info3: number; generation: number; ttl: number },
-    operations: readonly Operation[],
+    request: RecordRequest,
     decoder: Decoder<T>,
-    policy: WritePolicy | undefined,
+    policy: Policy | undefined,
     replica: ReadPolicy['replica'],
   ): Promise<T> {
-    if (operations.length > OPERATIONS_MAX)
+    if (request.operations.length > OPERATIONS_MAX) {
       return Promise.reject(invalid(`A request has at most ${OPERATIONS_MAX} operations.`))
-    const write = (header.info2 & info2.write) !== 0
-    const sendKey = write && (policy?.sendKey ?? false)
-    return new RecordCommand(
-      this.#cluster,
-      { key, ...header, sendKey, operations },
-      decoder,
-      policy,
-      replica,
-    ).run()
+    }
+    return new RecordCommand(this.#cluster, request, decoder, policy, replica).run()
   }
 
   #factsOf(header: AnswerHeader): RecordFacts {
-    return {
-      generation: header.generation,
-      ttlSeconds: ttlSecondsOf(header.voidTime, this.#cluster.settings.clock.now()),
-    }
+    return { generation: header.generation, ttlSeconds: this.#ttlSeconds(header) }
+  }
+
+  #ttlSeconds(header: AnswerHeader): number | undefined {
+    return ttlSecondsOf(header.voidTime, this.#cluster.settings.clock)
   }
 }
 

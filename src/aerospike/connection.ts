@@ -116,17 +116,13 @@ export class Connection implements Timed {
     }
     this.#streamQueued += writer.at - from
     exchange.streamEnd = this.#streamQueued
-    if (this.inFlight === 0) {
+    const idle = this.inFlight === 0
+    this.#pending.push(exchange)
+    if (idle) {
       this.#heardMs = this.clock.monotonic()
       this.deadlines.add(this)
     }
-    this.#pending.push(exchange)
-    if (this.#flushing) return
-    this.#flushing = true
-    this.clock.soon(() => {
-      this.#flushing = false
-      if (!this.#full) this.#flush()
-    })
+    if (!this.#flushing) this.#flushLater(idle)
   }
 
   /** What came from the socket. */
@@ -205,6 +201,20 @@ export class Connection implements Timed {
       this.#first = 0
     }
     this.events.room(this)
+  }
+
+  /**
+   * On a connection that waits for nothing the request leaves at once (with those of the same microtask):
+   * there is nothing to gather it with. On a busy one it leaves with all others of this turn of the loop.
+   */
+  #flushLater(atOnce: boolean): void {
+    this.#flushing = true
+    const flush = () => {
+      this.#flushing = false
+      if (!this.#full) this.#flush()
+    }
+    if (atOnce) queueMicrotask(flush)
+    else this.clock.soon(flush)
   }
 
   #flush(): void {

@@ -11,6 +11,8 @@ const REDIAL_MS_MAX = 1000
 
 /** One node of the cluster: its connections, and what waits for one. */
 export class Node implements SessionHolder, ConnectionEvents {
+  /** `host:port`. */
+  readonly address: string
   session: SessionHolder['session']
   /** Of the partitions it told last; -1 makes the next tend ask again. */
   partitionGeneration = -1
@@ -33,10 +35,8 @@ export class Node implements SessionHolder, ConnectionEvents {
     readonly host: Host,
     private readonly settings: Settings,
     private readonly dialer: Dialer,
-  ) {}
-
-  get address(): string {
-    return hostText(this.host)
+  ) {
+    this.address = hostText(host)
   }
 
   get connections(): number {

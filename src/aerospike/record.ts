@@ -1,4 +1,5 @@
 import type { Key } from './key.ts'
+import type { Clock } from './ports.ts'
 import type { ReadBins, ReadValue } from './value.ts'
 
 export interface RecordFacts {
@@ -21,8 +22,8 @@ export interface Operated extends RecordFacts {
 /** 2010-01-01T00:00:00Z: expiry is told in seconds since then. */
 const EPOCH_SECONDS = 1_262_304_000
 
-export function ttlSecondsOf(voidTime: number, nowMs: number): number | undefined {
-  return voidTime === 0 ? undefined : Math.max(0, voidTime + EPOCH_SECONDS - Math.floor(nowMs / 1000))
+export function ttlSecondsOf(voidTime: number, clock: Clock): number | undefined {
+  return voidTime === 0 ? undefined : Math.max(0, voidTime + EPOCH_SECONDS - Math.floor(clock.now() / 1000))
 }
 
 export function emptyBins(): ReadBins {

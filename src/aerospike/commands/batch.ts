@@ -273,7 +273,7 @@ class GroupCommand implements Exchange, Timed {
         continue
       }
       const { clock } = this.cluster.settings
-      const facts = { generation: header.generation, ttlSeconds: ttlSecondsOf(header.voidTime, clock.now()) }
+      const facts = { generation: header.generation, ttlSeconds: ttlSecondsOf(header.voidTime, clock) }
       const ordered = (entry.info2 & info2.respondAllOps) !== 0
       this.results[entry.index] = {
         key: entry.key,

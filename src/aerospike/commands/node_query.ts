@@ -199,7 +199,7 @@ export class NodeQuery implements Exchange, Source {
       key: new Key(this.query.namespace, key.set, key.value, key.digest),
       bins,
       generation: header.generation,
-      ttlSeconds: ttlSecondsOf(header.voidTime, this.settings.clock.now()),
+      ttlSeconds: ttlSecondsOf(header.voidTime, this.settings.clock),
     })
   }
 

@@ -20,16 +20,19 @@ import { Reader } from '../protocol/reader.ts'
 import type { Writer } from '../protocol/writer.ts'
 import { judgeAnswer, judgeFailure, pauseMs, type Verdict } from '../retry.ts'
 
-/** A request about one record. */
-export interface RecordRequest {
-  readonly key: Key
-  readonly info1: number
-  readonly info2: number
-  readonly info3: number
-  readonly generation: number
-  readonly ttl: number
-  readonly sendKey: boolean
-  readonly operations: readonly Operation[]
+/** A request about one record; the flags are those of the message's header. */
+export class RecordRequest {
+  info3 = 0
+  generation = 0
+  ttl = 0
+  sendKey = false
+
+  constructor(
+    readonly key: Key,
+    readonly operations: readonly Operation[],
+    readonly info1: number,
+    readonly info2 = 0,
+  ) {}
 }
 
 /** How an answer becomes a result. */

@@ -4,6 +4,8 @@ const TWO_TO_32 = 4294967296
 const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
+const SHORT_TEXT = 24
+
 /** A buffer that grows as it is written; integers are big-endian, as everywhere in this protocol. */
 export class Writer {
   bytes: Buffer
@@ -78,8 +80,22 @@ export class Writer {
 
   /** UTF-8; answers how many octets it took. */
   text(value: string): number {
+    const { length } = value
     // Three octets for each UTF-16 unit is the most that UTF-8 takes.
-    this.reserve(value.length * 3)
+    this.reserve(length * 3)
+    if (length > SHORT_TEXT) return this.#native(value)
+    // A name of some letters is written before a call to native code has begun.
+    const { bytes, at } = this
+    for (let index = 0; index < length; index++) {
+      const unit = value.charCodeAt(index)
+      if (unit > 0x7f) return this.#native(value)
+      bytes[at + index] = unit
+    }
+    this.at = at + length
+    return length
+  }
+
+  #native(value: string): number {
     const written = this.bytes.write(value, this.at, 'utf8')
     this.at += written
     return written
