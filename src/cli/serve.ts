@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { systemClock, systemRandom } from '../clock.ts'
-import { type Config, type Problem, showProblem } from '../config/index.ts'
+import { type Config, showPublicly } from '../config/index.ts'
 import { GatewayError } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway.ts'
 import { createLog, type Log } from '../log.ts'
@@ -68,7 +68,5 @@ export function signalled(log: Log, reload: Gateway['reload']): Promise<void> {
 function reread(file: string | undefined): Config {
   const loaded = load(file)
   if ('config' in loaded) return loaded.config
-  throw new GatewayError('invalid', words(loaded.problems))
+  throw new GatewayError('invalid', loaded.problems.map(showPublicly).join('\n'))
 }
-
-const words = (problems: readonly Problem[]): string => problems.map(showProblem).join('\n')

@@ -9,6 +9,7 @@ export interface Complaint {
   readonly place?: string
   readonly path: string
   readonly message: string
+  readonly publicMessage?: string
 }
 
 /** Looks at a configuration as a whole; the parts that parse rules and filters add theirs. */
@@ -105,7 +106,9 @@ const files: Check = ({ tls, smpp }) => {
   ]
   return wanted.flatMap(({ path, file }) => {
     const why = file === undefined ? undefined : unreadable(file)
-    return why ? [{ path, message: `names ${file}, which cannot be read: ${why}` }] : []
+    if (why === undefined) return []
+    const message = (what: string): string => `names ${what}, which cannot be read: ${why}`
+    return [{ path, message: message(String(file)), publicMessage: message('a file') }]
   })
 }
 

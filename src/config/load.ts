@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { CHECKS, type Check } from './checks.ts'
 import { type Environment, expand, overlay, PREFIX } from './environment.ts'
 import { Reader } from './read.ts'
@@ -48,6 +48,10 @@ export function loadConfig(
 /** `file:line:column: path message`, one line. */
 export const showProblem = ({ place, path, message }: Problem): string =>
   `${place}: ${path === '' ? '' : `${path} `}${message}`
+
+/** The same for who asks from elsewhere: no folder of this host is in it. */
+export const showPublicly = ({ place, path, message, publicMessage }: Problem): string =>
+  showProblem({ place: basename(place), path, message: publicMessage ?? message })
 
 function readTree(file: string | undefined, env: Environment): { tree: Tree } | { problems: Problem[] } {
   const problem = (place: string, message: string) => ({ problems: [{ place, path: '', message }] })

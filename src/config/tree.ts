@@ -34,6 +34,8 @@ export interface Problem {
   /** `smpp.links[0].port`; empty when it is about the file as a whole. */
   readonly path: string
   readonly message: string
+  /** Where `message` names a path of this host: the same without it, for whoever is not at the host. */
+  readonly publicMessage?: string
 }
 
 export const emptyMap = (place: Place): Tree => ({ kind: 'map', place, entries: new Map() })

@@ -21,8 +21,7 @@ const COMPANY_CHARACTERS_MAX = 256
 const LIMIT_MAX = 1_000_000
 const DOCUMENT_BYTES_MAX = 1024 * 1024
 
-const wrong = (what: string, cause?: unknown): GatewayError =>
-  new GatewayError('invalid', `the licence ${what}`, cause)
+const wrong = (what: string): GatewayError => new GatewayError('invalid', `the licence ${what}`)
 
 /**
  * The octets that are signed: RFC 8785 (JCS) of the four members without the signature. For well-formed
@@ -47,8 +46,8 @@ export function parseLicence(bytes: Uint8Array): SignedLicence {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (error) {
-    throw wrong('is not a JSON document', error)
+  } catch {
+    throw wrong('is not a JSON document')
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('is not a JSON object')
   const { company, valid_until, max_connections, max_tps, signature, ...others } = value as Record<

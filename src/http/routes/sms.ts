@@ -174,10 +174,8 @@ export const smsRoutes = (
     errors: {
       400: 'Invalid request body',
       403: 'IP not allowed, rejected by a filter, or the licence has expired',
-      404: 'The message of this Idempotency-Key is no longer kept',
-      409: 'The Idempotency-Key was used with another body',
+      409: 'The Idempotency-Key was used with another body, or its message is on its way or no longer kept',
       500: 'Service or SMPP error',
-      503: 'About to stop',
     },
     errorSchema: SendReply,
     errorBody: sendError,
