@@ -24,7 +24,7 @@ export interface ReceiptCounts {
   matched: number
   /** Receipts kept for a message that is not known yet. */
   held: number
-  /** MO messages. */
+  /** MO messages and segments of them. */
   inbound: number
   /** Not stored: the SMSC was asked to send them again. */
   failed: number
@@ -40,7 +40,8 @@ export interface ReceiptDependencies {
 /**
  * The way back: link → parse → match → store → `deliver_sm_resp`. A receipt finds its message by the SMSC's id
  * within the account; one that finds none is kept, for its message may not be stored yet. Whatever the store
- * does not take is answered with a temporary error (ESME_RX_T_APPN), so that the SMSC sends it again.
+ * does not take is answered with a temporary error (ESME_RX_T_APPN), so that the SMSC sends it again. What is no
+ * receipt goes to the inbox, where the store joins the segments of a long message.
  */
 export function createReceive({ store, ids, clock, log }: ReceiptDependencies): {
   readonly receive: Receive
@@ -97,7 +98,7 @@ export function createReceive({ store, ids, clock, log }: ReceiptDependencies): 
 const digitsOf = (address: string): string => address.replace(/\D/g, '')
 
 function inbound(pdu: DeliverSm | DataSm, link: ReceiptLink, id: string, receivedAt: number): InboundMessage {
-  const { text } = readText(pdu)
+  const { text, concatenation } = readText(pdu)
   return {
     id,
     account: link.account,
@@ -105,6 +106,8 @@ function inbound(pdu: DeliverSm | DataSm, link: ReceiptLink, id: string, receive
     source: pdu.source_addr,
     destination: pdu.destination_addr,
     text,
+    // A long message of one segment is whole.
+    segment: concatenation && concatenation.total > 1 ? concatenation : undefined,
     receivedAt,
   }
 }

@@ -110,6 +110,43 @@ describe('a message from a handset', () => {
     expect(settled).toEqual([])
   })
 
+  const udh = (...header: number[]) => Buffer.from([header.length, ...header, ...octets('hi')])
+  test.each<[string, Partial<DeliverSm>, object]>([
+    [
+      'an 8-bit header',
+      { esm_class: 0x40, short_message: udh(0, 3, 200, 3, 2) },
+      { reference: 200, total: 3, part: 2 },
+    ],
+    [
+      'a 16-bit header',
+      { esm_class: 0x40, short_message: udh(8, 4, 2, 1, 3, 2) },
+      { reference: 513, total: 3, part: 2 },
+    ],
+    [
+      'a header in message_payload',
+      { esm_class: 0x40, tlvs: { message_payload: udh(0, 3, 200, 3, 2) } },
+      { reference: 200, total: 3, part: 2 },
+    ],
+    [
+      'SAR TLVs',
+      {
+        short_message: octets('hi'),
+        tlvs: { sar_msg_ref_num: 513, sar_total_segments: 3, sar_segment_seqnum: 2 },
+      },
+      { reference: 513, total: 3, part: 2 },
+    ],
+  ])('that is a segment by %s is kept as one', async (_, fields, segment) => {
+    const { receive, inbound } = setUp()
+    expect(await receive(deliverSm(fields), link)).toBe(STATUS.ESME_ROK)
+    expect(inbound).toMatchObject([{ text: 'hi', segment }])
+  })
+
+  test('that is its own and only segment is whole', async () => {
+    const { receive, inbound } = setUp()
+    await receive(deliverSm({ esm_class: 0x40, short_message: udh(0, 3, 200, 1, 1) }), link)
+    expect(inbound).toMatchObject([{ text: 'hi', segment: undefined }])
+  })
+
   test('that cannot be stored is asked for again', async () => {
     const { receive, fail } = setUp()
     fail()

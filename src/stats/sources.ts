@@ -74,7 +74,7 @@ export interface ReceiptCounts {
   readonly held: number
   /** The store did not take it. */
   readonly failed: number
-  /** No receipts, but MO messages. */
+  /** No receipts, but MO messages and their segments. */
   readonly inbound: number
 }
 

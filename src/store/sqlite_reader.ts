@@ -16,7 +16,7 @@ import type {
   Claim,
   Earlier,
   HeldReceipt,
-  InboundMessage,
+  InboxMessage,
   Page,
   Rows,
   Totals,
@@ -65,16 +65,16 @@ export class SqliteReader {
     }
   }
 
-  inbox({ offset, limit }: Page): Rows<InboundMessage> {
+  inbox({ offset, limit }: Page): Rows<InboxMessage> {
     const rows = this.#sql.inbound.values(limit, offset) as InboundRow[]
     return {
-      rows: rows.map(([id, account, link, source, destination, text, receivedAt]) => ({
+      rows: rows.map(([id, account, link, source, destination, parts, receivedAt]) => ({
         id: idText(id),
         account,
         link,
         source,
         destination,
-        text,
+        parts: JSON.parse(parts),
         receivedAt,
       })),
       total: number(this.#sql.inboundCount),
@@ -104,7 +104,7 @@ type InboundRow = [
   link: number,
   source: string,
   destination: string,
-  text: string,
+  parts: string,
   receivedAt: number,
 ]
 
@@ -118,7 +118,7 @@ const statements = (db: Database) => ({
   ),
   heldCount: db.query('SELECT count(*) FROM held'),
   inbound: db.query(
-    `SELECT id, account, link, source, destination, text, received_at FROM inbound
+    `SELECT id, account, link, source, destination, parts, received_at FROM inbound
      ORDER BY id DESC LIMIT ? OFFSET ?`,
   ),
   inboundCount: db.query('SELECT count(*) FROM inbound'),

@@ -88,6 +88,14 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE total (messages INTEGER NOT NULL) STRICT;
   INSERT INTO total VALUES (0);
   `,
+  `
+  -- A long MO message is one row, and its segments fill the gaps as they come.
+  ALTER TABLE inbound ADD COLUMN reference INTEGER;             -- of its segments; null when it came whole
+  ALTER TABLE inbound ADD COLUMN parts TEXT NOT NULL DEFAULT '[]';  -- JSON: a text a segment, null where one is missing
+  UPDATE inbound SET parts = json_array(text);
+  ALTER TABLE inbound DROP COLUMN text;
+  CREATE INDEX inbound_segments ON inbound (account, source, reference) WHERE reference IS NOT NULL;
+  `,
 ]
 
 /**

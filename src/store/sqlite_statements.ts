@@ -51,9 +51,14 @@ export const writerStatements = (db: Database) => ({
   ),
 
   insertInbound: db.query(
-    `INSERT INTO inbound (id, account, link, source, destination, text, received_at) VALUES (?,?,?,?,?,?,?)
-     ON CONFLICT DO NOTHING`,
+    `INSERT INTO inbound (id, account, link, source, destination, reference, parts, received_at)
+     VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
   ),
+  findSegments: db.query(
+    `SELECT id, parts FROM inbound WHERE account = ? AND source = ? AND reference = ? AND destination = ?
+     AND json_array_length(parts) = ? AND received_at > ? ORDER BY id DESC LIMIT ?`,
+  ),
+  updateInbound: db.query('UPDATE inbound SET parts = ? WHERE id = ?'),
   deleteInbound: db.query(
     'DELETE FROM inbound WHERE id IN (SELECT id FROM inbound WHERE id < ? ORDER BY id LIMIT ?)',
   ),

@@ -23,6 +23,8 @@ import {
   type InboundMessage,
   type LateAnswer,
   RECEIPT_HELD_MS,
+  SEGMENTS_JOIN_MS,
+  type Segment,
   type Settled,
   type StoredReceipt,
 } from './store.ts'
@@ -50,6 +52,8 @@ export interface WriterLimits {
 
 /** Messages of one account that carry one SMSC id; more is an SMSC that always answers the same. */
 const CANDIDATES_MAX = 16
+/** Long messages of one sender with one reference within the time that segments join. */
+const BEGUN_MAX = 16
 
 interface Stored {
   readonly message: Message
@@ -190,8 +194,45 @@ export class SqliteWriter {
   }
 
   #keepInbound(mo: InboundMessage): void {
-    const { id, account, link, source, destination, text, receivedAt } = mo
-    this.#sql.insertInbound.run(idBytes(id), account, link, source, destination, text, receivedAt)
+    const { id, account, link, source, destination, text, segment, receivedAt } = mo
+    if (segment && this.#joins(mo, segment)) return
+    const parts = segment ? new Array(segment.total).fill(null).with(segment.part - 1, text) : [text]
+    const reference = segment?.reference ?? null
+    const row = [
+      idBytes(id),
+      account,
+      link,
+      source,
+      destination,
+      reference,
+      JSON.stringify(parts),
+      receivedAt,
+    ]
+    this.#sql.insertInbound.run(...row)
+  }
+
+  /** True when there is a message that the segment belongs to; it has it then. */
+  #joins(mo: InboundMessage, { reference, total, part }: Segment): boolean {
+    const { account, source, destination, text, receivedAt } = mo
+    const since = receivedAt - SEGMENTS_JOIN_MS
+    const rows = this.#sql.findSegments.values(
+      account,
+      source,
+      reference,
+      destination,
+      total,
+      since,
+      BEGUN_MAX,
+    )
+    for (const [id, json] of rows as [Uint8Array, string][]) {
+      const parts: (string | null)[] = JSON.parse(json)
+      const there = parts[part - 1]
+      if (there === text) return true
+      if (there !== null) continue
+      this.#sql.updateInbound.run(JSON.stringify(parts.with(part - 1, text)), id)
+      return true
+    }
+    return false
   }
 
   #recover(before: number): number {

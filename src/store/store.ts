@@ -50,9 +50,16 @@ export interface MessageStore {
   /** Receipts that found no message, newest first; a flood of them pushes out the oldest. */
   unmatched(page: Page): Promise<Rows<HeldReceipt>>
 
+  /**
+   * Keeps an MO message, or a segment of one. For a segment the messages of the same account, sender,
+   * destination, reference and total that began less than {@link SEGMENTS_JOIN_MS} before it are looked at,
+   * newest first: one that lacks its part takes it; one that has the part with the same text shows that the SMSC
+   * sent it again, and nothing changes. Else it begins a message, under its own id. Which link brought it makes
+   * no difference.
+   */
   keepInbound(message: InboundMessage): Promise<void>
-  /** MO messages, newest first. */
-  inbox(page: Page): Promise<Rows<InboundMessage>>
+  /** MO messages, newest first by id; an incomplete one among them from its first segment on. */
+  inbox(page: Page): Promise<Rows<InboxMessage>>
 
   totals(): Promise<Totals>
   /** Ordered by campaign, then sme. */
@@ -77,6 +84,12 @@ export interface MessageStore {
 
 /** A receipt may come long before its response is stored only in a fault; a day is generous. */
 export const RECEIPT_HELD_MS = 24 * 3600 * 1000
+
+/**
+ * Segments of one message come within minutes, also when the SMSC has to try one again; a handset that counts
+ * its references in one octet takes longer to come to the same one.
+ */
+export const SEGMENTS_JOIN_MS = 3600 * 1000
 
 export interface Claim {
   readonly appId: number
@@ -126,6 +139,7 @@ export interface LateAnswer {
 
 export type HeldReceipt = StoredReceipt
 
+/** What one `deliver_sm` or `data_sm` of a handset brought. */
 export interface InboundMessage {
   /** UUIDv7. */
   readonly id: string
@@ -133,9 +147,27 @@ export interface InboundMessage {
   readonly link: number
   readonly source: string
   readonly destination: string
+  /** May end inside a surrogate pair when it is a segment. */
   readonly text: string
+  /** Undefined: it is whole. */
+  readonly segment: Segment | undefined
   /** Unix milliseconds. */
   readonly receivedAt: number
+}
+
+/** Which piece of a long message it is: User Data Header or SAR TLVs (SMPP 3.4 §5.3.2.22 to 24). */
+export interface Segment {
+  readonly reference: number
+  /** 2 to 255. */
+  readonly total: number
+  /** From 1. */
+  readonly part: number
+}
+
+/** An MO message as far as it has come; id, link and time are those of its first segment to come. */
+export interface InboxMessage extends Omit<InboundMessage, 'text' | 'segment'> {
+  /** In order, one a segment; null where it is missing. */
+  readonly parts: readonly (string | null)[]
 }
 
 export interface Totals {

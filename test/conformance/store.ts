@@ -7,6 +7,7 @@ import {
   type InboundMessage,
   type MessageStore,
   RECEIPT_HELD_MS,
+  SEGMENTS_JOIN_MS,
   type StoredReceipt,
   StoreError,
 } from '../../src/store/store.ts'
@@ -102,15 +103,24 @@ export function describeStore(
       expiresAt: clock.now() + 24 * 3600 * 1000,
       ...over,
     })
-    const inbound = (text: string): InboundMessage => ({
+    const inbound = (text: string, over: Partial<InboundMessage> = {}): InboundMessage => ({
       id: newId(),
       account: ACCOUNT,
       link: 1,
       source: '447700900123',
       destination: '12345',
       text,
+      segment: undefined,
       receivedAt: clock.now(),
+      ...over,
     })
+    const segment = (text: string, part: number, total = 3, over: Partial<InboundMessage> = {}) =>
+      inbound(text, { segment: { reference: 7, total, part }, ...over })
+    const inInbox = ({ text, segment: _, ...rest }: InboundMessage, parts: (string | null)[] = [text]) => ({
+      ...rest,
+      parts,
+    })
+    const inboxParts = async () => (await store.inbox(ALL)).rows.map(({ parts }) => parts)
     const late = (messageId: string, smscId: string, index = 0) =>
       ({ messageId, part: index, state: 'submitted', smscId, error: 0, at: clock.now() }) as const
     const stateNow = async (id: string) => (await store.find(id))?.state
@@ -407,13 +417,136 @@ export function describeStore(
       })
     })
 
+    describe('keepInbound', () => {
+      test('segments join in their order, whichever comes first, twice, or over another link', async () => {
+        const last = segment('three', 3)
+        await store.keepInbound(last)
+        clock.skip(1000)
+        await store.keepInbound(segment('one \u0000✓', 1, 3, { link: 2 }))
+        await store.keepInbound(segment('three', 3, 3, { link: 2 }))
+        expect(await store.inbox(ALL)).toEqual({
+          rows: [inInbox(last, ['one \u0000✓', null, 'three'])],
+          total: 1,
+        })
+        await store.keepInbound(segment('two', 2))
+        await store.keepInbound(segment('one \u0000✓', 1))
+        expect(await store.inbox(ALL)).toEqual({
+          rows: [inInbox(last, ['one \u0000✓', 'two', 'three'])],
+          total: 1,
+        })
+      })
+
+      test('segments of one turn join', async () => {
+        await Promise.all([3, 1, 2, 1, 3].map(part => store.keepInbound(segment(`<${part}>`, part))))
+        expect(await inboxParts()).toEqual([['<1>', '<2>', '<3>']])
+      })
+
+      test('segments join over a restart', async () => {
+        await store.keepInbound(segment('one', 1, 2))
+        store = await opened.reopen()
+        await store.keepInbound(segment('two', 2, 2))
+        store = await opened.reopen()
+        expect(await inboxParts()).toEqual([['one', 'two']])
+      })
+
+      test('a surrogate pair that a handset cut in two is whole again', async () => {
+        const [high, low] = ['\ud83d', '\ude00']
+        await store.keepInbound(segment(`a${high}`, 1, 2))
+        await store.keepInbound(segment(`${low}b`, 2, 2))
+        expect((await inboxParts()).map(parts => parts.join(''))).toEqual(['a😀b'])
+      })
+
+      test('what never completes is in the inbox, and holds no others back', async () => {
+        await store.keepInbound(segment('two', 2))
+        const whole = inbound('whole')
+        await store.keepInbound(whole)
+        const { rows, total } = await store.inbox(ALL)
+        expect(rows.map(({ parts }) => parts)).toEqual([['whole'], [null, 'two', null]])
+        expect(total).toBe(2)
+      })
+
+      test.each<[string, Partial<InboundMessage>]>([
+        ['sender', { source: '33612345678' }],
+        ['destination', { destination: '54321' }],
+        ['account', { account: 'other:2775/x' }],
+        ['reference', { segment: { reference: 8, total: 3, part: 2 } }],
+        ['total', { segment: { reference: 7, total: 4, part: 2 } }],
+      ])('segments with another %s belong to another message', async (_, over) => {
+        await store.keepInbound(segment('one', 1))
+        await store.keepInbound(segment('two', 2, 3, over))
+        expect((await store.inbox(ALL)).total).toBe(2)
+      })
+
+      test('two messages with one reference are not mixed: hours apart, or when a part is there already', async () => {
+        await store.keepInbound(segment('old 1', 1, 2))
+        clock.skip(SEGMENTS_JOIN_MS)
+        await store.keepInbound(segment('new 2', 2, 2))
+        await store.keepInbound(segment('new 1', 1, 2))
+        expect(await inboxParts()).toEqual([
+          ['new 1', 'new 2'],
+          ['old 1', null],
+        ])
+        await store.keepInbound(segment('next 1', 1, 2))
+        await store.keepInbound(segment('next 2', 2, 2))
+        expect(await inboxParts()).toEqual([
+          ['next 1', 'next 2'],
+          ['new 1', 'new 2'],
+          ['old 1', null],
+        ])
+      })
+
+      test('a message joins until its time is over, counted from its first segment', async () => {
+        await store.keepInbound(segment('one', 1))
+        clock.skip(SEGMENTS_JOIN_MS - 1)
+        await store.keepInbound(segment('two', 2))
+        clock.skip(1)
+        await store.keepInbound(segment('three', 3))
+        expect(await inboxParts()).toEqual([
+          [null, null, 'three'],
+          ['one', 'two', null],
+        ])
+      })
+
+      test('any order of segments, repeated at will, ends as the messages that were sent', async () => {
+        const sent = fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 1, maxLength: 5 })
+        const order = fc.infiniteStream(fc.nat())
+        await fc.assert(
+          fc.asyncProperty(sent, order, async (totals, draws) => {
+            const fresh = await open(new TurnedClock())
+            try {
+              const pieces = totals.flatMap((total, reference) =>
+                Array.from({ length: total }, (_, at) => ({ reference, total, part: at + 1 })),
+              )
+              const shuffled = [...pieces, ...pieces.slice(1)]
+                .map(piece => ({ piece, rank: draws.next().value ?? 0 }))
+                .sort((a, b) => a.rank - b.rank)
+              const kept = shuffled.map(({ piece }) => {
+                const text = `${piece.reference}/${piece.part}`
+                return segment(text, piece.part, piece.total, { segment: piece })
+              })
+              await Promise.all(kept.map(one => fresh.store.keepInbound(one)))
+              const { rows, total } = await fresh.store.inbox(ALL)
+              const whole = totals.map((total, reference) =>
+                Array.from({ length: total }, (_, at) => `${reference}/${at + 1}`).join(),
+              )
+              expect(rows.map(({ parts }) => parts.join()).sort()).toEqual(whole.sort())
+              expect(total).toBe(totals.length)
+            } finally {
+              await fresh.close()
+            }
+          }),
+          { numRuns: 25 },
+        )
+      }, 30_000)
+    })
+
     describe('lists', () => {
       test('MO messages are kept, newest first, in pages that join', async () => {
         const kept = Array.from({ length: 7 }, (_, index) => inbound(`text ${index} \u0000 ✓`))
         for (const one of kept) await store.keepInbound(one)
         const first = await store.inbox({ offset: 0, limit: 4 })
         const rest = await store.inbox({ offset: 4, limit: 4 })
-        expect([...first.rows, ...rest.rows]).toEqual(kept.toReversed())
+        expect([...first.rows, ...rest.rows]).toEqual(kept.toReversed().map(one => inInbox(one)))
         expect([first.total, rest.total]).toEqual([7, 7])
         expect(await store.inbox({ offset: 100, limit: 4 })).toEqual({ rows: [], total: 7 })
       })
@@ -456,12 +589,13 @@ export function describeStore(
         await Promise.all(old.map(one => store.save(one)))
         await store.claim(claim('k'), accepted())
         await store.keepInbound(inbound('old'))
+        await store.keepInbound(segment('old', 1))
         await store.settle(receipt(['none']))
         clock.skip(RETENTION_MS + 1)
         const young = await store.save(message([part('young')]))
         let swept = 0
         for (let piece = 1; piece > 0; swept += piece) piece = await store.sweep(clock.now())
-        expect(swept).toBeGreaterThanOrEqual(34)
+        expect(swept).toBeGreaterThanOrEqual(35)
         for (const one of old) expect(await store.find(one.id)).toBeUndefined()
         expect(await store.settle(receipt(['old-3']))).toEqual({ matched: false })
         expect((await store.inbox(ALL)).total).toBe(0)
