@@ -89,11 +89,10 @@ const EXPORTS: Readonly<Record<string, string>> = {
 const POLLING = new Set(['$202', '$599'])
 
 const PAY = `
-(global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))
-(if (i32.lt_s (global.get $fuel) (i32.const 0)) (then (global.set $fuel (call $refuel))))`
+(global.set $fuel (local.tee $left (i32.sub (global.get $fuel) (i32.const 1))))
+(if (i32.lt_s (local.get $left) (i32.const 0)) (then (global.set $fuel (call $refuel))))`
 const COUNT = `
-(local.set $turns (i32.add (local.get $turns) (i32.const 1)))
-(if (i32.eqz (i32.and (local.get $turns) (i32.const 63))) (then ${PAY}))`
+(if (i32.eqz (i32.and (local.tee $turns (i32.add (local.get $turns) (i32.const 1))) (i32.const 63))) (then ${PAY}))`
 
 /** A copy or a fill pays a unit for every 4 KiB; the loop around it sees to the asking. */
 const bulk = (operation: string) => `
@@ -106,18 +105,16 @@ const LOOP = /^( *)\(loop(?: \$\S+)?(?: \((?:result|type) [^)]*\))*$/gm
 /** One function's text with its loops paying. binaryen prints an expression a line and closes it on its own. */
 export function instrument(func: string): string {
   const polls = POLLING.has(/\$\w+/.exec(func)?.[0] ?? '')
-  let counts = false
   const text = func
     .replace(LOOP, (head: string, indent: string, at: number) => {
       const start = at + head.length
       const body = func.slice(start, func.indexOf(`\n${indent})`, start))
       if (polls && body.includes('(br_table')) return head
-      if (/\((?:call|call_indirect|loop)\b/.test(body)) return head + PAY
-      counts = true
+      if (!polls && /\((?:call|call_indirect|loop)\b/.test(body)) return head + PAY
       return head + COUNT
     })
     .replace(/\((memory\.(?:copy|fill))$/gm, '(call $paid.$1')
-  return counts ? text.replace('\n', '\n  (local $turns i32)\n') : text
+  return text === func ? text : text.replace('\n', '\n  (local $left i32)\n  (local $turns i32)\n')
 }
 
 function rename(head: string): string {

@@ -3,8 +3,8 @@ import { FilterFault, Sandbox } from '../../src/filters/sandbox.ts'
 import { limits, message, openFolder, packed } from './support.ts'
 
 /** `LEAK_CALLS=1000000 LEAK_RELOADS=10000 bun test test/filters/leak.test.ts` looks as long as one likes. */
-const CALLS = Number(process.env['LEAK_CALLS'] ?? 20_000)
-const RELOADS = Number(process.env['LEAK_RELOADS'] ?? 100)
+const CALLS = Number(process.env.LEAK_CALLS ?? 20_000)
+const RELOADS = Number(process.env.LEAK_RELOADS ?? 100)
 
 const SOURCE = `const words = /casino|lottery/i
 export default sms => {

@@ -158,7 +158,7 @@ describe('a broken file', () => {
   test('keeps a gateway from starting where a failing filter refuses, and names every such file', async () => {
     const files = { 'f.js': 'export default', 'g.js': 'export default 1', 'l.txt': 'a*b' }
     await expect(openFolder(files)).rejects.toThrow(
-      /f\.js: SyntaxError[^]*g\.js: there is no function[^]*l\.txt: line 1/,
+      /f\.js: SyntaxError[\s\S]*g\.js: there is no function[\s\S]*l\.txt: line 1/,
     )
     await using folder = await openFolder(files, { onError: 'pass' })
     expect(heard(folder)).toBe('pass')

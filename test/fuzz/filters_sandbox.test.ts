@@ -5,7 +5,7 @@ import { FilterFault, Sandbox } from '../../src/filters/sandbox.ts'
 import { limits, packed } from '../filters/support.ts'
 
 /** `FUZZ_RUNS=2000 bun test test/fuzz/filters_sandbox.test.ts` looks longer. */
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 60)
+const RUNS = Number(process.env.FUZZ_RUNS ?? 60)
 const sms = packed({ message: 'a\0\ud800Ж' })
 
 const value = fc.constantFrom(
