@@ -2,6 +2,8 @@ import { expect } from 'bun:test'
 import { Ajv2020 } from 'ajv/dist/2020'
 
 interface Operation {
+  readonly security: readonly object[]
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: object }>> }
   readonly responses: Readonly<
     Record<string, { readonly content: Readonly<Record<string, { schema: object }>> }>
   >
@@ -30,6 +32,18 @@ export class Contract {
 
   statusesOf(row: string): readonly string[] {
     return Object.keys(this.#operation(row).responses)
+  }
+
+  accessOf(row: string): 'none' | 'app' | 'admin' {
+    const [needed] = this.#operation(row).security
+    if (!needed) return 'none'
+    return 'AdminKey' in needed ? 'admin' : 'app'
+  }
+
+  /** The body that the row takes, with its example; undefined for a row that takes none. */
+  bodyOf(row: string): { readonly type: string; readonly example: object | undefined } | undefined {
+    const [content] = Object.entries(this.#operation(row).requestBody?.content ?? {})
+    return content && { type: content[0], example: content[1].example }
   }
 
   /** Fails unless the document has this status for the row, and the body is as it says. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/errors.ts'
 import type { HttpDependencies } from '../../src/http/dependencies.ts'
+import { adminRefusals, appRefusals } from './access.ts'
 import { Contract } from './contract.ts'
 import { ADMIN_KEY, EMAIL, message, PASSWORD, SERVER_CONFIG, startEdge, type TestEdge } from './support.ts'
 
@@ -23,6 +24,10 @@ interface Case {
 }
 
 const broken = async () => {
+  throw new Error('SELECT secret FROM /var/lib/store')
+}
+
+const fault = () => {
   throw new Error('SELECT secret FROM /var/lib/store')
 }
 
@@ -135,7 +140,23 @@ const CASES: readonly Case[] = [
     fakes: { ready: () => ({ ready: false, reason: 'no link is bound' }) },
     body: { error: 'not ready: no link is bound' },
   },
+  {
+    row: 'GET /ready',
+    as: 'nobody',
+    status: 500,
+    name: 'service failure',
+    fakes: { ready: fault },
+    body: { error: 'internal error' },
+  },
   { row: 'GET /metrics', as: 'nobody', status: 200, name: 'text', body: '# TYPE up gauge\nup 1\n' },
+  {
+    row: 'GET /metrics',
+    as: 'nobody',
+    status: 500,
+    name: 'service failure',
+    fakes: { metrics: { render: fault, observe() {} } },
+    body: { error: 'internal error' },
+  },
   ...statistics('GET /dashboard/stats', 'admin'),
   ...statistics('GET /api/v1/dashboard/stats', 'app'),
 
@@ -290,16 +311,18 @@ const CASES: readonly Case[] = [
     {
       status: 500,
       name: 'service failure',
-      fakes: {
-        pools() {
-          throw new Error('broken')
-        },
-      },
+      fakes: { pools: fault },
       body: { success: false, error: 'internal error' },
     },
   ]),
   ...both('GET', '/settings/license', [
     { status: 200, name: 'the licence', body: { success: true, data: LICENCE } },
+    {
+      status: 500,
+      name: 'service failure',
+      fakes: { licence: { current: fault, upload: fault } },
+      body: { success: false, error: 'internal error' },
+    },
   ]),
   ...both('POST', '/settings/license/upload', [
     {
@@ -584,6 +607,14 @@ const CASES: readonly Case[] = [
     name: 'the configuration',
     body: { success: true, data: SERVER_CONFIG },
   },
+  {
+    row: 'GET /api/v1/admin/settings/server-config',
+    as: 'admin',
+    status: 500,
+    name: 'service failure',
+    fakes: { serverConfig: fault },
+    body: { success: false, error: 'internal error' },
+  },
   { row: 'POST /api/v1/admin/reload', as: 'admin', status: 200, name: 'done', body: { success: true } },
   {
     row: 'POST /api/v1/admin/reload',
@@ -729,23 +760,14 @@ describe('access', () => {
     const contract = await Contract.of(edge?.url ?? '')
     contract.check(row, status, response.headers.get('content-type') ?? '', body)
   }
-  const call = (running: TestEdge, one: Case, headers: Record<string, string>) =>
+  const call = (running: TestEdge, one: Case, headers: Readonly<Record<string, string>>) =>
     fetch(running.url + pathOf(one.row, one.id), { ...initOf({ ...one, as: 'nobody' }, running), headers })
 
   for (const one of rows.filter(({ as }) => as === 'app')) {
     test(`${one.row} wants a token and an app, in the order of the reference's table`, async () => {
       const running = await started()
       const authorization = `Bearer ${running.token}`
-      const refusals: [Record<string, string>, number, string][] = [
-        [{}, 401, 'authorization header required'],
-        [{ 'x-app-id': 'x' }, 401, 'authorization header required'],
-        [{ authorization: 'nonsense' }, 401, 'X-App-ID header required'],
-        [{ authorization: 'nonsense', 'x-app-id': 'one' }, 400, 'invalid X-App-ID'],
-        [{ authorization: 'nonsense', 'x-app-id': '99' }, 401, 'unknown app_id'],
-        [{ authorization: 'nonsense', 'x-app-id': '1' }, 401, 'invalid or expired token'],
-        [{ authorization: running.token, 'x-app-id': '1' }, 401, 'invalid or expired token'],
-      ]
-      for (const [headers, status, error] of refusals) {
+      for (const { headers, status, error } of appRefusals(running.token)) {
         await plain(await call(running, one, headers), status, error, one.row)
       }
       const welcome = await call(running, one, { authorization, 'x-app-id': '1' })
@@ -756,14 +778,8 @@ describe('access', () => {
   for (const one of rows.filter(({ as }) => as === 'admin')) {
     test(`${one.row} wants the admin key, and 503 says that none is configured`, async () => {
       const running = await started()
-      const wrong: Record<string, string>[] = [
-        {},
-        { 'x-admin-key': 'wrong' },
-        { 'x-admin-key': `${ADMIN_KEY}x` },
-        running.asApp,
-      ]
-      for (const headers of wrong) {
-        await plain(await call(running, one, headers), 401, 'invalid or missing admin key', one.row)
+      for (const { headers, status, error } of adminRefusals(ADMIN_KEY, running.token)) {
+        await plain(await call(running, one, headers), status, error, one.row)
       }
       await running.stop()
       edge = await startEdge({}, { adminKey: undefined })

@@ -157,6 +157,8 @@ export async function startEdge(
         total: 120,
       }),
       topCampaigns: async () => [{ campaign: 'campaign-abc', messages: 54_321 }],
+      inbox: async () => ({ rows: [], total: 0 }),
+      unmatched: async () => ({ rows: [], total: 0 }),
     },
     licence: { current: () => LICENCE, upload: readLicence },
     stats: {
