@@ -56,7 +56,7 @@ export function digestOf(set: string, value: UserKey): Uint8Array {
   scratch.text(set)
   const typeAt = scratch.at
   scratch.u8(0)
-  scratch.bytes[typeAt] = writeUserKey(scratch, value)
+  scratch.setU8(typeAt, writeUserKey(scratch, value))
   const digest = new Uint8Array(DIGEST_BYTES)
   Bun.CryptoHasher.hash('ripemd160', scratch.taken(), digest)
   return digest

@@ -220,14 +220,13 @@ function writeWhere(writer: Writer, where: Where): void {
   writer.u8(1)
   const nameAt = writer.at
   writer.u8(0)
-  writer.bytes[nameAt] = writer.text(where.bin)
+  writer.setU8(nameAt, writer.text(where.bin))
   const typeAt = writer.at
   writer.u8(0)
   for (const bound of 'equals' in where ? [where.equals, where.equals] : [where.from, where.to]) {
     const sizeAt = writer.at
     writer.u32(0)
-    const type = writeParticle(writer, bound)
-    writer.bytes[typeAt] = type
+    writer.setU8(typeAt, writeParticle(writer, bound))
     writer.setU32(sizeAt, writer.at - sizeAt - 4)
   }
   endField(writer, field)

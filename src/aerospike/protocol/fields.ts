@@ -76,7 +76,7 @@ export function writeUserKeyField(writer: Writer, value: UserKey): void {
   const start = beginField(writer, fieldTypes.key)
   const typeAt = writer.at
   writer.u8(0)
-  writer.bytes[typeAt] = writeUserKey(writer, value)
+  writer.setU8(typeAt, writeUserKey(writer, value))
   endField(writer, start)
 }
 

@@ -33,11 +33,6 @@ export class Reader {
     return this.#bytes[this.skip(1)] ?? 0
   }
 
-  peek(): number {
-    if (this.at >= this.end) throw malformed('A message ends 1 octet too early.')
-    return this.#bytes[this.at] ?? 0
-  }
-
   u16(): number {
     return this.#bytes.readUInt16BE(this.skip(2))
   }

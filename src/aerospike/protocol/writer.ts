@@ -44,6 +44,11 @@ export class Writer {
     this.at += 4
   }
 
+  /** Overwrites an octet written before; the buffer may have grown meanwhile. */
+  setU8(at: number, value: number): void {
+    this.bytes[at] = value
+  }
+
   /** Overwrites four octets written before. */
   setU32(at: number, value: number): void {
     const { bytes } = this
