@@ -36,9 +36,10 @@ export interface FilterState extends Declaration {
   /** Microseconds an answer. */
   readonly p50_us: number
   readonly p99_us: number
+  /** Found by walking the filter's heap, and only when it is read. */
+  readonly memory_bytes: number
   /** All of its answers together. */
   readonly seconds: number
-  readonly memory_bytes: number
   readonly last_error: string
   /** Unix seconds; 0 when there was none. */
   readonly last_error_at: number
@@ -173,7 +174,9 @@ class LiveFilters implements OpenFilters {
           p50_us: tally.took.percentile(0.5),
           p99_us: tally.took.percentile(0.99),
           seconds: tally.tookSeconds,
-          memory_bytes: sandbox?.memory().bytes ?? 0,
+          get memory_bytes() {
+            return sandbox?.memory().bytes ?? 0
+          },
           last_error: tally.lastError,
           last_error_at: Math.floor(tally.lastErrorAt / 1000),
           changed_at: Math.floor(changedAt / 1000),
@@ -198,11 +201,12 @@ class LiveFilters implements OpenFilters {
 
   test({ snippet, name, message }: TestRequest): TestResult {
     const { clock, onError } = this.options
-    const source = snippet ?? this.#loader.filters.get(name ?? '')?.sandbox?.source
+    const loaded = this.#loader.filters.get(name ?? '')
+    const source = snippet ?? loaded?.sandbox?.source
     const failed = (error: string, time_us: number): TestResult => {
       return { verdict: onError, match: false, reason: '', time_us, error }
     }
-    if (source === undefined) return failed('there is no filter of that name', 0)
+    if (source === undefined) return failed(loaded?.error ?? 'there is no filter of that name', 0)
     let began = clock.monotonic()
     try {
       const sandbox = this.#compile(name ?? 'snippet', source)

@@ -59,6 +59,7 @@ const WAITS = 'it waits for something as it loads: a filter answers at once'
 
 const MATCH: Answer = { match: true, reason: '' }
 const NO_MATCH: Answer = { match: false, reason: '' }
+const NO_MEMORY = { bytes: 0, allocations: 0 }
 
 interface Booted {
   readonly machine: Machine
@@ -99,9 +100,16 @@ export class Sandbox {
     }
   }
 
-  /** What the filter's code holds at this moment; zeros while it has no machine. */
+  /** What the filter's code holds at this moment; zeros while it has no machine, or will not tell. */
   memory(): { readonly bytes: number; readonly allocations: number } {
-    return this.#booted?.machine.memory() ?? { bytes: 0, allocations: 0 }
+    try {
+      // The figures come as an object of the code's own world, which may have spoilt it.
+      this.#booted?.machine.within(LOAD_TIMES * this.options.timeoutMs)
+      return this.#booted?.machine.memory() ?? NO_MEMORY
+    } catch {
+      this.#booted = undefined
+      return NO_MEMORY
+    }
   }
 
   #boot(): Booted & { readonly declaration: Declaration } {
@@ -130,11 +138,12 @@ function faultOf(error: unknown, late: string): FilterFault {
   if (error instanceof FilterFault) return error
   if (error instanceof DeadlinePassed) return new FilterFault('timeout', late)
   if (error instanceof CodeThrew) return new FilterFault('costly', fromDump(error.message))
-  // What else a machine throws: traps of the wasm, of which a stack that ran over is the likely one.
-  if (error instanceof RangeError || error instanceof WebAssembly.RuntimeError) {
-    return new FilterFault('costly', 'it ran out of its stack or memory')
-  }
-  throw error
+  // A stack that ran over, or a trap of the wasm. Whatever it is, the machine is gone and the message goes on.
+  const overran = error instanceof RangeError || error instanceof WebAssembly.RuntimeError
+  return new FilterFault(
+    'costly',
+    overran ? 'it ran out of its stack or memory' : `the sandbox broke down: ${error}`,
+  )
 }
 
 /** The answer that a text stands for: see `DECIDE`. */

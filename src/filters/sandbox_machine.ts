@@ -203,7 +203,7 @@ export class Machine {
     const usage = this.#exports.compute_memory_usage(this.#runtime, this.#context)
     const { memory_used_size: bytes, malloc_count: allocations } = JSON.parse(this.#dumped(usage))
     this.free(usage)
-    return { bytes, allocations }
+    return { bytes: Number(bytes) || 0, allocations: Number(allocations) || 0 }
   }
 
   #call(func: Value, argument: Value | undefined): Value {

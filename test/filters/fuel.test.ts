@@ -18,7 +18,9 @@ test('a loop that calls pays a unit a turn', () => {
 test('an innermost loop counts its turns in a local and pays for 64 of them', () => {
   const paid = instrument(func('$1', loop('a', '   (br_if $a\n    (local.get $0)\n   )')))
   expect(paid).toContain('(local $turns i32)')
-  expect(paid).toMatch(/\(if \(i32\.eqz \(i32\.and \(local\.tee \$turns .*\(i32\.const 63\)\)\) \(then \n\(global\.set \$fuel/)
+  expect(paid).toMatch(
+    /\(if \(i32\.eqz \(i32\.and \(local\.tee \$turns .*\(i32\.const 63\)\)\) \(then \n\(global\.set \$fuel/,
+  )
 })
 
 test('the dispatch loop of the interpreter pays nothing, and its other loops do', () => {

@@ -75,6 +75,18 @@ describe('a hostile filter', () => {
     expect(hog.memory().bytes).toBeLessThan(before * 1.5)
   })
 
+  test('cannot make the look at its memory hang or lie in another type', () => {
+    for (const spoilt of ['() => { for (;;) {} }', "() => ({ memory_used_size: 'x' })", '() => undefined']) {
+      const sandbox = new Sandbox(
+        'f',
+        `Object.prototype.toJSON = ${spoilt}\nexport default () => true`,
+        limits,
+      )
+      expect(sandbox.memory().bytes).toBeGreaterThanOrEqual(0)
+      expect(sandbox.ask(sms).match).toBeTrue()
+    }
+  })
+
   test('has nothing that crosses to another filter: no global, prototype, symbol or list', () => {
     const spoiler = new Sandbox(
       'spoiler',

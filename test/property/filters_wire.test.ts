@@ -38,9 +38,9 @@ test('a filter sees each field as it was sent, to the code unit', () => {
         }`
       expect(new Sandbox('f', source, limits).ask(packed(fields))).toEqual({ match: true, reason: '' })
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   )
-})
+}, 60_000)
 
 test('whatever a filter answers becomes an answer of one clean line or a fault', () => {
   fc.assert(
@@ -63,6 +63,6 @@ test('whatever a filter answers becomes an answer of one clean line or a fault',
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
-})
+}, 60_000)
