@@ -116,7 +116,7 @@ test('any text is a filter or a fault', () => {
     }),
     { numRuns: RUNS * 5 },
   )
-})
+}, 60_000)
 
 test('any octets are a list or an Error that names a line', async () => {
   const octet = fc.oneof(
@@ -133,4 +133,4 @@ test('any octets are a list or an Error that names a line', async () => {
     }),
     { numRuns: RUNS * 20 },
   )
-})
+}, 60_000)
