@@ -2,8 +2,8 @@ import { Cluster } from './cluster.ts'
 import { type BatchEntry, type BatchResult, runBatch } from './commands/batch.ts'
 import { type Query, queryRecords } from './commands/query.ts'
 import { type Decoder, RecordCommand, RecordRequest } from './commands/record.ts'
-import { AerospikeError, invalid } from './errors.ts'
-import type { Key } from './key.ts'
+import { AerospikeError, invalid, resultCodes, serverError } from './errors.ts'
+import { checkNames, type Key } from './key.ts'
 import { type ClientOptions, settingsOf } from './options.ts'
 import { type Policy, type ReadPolicy, type WritePolicy, writeFlags } from './policy.ts'
 import { skipFields } from './protocol/fields.ts'
@@ -18,6 +18,17 @@ import {
 import type { Reader } from './protocol/reader.ts'
 import { emptyBins, type Operated, type RecordFacts, type StoredRecord, ttlSecondsOf } from './record.ts'
 import type { Bins, ReadBins, ReadValue } from './value.ts'
+
+export interface SecondaryIndex {
+  /** Unique in its namespace. */
+  readonly name: string
+  readonly namespace: string
+  /** The whole namespace when empty. */
+  readonly set: string
+  readonly bin: string
+  /** What the bin holds. */
+  readonly type: 'numeric' | 'string'
+}
 
 /** A server's list of operations in one request is a 16-bit count. */
 const OPERATIONS_MAX = 65_535
@@ -135,6 +146,24 @@ export class AerospikeClient {
    */
   query(query: Query): AsyncGenerator<StoredRecord, void, void> {
     return queryRecords(this.#cluster, query)
+  }
+
+  /**
+   * Makes a secondary index, for `where` in a query; one of that name may be there already. The nodes fill it
+   * in the background: until then a query fails with INDEX_NOT_READABLE or INDEX_NOT_FOUND.
+   */
+  async createIndex(index: SecondaryIndex): Promise<void> {
+    checkNames(index.namespace, index.set)
+    const { namespace, set, bin, type, name } = index
+    const [node] = this.#cluster.nodes
+    if (!node) throw new AerospikeError('NO_NODE', 'No node is known to ask')
+    // Nodes before 8.1 call the namespace `ns`, later ones `namespace`; each passes over what it does not know.
+    const place = `namespace=${namespace};ns=${namespace}${set === '' ? '' : `;set=${set}`}`
+    const command = `sindex-create:${place};indexname=${name};bin=${bin};type=${type}`
+    const answer = (await node.info([command])).get(command) ?? ''
+    const resultCode = Number(/^(?:FAIL|ERROR):(\d+)/i.exec(answer)?.[1] ?? resultCodes.OK)
+    if (resultCode !== resultCodes.OK && resultCode !== resultCodes.INDEX_FOUND)
+      throw serverError(resultCode, node.address)
   }
 
   /** Asks every node, such as `sindex-list:`; answers by `host:port`. */

@@ -65,17 +65,22 @@ export class Dialer {
   async #connect(host: Host, peer: string, events: ConnectionEvents): Promise<Connection> {
     const { connect, clock, limits } = this.settings
     let connection: Connection | undefined
+    let lost = false
     let socket: Socket
     try {
       socket = await connect(host, {
         data: chunk => connection?.received(chunk),
         drain: () => connection?.drained(),
-        closed: () => connection?.close(),
+        closed: () => {
+          lost = true
+          connection?.close()
+        },
       })
     } catch (cause) {
       throw new AerospikeError('CONNECTION_ERROR', `${peer} cannot be reached`, { node: peer, cause })
     }
     connection = new Connection(peer, socket, clock, this.deadlines, limits, events)
+    if (lost) connection.close()
     return connection
   }
 

@@ -1,5 +1,5 @@
 /** A client for the Aerospike database: its wire protocol over Bun's sockets, and nothing else. */
-export { AerospikeClient } from './client.ts'
+export { AerospikeClient, type SecondaryIndex } from './client.ts'
 export type { BatchEntry, BatchResult } from './commands/batch.ts'
 export type { Query, Where } from './commands/query.ts'
 export { AerospikeError, type ErrorName, resultCodes } from './errors.ts'

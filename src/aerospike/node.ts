@@ -27,7 +27,7 @@ export class Node implements SessionHolder, ConnectionEvents {
   #dialFailures = 0
   #redialMs = 0
   #lastError: AerospikeError | undefined
-  #tender: Connection | undefined
+  #tender: Promise<Connection> | undefined
   #closed: AerospikeError | undefined
 
   constructor(
@@ -37,10 +37,6 @@ export class Node implements SessionHolder, ConnectionEvents {
     private readonly dialer: Dialer,
   ) {
     this.address = hostText(host)
-  }
-
-  get connections(): number {
-    return this.#connections.length + this.#lent.size + (this.#tender ? 1 : 0)
   }
 
   submit(exchange: Exchange): void {
@@ -68,7 +64,7 @@ export class Node implements SessionHolder, ConnectionEvents {
       if (this.#lent.size >= limits.connectionsPerNodeMax) {
         throw this.#error('CLIENT_OVERLOADED', `has ${this.#lent.size} queries under way already`)
       }
-      connection = await this.dialer.dial(this.host, this, this)
+      connection = await this.#connect()
     }
     this.#lent.add(connection)
     return connection
@@ -90,8 +86,14 @@ export class Node implements SessionHolder, ConnectionEvents {
 
   /** Asks over a connection of its own, so that a full pipeline does not look like a dead node. */
   async info(names: readonly string[]): Promise<Map<string, string>> {
-    this.#tender ??= await this.dialer.dial(this.host, this, this)
-    return askInfo(this.#tender, names)
+    this.#tender ??= this.#connect()
+    try {
+      const connection = await this.#tender
+      return await askInfo(connection, names)
+    } catch (error) {
+      this.#tender = undefined
+      throw error
+    }
   }
 
   room(): void {
@@ -102,7 +104,6 @@ export class Node implements SessionHolder, ConnectionEvents {
     this.#lent.delete(connection)
     const at = this.#connections.indexOf(connection)
     if (at >= 0) this.#connections.splice(at, 1)
-    if (connection === this.#tender) this.#tender = undefined
     if (this.#queued > 0) this.#dialMore()
   }
 
@@ -115,8 +116,18 @@ export class Node implements SessionHolder, ConnectionEvents {
   close(error: AerospikeError): void {
     this.#closed = error
     this.#failQueue(error)
-    this.#tender?.close(error)
+    this.#tender?.then(
+      tender => tender.close(error),
+      () => {},
+    )
     for (const connection of [...this.#connections, ...this.#lent]) connection.close(error)
+  }
+
+  async #connect(): Promise<Connection> {
+    const connection = await this.dialer.dial(this.host, this, this)
+    if (!this.#closed) return connection
+    connection.close(this.#closed)
+    throw this.#closed
   }
 
   /** Why nothing more may wait here. */

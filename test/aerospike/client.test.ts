@@ -468,9 +468,9 @@ describe('query', () => {
   test('an index finds a range, and what equals', async () => {
     await filled
     const name = `i${many}`.slice(0, 60)
-    await client.info(
-      `sindex-create:namespace=${namespace};ns=${namespace};set=${many};indexname=${name};bin=n;type=numeric`,
-    )
+    const index = { namespace, set: many, bin: 'n', type: 'numeric', name } as const
+    await client.createIndex(index)
+    await client.createIndex(index)
     const read = async (
       where: { bin: string; from: number; to: number } | { bin: string; equals: number },
     ) => {

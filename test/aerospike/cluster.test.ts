@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { AerospikeClient, AerospikeError, type ClientOptions, key } from '../../src/aerospike/index.ts'
+import { certPem, keyPem } from '../smpp/certificate.ts'
 import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
 
 const closers: (() => void)[] = []
@@ -156,6 +157,39 @@ test('connections that are not used are closed', async () => {
   expect(cluster.nodes[0]?.connections).toBe(2)
   await until(() => cluster.nodes[0]?.connections === 1)
   await client.put(record, { a: 2 })
+})
+
+describe('TLS', () => {
+  const tls = { cert: certPem, key: keyPem }
+
+  test('a cluster whose certificate is trusted is spoken to', async () => {
+    const { cluster } = make({ tls })
+    const hosts = cluster.hosts.map(({ port }) => ({ host: '127.0.0.1', port, tlsName: 'localhost' }))
+    const client = new AerospikeClient({ hosts, tls: { ca: certPem } })
+    closers.push(() => client.close())
+    await client.connect()
+    await Promise.all(records.map((record, n) => client.put(record, { n, blob: new Uint8Array(10_000) })))
+    const read = await Promise.all(records.map(record => client.get(record)))
+    expect(read.map(record => record?.bins.n)).toEqual(records.map((_, n) => n))
+  })
+
+  test('one whose certificate is not trusted is not', async () => {
+    const { cluster } = make({ tls })
+    const hosts = cluster.hosts.map(({ port }) => ({ host: '127.0.0.1', port, tlsName: 'localhost' }))
+    const client = new AerospikeClient({ hosts, tls: {} })
+    closers.push(() => client.close())
+    const error = await failure(client.connect())
+    expect(error.code).toBe('CONNECTION_ERROR')
+    expect(cluster.nodes[0]?.requests).toBe(0)
+  })
+
+  test('one whose certificate is for another name is not', async () => {
+    const { cluster } = make({ tls })
+    const hosts = cluster.hosts.map(({ port }) => ({ host: '127.0.0.1', port, tlsName: 'elsewhere.example' }))
+    const client = new AerospikeClient({ hosts, tls: { ca: certPem } })
+    closers.push(() => client.close())
+    expect((await failure(client.connect())).code).toBe('CONNECTION_ERROR')
+  })
 })
 
 describe('logging in', () => {
