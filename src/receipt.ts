@@ -33,7 +33,7 @@ export interface ReceiptCounts {
 export interface ReceiptDependencies {
   readonly store: Pick<MessageStore, 'settle' | 'keepInbound'>
   readonly ids: Pick<Ids, 'messageId'>
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'soon'>
   readonly log: Log
 }
 
@@ -50,7 +50,23 @@ export function createReceive({ store, ids, clock, log }: ReceiptDependencies): 
   const habits = new AccountHabits()
   const counts: ReceiptCounts = { matched: 0, held: 0, inbound: 0, failed: 0 }
 
+  let turn: Promise<void> | undefined
+  /**
+   * An SMSC that delivers at once sends the receipt behind its response, and both come in one read: what the
+   * response sets off goes to the store first. A receipt that has to be held costs the store four times as much.
+   */
+  const endOfTurn = (): Promise<void> => {
+    turn ??= new Promise(resolve =>
+      clock.soon(() => {
+        turn = undefined
+        resolve()
+      }),
+    )
+    return turn
+  }
+
   const settle = async (receipt: Receipt, pdu: DeliverSm | DataSm, link: ReceiptLink): Promise<void> => {
+    await endOfTurn()
     const forms = habits.forms(link.account, receipt.id)
     const settled = await store.settle({
       account: link.account,
