@@ -18,6 +18,7 @@ const TEND_SOON_MS = 50
 /** A node that no other lists is dropped after this many tends without an answer, one that others list after more. */
 const FAILURES_MAX_ALONE = 2
 const FAILURES_MAX_LISTED = 5
+const SILENT_TENDS = 10
 
 /** The nodes and who holds what, kept up to date by asking each node once in a while. */
 export class Cluster {
@@ -26,6 +27,8 @@ export class Cluster {
   readonly #nodes = new Map<string, Node>()
   readonly #dialer: Dialer
   #tending: Promise<void> | undefined
+  /** Addresses that did not answer when they were last asked. */
+  readonly #silent = new Map<string, { readonly reason: string; readonly sinceMs: number }>()
   #cancelNext: () => void = () => {}
   #lastTendMs = Number.NEGATIVE_INFINITY
   #fault: AerospikeError | undefined = new AerospikeError('NO_NODE', 'No node has answered yet')
@@ -94,6 +97,7 @@ export class Cluster {
     if (this.#closed) return
     this.#dropLost(listed)
     for (const node of this.#nodes.values()) node.reap()
+    this.#forgetSilent()
     if (this.nodes.some(node => node.failures === 0)) this.#fault = undefined
   }
 
@@ -117,6 +121,7 @@ export class Cluster {
         const known = this.#nodes.get(peer.name)
         if (known && known.failures === 0) return
         for (const host of peer.hosts) {
+          if (this.#failedJustNow(hostText(host))) continue
           try {
             const { name, at } = await this.#identify(host, false)
             if (name !== peer.name) continue
@@ -188,6 +193,7 @@ export class Cluster {
       if (infoNumber(values, 'partition-generation') !== node.partitionGeneration)
         node.partitionGeneration = -1
       node.failures = 0
+      this.#silent.delete(node.address)
     } catch (error) {
       node.failures++
       node.partitionGeneration = -1
@@ -239,11 +245,29 @@ export class Cluster {
     )
   }
 
+  /** Told once for each reason, not at each tend. */
   #failed(node: string, cause: unknown): void {
     if (this.#closed) return
     const error = asAerospikeError(cause)
     if (!this.nodes.some(known => known.failures === 0)) this.#fault = error
+    const before = this.#silent.get(node)
+    this.#silent.set(node, { reason: error.message, sinceMs: this.settings.clock.monotonic() })
+    if (before?.reason === error.message) return
     this.settings.logger.warn({ node, reason: error.message }, 'aerospike: a node did not answer')
+  }
+
+  /** Addresses that nobody lists any more are not asked, and need no memory. */
+  #forgetSilent(): void {
+    const { clock, limits } = this.settings
+    const longAgoMs = clock.monotonic() - SILENT_TENDS * limits.tendIntervalMs
+    for (const [node, { sinceMs }] of this.#silent) if (sinceMs < longAgoMs) this.#silent.delete(node)
+  }
+
+  /** An address that has just failed is not tried again before the next regular tend. */
+  #failedJustNow(node: string): boolean {
+    const silent = this.#silent.get(node)
+    const { clock, limits } = this.settings
+    return silent !== undefined && clock.monotonic() < silent.sinceMs + limits.tendIntervalMs / 2
   }
 
   #addressCommand(of: 'peers' | 'service'): string {
