@@ -12,6 +12,8 @@ const START_MS = 15_000
 
 export interface LinkTarget {
   readonly port: number
+  /** `link-1` and so on when it is left out. */
+  readonly name?: string
   readonly systemId?: string
   /** Further keys of the link, as YAML flow: `window: 10, limit_tps: 0`. */
   readonly more?: string
@@ -50,9 +52,12 @@ export class TestGateway {
 
   /** Writes the configuration anew; for a reload or the next life. */
   configure({ links, yaml = '', smpp = '' }: GatewayOptions): void {
-    const link = ({ port, systemId = 'tester', more = '' }: LinkTarget, index: number): string =>
-      `    - { id: ${index + 1}, name: link-${index + 1}, host: 127.0.0.1, port: ${port}, system_id: ${systemId}, password: secret${more && `, ${more}`} }`
-    const names = links.map((_, index) => `link-${index + 1}`).join(', ')
+    const nameOf = ({ name }: LinkTarget, index: number): string => name ?? `link-${index + 1}`
+    const link = (target: LinkTarget, index: number): string => {
+      const { port, systemId = 'tester', more = '' } = target
+      return `    - { id: ${index + 1}, name: ${nameOf(target, index)}, host: 127.0.0.1, port: ${port}, system_id: ${systemId}, password: secret${more && `, ${more}`} }`
+    }
+    const names = links.map(nameOf).join(', ')
     writeFileSync(
       this.configFile,
       `endpoint: 127.0.0.1:0
@@ -126,16 +131,22 @@ ${yaml}
     this.#process?.kill(signal)
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  /** `body` goes as JSON, a form as it is. */
   async fetch(
     method: string,
     path: string,
     headers: Record<string, string> = {},
     body?: unknown,
   ): Promise<Reply> {
-    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+    const asIs = body === undefined || body instanceof FormData
+    const response = await fetch(`${this.url}${path}`, {
       method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { ...(asIs ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(asIs ? body && { body } : { body: JSON.stringify(body) }),
     })
     const text = await response.text()
     const json = response.headers.get('content-type')?.includes('json')
@@ -146,13 +157,8 @@ ${yaml}
     return this.fetch(method, path, { 'x-admin-key': ADMIN_KEY }, body)
   }
 
-  /** As a user of app 1, made and logged in at the first call. */
-  async app(
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-  ): Promise<Reply> {
+  /** The headers of a user of app 1, made and logged in at the first call. */
+  async asApp(): Promise<Record<string, string>> {
     if (this.#token === '') {
       await this.admin('POST', '/api/v1/user/register', { email: EMAIL, password: PASSWORD })
       const login = await this.fetch(
@@ -163,12 +169,16 @@ ${yaml}
       )
       this.#token = login.body.token
     }
-    return this.fetch(
-      method,
-      path,
-      { authorization: `Bearer ${this.#token}`, 'x-app-id': '1', ...headers },
-      body,
-    )
+    return { authorization: `Bearer ${this.#token}`, 'x-app-id': '1' }
+  }
+
+  async app(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Reply> {
+    return this.fetch(method, path, { ...(await this.asApp()), ...headers }, body)
   }
 
   send(fields: object = {}, headers: Record<string, string> = {}): Promise<Reply> {
