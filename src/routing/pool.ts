@@ -38,6 +38,8 @@ const RETRY_PAUSE_MS_MAX = 2_000
 /** One message under way: which of its parts wait, which are out, what became of the rest. */
 interface Sending<Pdu, Link> {
   readonly job: Job<Pdu, Link>
+  /** Counts up with each message; the queue is in its order, also for those that come back to it. */
+  readonly order: number
   readonly results: (PartResult<Link> | undefined)[]
   /** Parts to write, in order. */
   readonly waiting: number[]
@@ -69,6 +71,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** A message whose parts did not all fit: its link takes no other until they are out. */
   readonly #lanes = new Map<Link, Sending<Pdu, Link>>()
   #under = 0
+  #orders = 0
   #timer: Cancel | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #closing = false
@@ -83,6 +86,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     return new Promise(settle => {
       const sending: Sending<Pdu, Link> = {
         job,
+        order: this.#orders++,
         results: new Array(job.partCount),
         waiting: Array.from({ length: job.partCount }, (_, part) => part),
         open: 0,
@@ -117,13 +121,19 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   pump(): void {
     const queue = this.#queue
     const now = this.options.clock.monotonic()
+    /** Where a message was passed over, and is not patient by request: those that came after it wait too. */
+    const passed = new Set<string>()
     let at = 0
     let kept = 0
     for (; at < queue.length && this.#anyRoom(); at++) {
       const sending = queue[at]
       if (!sending) continue
-      if (this.#advance(sending, now)) sending.queued = false
-      else queue[kept++] = sending
+      const { destination } = sending.job
+      if (!passed.has(destination) && this.#advance(sending, now)) sending.queued = false
+      else {
+        queue[kept++] = sending
+        if (now >= sending.patientUntil) passed.add(destination)
+      }
     }
     // Most often all or nothing went; else what was passed over closes up with what was not looked at.
     if (kept < at) queue.splice(kept, at - kept)
@@ -216,7 +226,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     this.#finish(sending)
   }
 
-  /** Back to the queue's head, in the order of the parts; a link that is gone is no longer followed. */
+  /** Back to its place in the queue, in the order of the parts; a link that is gone is no longer followed. */
   #again(sending: Sending<Pdu, Link>, part: number): void {
     const after = sending.waiting.findIndex(each => each > part)
     sending.waiting.splice(after < 0 ? sending.waiting.length : after, 0, part)
@@ -229,8 +239,20 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     this.#wakeAt(sending.refusedBy ? Math.min(sending.patientUntil, sending.deadline) : sending.deadline)
     if (sending.queued) return
     sending.queued = true
-    this.#queue.unshift(sending)
+    this.#queue.splice(this.#placeOf(sending), 0, sending)
     this.options.clock.soon(() => this.pump())
+  }
+
+  /** Before the first message of the queue that came after it. */
+  #placeOf({ order }: Sending<Pdu, Link>): number {
+    let from = 0
+    let to = this.#queue.length
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if ((this.#queue[middle]?.order ?? order) < order) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 
   #abandon(sending: Sending<Pdu, Link>): void {
@@ -243,7 +265,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
 
   #dequeue(sending: Sending<Pdu, Link>): void {
     sending.queued = false
-    this.#queue.splice(this.#queue.indexOf(sending), 1)
+    this.#queue.splice(this.#placeOf(sending), 1)
   }
 
   #giveUp(sending: Sending<Pdu, Link>, reason: Unsent): void {

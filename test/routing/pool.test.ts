@@ -176,6 +176,23 @@ describe('a pool', () => {
     expect(await sent).toEqual([{ kind: 'accepted', messageId: 'id', link: second }])
   })
 
+  test('keeps the order of what comes back: a lost link, a refusal that asks for patience', async () => {
+    const { clock, pool, first } = setUp()
+    for (const name of ['a', 'b', 'c']) void pool.send(job(name))
+    void pool.send(job('d'))
+    first.up = false
+    for (let each = 0; each < 4; each++) first.answer({ kind: 'unwritten' })
+    await clock.settle()
+    first.up = true
+    first.written.length = 0
+    pool.pump()
+    expect(first.written).toEqual(['a.0', 'b.0', 'c.0', 'd.0'])
+    first.written.length = 0
+    for (let each = 0; each < 4; each++) first.answer(refused(THROTTLED))
+    await clock.advance(100)
+    expect(first.written).toEqual(['a.0', 'b.0', 'c.0', 'd.0'])
+  })
+
   test('never writes again what was written and not answered', async () => {
     const { clock, pool, first, second } = setUp({ links: [1, 2] })
     const sent = pool.send(job('a'))
