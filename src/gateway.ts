@@ -7,6 +7,7 @@ import { type Inspection, openFilters } from './filters/index.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
 import { createIds } from './ids.ts'
+import { createLate } from './late.ts'
 import { type Licence, openLicence } from './licence/licence.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
@@ -15,7 +16,6 @@ import { createRateLimiter } from './rate_limit.ts'
 import { createReceive } from './receipt.ts'
 import type { Rules } from './routing/rules.ts'
 import { ipList, networkSettings, readRules } from './settings.ts'
-import type { Answered } from './smpp/link.ts'
 import { connect } from './smpp/net.ts'
 import { References } from './smpp/text/reference.ts'
 import { createHost } from './stats/host.ts'
@@ -114,13 +114,14 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     const ids = createIds(clock, random, config.node)
     const { receive, counts: receipts } = createReceive({ store, ids, clock, log: log.child('receipts') })
     const smppLog = log.child('smpp')
+    const late = createLate({ store, clock, log: smppLog })
     const network = closing(
       new Network(networkSettings(config, rules), {
         clock,
         log: smppLog,
         smpp: { connect, clock, random, log: smppLog },
         deliver: receive,
-        late: (tag, answer) => resolveLate(store, tag as PartTag, answer, clock.now(), smppLog),
+        late: (tag, answer) => void late(tag as PartTag, answer),
         switchedOn: id => people.linkSwitches.enabled(id),
         licence: { connectionsMax: () => licence.current().max_connections, tps: licence.tps },
       }),
@@ -296,17 +297,6 @@ function readiness(
   if (fault !== undefined) return { ready: false, reason: fault }
   if (network.sessions() === 0) return { ready: false, reason: 'no link is bound' }
   return { ready: true, reason: '' }
-}
-
-/** A response after its time tells what became of a part that was answered as unknown. */
-function resolveLate(store: MessageStore, tag: PartTag, answer: Answered, at: number, log: Log): void {
-  const known =
-    answer.kind === 'accepted'
-      ? ({ state: 'submitted', smscId: answer.messageId, error: 0 } as const)
-      : ({ state: 'failed', smscId: '', error: answer.status } as const)
-  store.resolve({ ...tag, ...known, at }).catch((error: unknown) => {
-    log.error({ message_id: tag.messageId, err: error }, 'a late response could not be stored')
-  })
 }
 
 const described = ({ filters }: Inspection) =>

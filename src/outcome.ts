@@ -18,11 +18,14 @@ export function withResults(message: Message, results: readonly PartResult<Taker
 /** Some SMSCs accept a message and name no id: it was taken, and no receipt will find it. */
 const NO_ID = 'none'
 
+/** What is stored as the SMSC's id, given what its response says. */
+export const smscIdOf = (messageId: string): string => messageId || NO_ID
+
 function partOf(result: PartResult<Taker>): Part {
   const account = result.kind === 'unsent' ? '' : result.link.account
   switch (result.kind) {
     case 'accepted':
-      return { state: 'submitted', smscId: result.messageId || NO_ID, account, error: 0 }
+      return { state: 'submitted', smscId: smscIdOf(result.messageId), account, error: 0 }
     case 'refused':
       return { state: 'failed', smscId: '', account, error: result.status }
     case 'unknown':

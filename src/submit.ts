@@ -81,6 +81,8 @@ export interface SubmitDependencies {
 export interface PartTag {
   readonly messageId: string
   readonly part: number
+  /** Settles once the message's outcome is stored, or could not be: what comes late comes after that. */
+  readonly stored: Promise<void>
 }
 
 /** An idempotency key answers for as long (contract §3). */
@@ -90,14 +92,34 @@ export function createSubmit(deps: SubmitDependencies): Submit {
   const { filters, route, store, ids, clock } = deps
   /** Sends under an idempotency key that have no outcome yet: a second caller waits for the first's. */
   const underWay = new Map<string, { readonly bodyHash: Uint8Array; readonly outcome: Promise<Message> }>()
+  /** Outcomes under a key that are not on disk, by message id: told to the store again when the caller asks. */
+  const unsaved = new Map<string, Message>()
+
+  const save = async (outcome: Message, keyed: boolean): Promise<Message> => {
+    if (keyed) remember(unsaved, outcome)
+    const stored = await keep(store, outcome)
+    unsaved.delete(outcome.id)
+    return stored
+  }
+
+  const firstResult = (earlier: Earlier): Promise<Message> | Message => {
+    const message = storedResult(earlier)
+    if (message.state !== 'accepted') return message
+    const outcome = unsaved.get(message.id)
+    if (outcome) return save(outcome, true)
+    throw new GatewayError(
+      'key_reused',
+      'a message with this Idempotency-Key is on its way: ask again for its result',
+    )
+  }
 
   const send = async (request: SendRequest): Promise<Message> => {
     deps.licensed()
     if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
     const prepared = prepare(request, deps.partsMax(), deps.reference)
-    const first =
-      request.idempotency && (await recall(store, request.appId, request.idempotency, clock.now()))
-    if (first) return first
+    const { idempotency } = request
+    const first = idempotency && (await recall(store, request.appId, idempotency, clock.now()))
+    if (first) return firstResult(first)
     const described = describe(request, prepared, clock.now())
     await pass(filters, described)
     const pool = route(described)
@@ -105,16 +127,17 @@ export function createSubmit(deps: SubmitDependencies): Submit {
     if (fault !== undefined) throw new GatewayError('store_failed', `not sent: ${fault}`)
 
     const accepted = begin(request, prepared, ids, clock.now())
-    const raced = request.idempotency && (await claim(store, request.idempotency, accepted))
-    if (raced) return raced
+    const raced = idempotency && (await claim(store, idempotency, accepted))
+    if (raced) return firstResult(raced)
+    const { promise: stored, resolve: told } = Promise.withResolvers<void>()
     const results = await pool.send({
       partCount: prepared.text.parts.length,
       pdu: (part, link) => submitSm(request, prepared, part, link, clock.now()),
-      tag: (part): PartTag => ({ messageId: accepted.id, part }),
+      tag: (part): PartTag => ({ messageId: accepted.id, part, stored }),
       preferred: request.esme,
       destination: prepared.destination.digits,
     })
-    return keep(store, withResults(accepted, results, clock.now()))
+    return save(withResults(accepted, results, clock.now()), idempotency !== undefined).finally(told)
   }
 
   return request => {
@@ -182,38 +205,44 @@ function begin(
 
 type Idempotency = NonNullable<SendRequest['idempotency']>
 
-/** The first result under this key, if there is one. */
-async function recall(
+/** What stands under this key, if anything does. */
+const recall = (
   store: SubmitStore,
   appId: number,
   { key, bodyHash }: Idempotency,
   now: number,
-): Promise<Message | undefined> {
-  const earlier = await store.recall({ appId, key, bodyHash, expiresAt: now + KEY_MS }).catch(notSent)
-  return earlier && firstResult(earlier)
-}
+): Promise<Earlier | undefined> =>
+  store.recall({ appId, key, bodyHash, expiresAt: now + KEY_MS }).catch(notSent)
 
-/** Puts the key on disk before anything leaves; the first result when another gateway was quicker. */
+/** Puts the key on disk before anything leaves; what stands under it when another gateway was quicker. */
 async function claim(
   store: SubmitStore,
   { key, bodyHash }: Idempotency,
   message: Message,
-): Promise<Message | undefined> {
+): Promise<Earlier | undefined> {
   const expiresAt = message.sentAt + KEY_MS
   const claimed = await store
     .claim({ appId: message.appId, key, bodyHash, expiresAt }, message)
     .catch(notSent)
-  return claimed.fresh ? undefined : firstResult(claimed)
+  return claimed.fresh ? undefined : claimed
 }
 
-function firstResult({ sameBody, message }: Earlier): Message {
+function storedResult({ sameBody, message }: Earlier): Message {
   if (!sameBody) throw keyReused()
   if (!message) throw new GatewayError('key_reused', 'the message of this Idempotency-Key is no longer kept')
-  if (message.state !== 'accepted') return message
-  throw new GatewayError(
-    'key_reused',
-    'a message with this Idempotency-Key is on its way: ask again for its result',
-  )
+  return message
+}
+
+/** Each stands for a commit that failed; while the store is faulty no new message is sent. */
+const UNSAVED_MAX = 10_000
+
+function remember(unsaved: Map<string, Message>, outcome: Message): void {
+  unsaved.set(outcome.id, outcome)
+  if (unsaved.size <= UNSAVED_MAX) return
+  for (const oldest of unsaved.keys()) {
+    unsaved.delete(oldest)
+    return
+  }
 }
 
 /** The outcome, on disk. Here the SMSC may have the message already: the words say so. */

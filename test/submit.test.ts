@@ -8,7 +8,14 @@ import type { PartResult } from '../src/routing/carrier.ts'
 import type { Job } from '../src/routing/pool.ts'
 import type { BodyInput } from '../src/smpp/pdu.ts'
 import { type Claim, StoreError } from '../src/store/store.ts'
-import { createSubmit, type SendLink, type SendRequest, type SubmitStore, taken } from '../src/submit.ts'
+import {
+  createSubmit,
+  type PartTag,
+  type SendLink,
+  type SendRequest,
+  type SubmitStore,
+  taken,
+} from '../src/submit.ts'
 import { TurnedClock } from './support/clock.ts'
 
 const link: SendLink = { id: 1, name: 'one', account: 'smsc:2775/me', shortCodeTon: 3, shortCodeNpi: 0 }
@@ -41,12 +48,13 @@ function setUp({
   verdict = (): Verdict => ({ pass: true }),
   results = undefined as ((parts: number) => PartResult<SendLink>[]) | undefined,
   storeFault = undefined as string | undefined,
-  saveFails = false,
+  saveFails = () => false,
   licensed = true,
 } = {}) {
   const told: string[] = []
   const seen: FilterMessage[] = []
   const pdus: BodyInput<'submit_sm'>[] = []
+  const tags: PartTag[] = []
   const kept = new Map<string, { claim: Claim; message: Message }>()
   const clock = new TurnedClock()
   const store: SubmitStore = {
@@ -62,7 +70,7 @@ function setUp({
     },
     save: async message => {
       told.push('save')
-      if (saveFails) throw new StoreError('the disk is full')
+      if (saveFails()) throw new StoreError('the disk is full')
       for (const entry of kept.values()) if (entry.message.id === message.id) entry.message = message
       return message
     },
@@ -82,7 +90,10 @@ function setUp({
       return {
         send: async (job: Job<BodyInput<'submit_sm'>, SendLink>) => {
           told.push('send')
-          for (let part = 0; part < job.partCount; part++) pdus.push(job.pdu(part, link))
+          for (let part = 0; part < job.partCount; part++) {
+            pdus.push(job.pdu(part, link))
+            tags.push(job.tag(part) as PartTag)
+          }
           const ids = (part: number) => ({ kind: 'accepted', messageId: `id-${part}`, link }) as const
           return results?.(job.partCount) ?? Array.from({ length: job.partCount }, (_, part) => ids(part))
         },
@@ -97,7 +108,7 @@ function setUp({
       if (!licensed) throw new GatewayError('licence_expired', 'license expired')
     },
   })
-  return { submit, told, seen, pdus, clock }
+  return { submit, told, seen, pdus, tags, clock }
 }
 
 const errorOf = async (send: Promise<unknown>): Promise<GatewayError> => {
@@ -204,8 +215,17 @@ describe('a send', () => {
     expect(told).not.toContain('send')
   })
 
+  test('tells with each part when its outcome is stored, or could not be', async () => {
+    for (const fails of [false, true]) {
+      const { submit, tags, told } = setUp({ saveFails: () => fails })
+      await submit(request).catch(() => undefined)
+      await tags[0]?.stored
+      expect(told).toContain('save')
+    }
+  })
+
   test('whose outcome could not be stored is no success, and says that the SMSC has it', async () => {
-    const { submit } = setUp({ saveFails: true })
+    const { submit } = setUp({ saveFails: () => true })
     const error = await errorOf(submit(request))
     expect(error.code).toBe('store_failed')
     expect(error.publicText).toBe(
@@ -274,6 +294,16 @@ describe('an idempotency key', () => {
     const { submit, told } = setUp()
     const [one, two] = await Promise.all([submit(keyed('k')), submit(keyed('k'))])
     expect(one.id).toBe(two.id)
+    expect(told.filter(word => word === 'send')).toHaveLength(1)
+  })
+
+  test('answers an outcome that could not be stored once it can be, and sends nothing', async () => {
+    let full = true
+    const { submit, told } = setUp({ saveFails: () => full })
+    expect((await errorOf(submit(keyed('k')))).publicText).toStartWith('the SMSC took the message')
+    expect((await errorOf(submit(keyed('k')))).code).toBe('store_failed')
+    full = false
+    expect((await submit(keyed('k'))).state).toBe('submitted')
     expect(told.filter(word => word === 'send')).toHaveLength(1)
   })
 
