@@ -248,3 +248,17 @@ describe('logging in', () => {
     )
   })
 })
+
+test('a node that stays silent is told of once', async () => {
+  const warned: unknown[] = []
+  const logger = { info() {}, warn: (detail: object) => void warned.push(detail) }
+  const { cluster, client } = make({ nodes: 2 }, { logger, limits: { tendIntervalMs: 10 } })
+  await client.connect()
+  const [, second] = cluster.nodes
+  // The others go on listing it, as they do until their heartbeats time out.
+  second?.pretendUp()
+  await Bun.sleep(200)
+  const about = warned.filter(detail => JSON.stringify(detail).includes(`:${second?.port}`))
+  expect(about.length).toBeGreaterThan(0)
+  expect(about.length).toBeLessThanOrEqual(4)
+})

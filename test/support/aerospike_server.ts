@@ -117,6 +117,7 @@ export class FakeNode {
   /** Requests (no info) that came. */
   requests = 0
   recordsSent = 0
+  #listedWhenDown = false
   #listener: Bun.TCPSocketListener<Client> | undefined
   readonly #sockets = new Set<ServerSocket>()
 
@@ -129,7 +130,7 @@ export class FakeNode {
   }
 
   get up(): boolean {
-    return this.#listener !== undefined
+    return this.#listener !== undefined || this.#listedWhenDown
   }
 
   get connections(): number {
@@ -166,7 +167,14 @@ export class FakeNode {
     this.port = this.#listener.port
   }
 
+  /** Stops, and is still listed by the others. */
+  pretendUp(): void {
+    this.stop()
+    this.#listedWhenDown = true
+  }
+
   stop(): void {
+    this.#listedWhenDown = false
     this.#listener?.stop(true)
     this.#listener = undefined
     for (const socket of this.#sockets) socket.terminate()

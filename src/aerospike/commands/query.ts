@@ -39,7 +39,7 @@ export async function* queryRecords(
 ): AsyncGenerator<StoredRecord, void, void> {
   const progress = partitionsOf(query)
   const channel = new RecordChannel(cluster.settings.limits.queryRecordsBufferedMax)
-  void pump(cluster, query, progress, channel)
+  pump(cluster, query, progress, channel).catch((cause: unknown) => channel.end(asAerospikeError(cause)))
   try {
     for (let records = await channel.take(); records; records = await channel.take()) yield* records
   } finally {
