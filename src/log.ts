@@ -1,5 +1,6 @@
-import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
+import { lineOutput } from './log_output.ts'
 
 /** Structured logs: what happened in `text`, always the same words; what it happened to in `fields`. */
 export interface Log {
@@ -21,9 +22,6 @@ export interface LogOptions {
   readonly server: string
 }
 
-/** A reader that stops reading must not fill the memory: what is written past this is lost. */
-const UNWRITTEN_BYTES_MAX = 8 * 1024 * 1024
-
 /** Fields that no line has, at the top or one level down, whoever put them there. */
 const SECRETS = ['password', 'secret', 'app_secret', 'appSecret', 'token', 'authorization', 'adminKey']
 
@@ -32,7 +30,8 @@ export function createLog(options: LogOptions, out?: DestinationStream): Log {
   const { level, server, messageText } = options
   const looksNice =
     options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true)
-  const stream = looksNice ? prettyStream(out ?? process.stdout) : (out ?? jsonStream())
+  const output = out ?? lineOutput(STANDARD_OUTPUT)
+  const stream = looksNice ? prettyStream(output, out === undefined) : output
   const hidden = SECRETS.flatMap(name => [name, `*.${name}`])
   const logger = pino(
     {
@@ -58,12 +57,11 @@ const wrap = (writer: Writer): Log => ({
   child: component => wrap(writer.child({ component })),
 })
 
-const jsonStream = (): DestinationStream =>
-  destination({ fd: 1, sync: false, maxLength: UNWRITTEN_BYTES_MAX })
+const STANDARD_OUTPUT = 1
 
-function prettyStream(out: Pick<DestinationStream, 'write'>): DestinationStream {
+function prettyStream(out: DestinationStream, standard: boolean): DestinationStream {
   const print = prettyFactory({
-    colorize: out === process.stdout && process.stdout.isTTY === true && !process.env.NO_COLOR,
+    colorize: standard && process.stdout.isTTY === true && !process.env.NO_COLOR,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
     ignore: 'component',
