@@ -67,15 +67,25 @@ export class Health<Link extends { readonly name: string }> {
 
   /** Asked once a message: false for a link that is set aside, and for most messages while it returns. */
   admits(link: Link): boolean {
+    const credit = this.#credit(link)
     const record = this.#records.get(link)
-    if (!record || record.until === 0) return true
+    if (record && Number.isFinite(credit)) record.credit = credit < 1 ? credit : credit - 1
+    return credit >= 1
+  }
+
+  /** What `admits` would say, which is not asked. */
+  wouldAdmit(link: Link): boolean {
+    return this.#credit(link) >= 1
+  }
+
+  /** With the share of the message that asks; without bounds for a link that is well, or set aside. */
+  #credit(link: Link): number {
+    const record = this.#records.get(link)
+    if (!record || record.until === 0) return Number.POSITIVE_INFINITY
     const back = this.options.clock.monotonic() - record.until
-    if (back < 0) return false
-    if (back >= RETURN_MS) return true
-    record.credit += RETURN_SHARE + (1 - RETURN_SHARE) * (back / RETURN_MS)
-    if (record.credit < 1) return false
-    record.credit -= 1
-    return true
+    if (back < 0) return Number.NEGATIVE_INFINITY
+    if (back >= RETURN_MS) return Number.POSITIVE_INFINITY
+    return record.credit + RETURN_SHARE + (1 - RETURN_SHARE) * (back / RETURN_MS)
   }
 
   #of(link: Link, now: number): Record {

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
+import type { Candidate, Obstacle } from './candidate.ts'
 import { type Answer, type Carrier, isRetryable, type PartResult, type Unsent } from './carrier.ts'
 import type { Health } from './health.ts'
 import type { Strategy } from './strategy.ts'
@@ -59,6 +60,17 @@ interface Sending<Pdu, Link> {
   settle(results: readonly PartResult<Link>[]): void
 }
 
+/** What a pick looks at of a message. */
+type Asking<Link> = Pick<Sending<never, Link>, 'link' | 'refusedBy' | 'patientUntil'> & {
+  readonly job: Pick<Job<never, Link>, 'preferred' | 'destination'>
+}
+
+/** Health and strategy as a pick asks them: for a message, or only to explain. */
+interface Judges<Link> {
+  admits(link: Link): boolean
+  choose(open: readonly Link[]): Link
+}
+
 /**
  * The queue before some links. A message waits until a link has room, in order; all its parts go over one
  * link while that is bound; what was written to no socket moves to another; what may be tried again is, until
@@ -75,6 +87,16 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   #timer: Cancel | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #closing = false
+
+  readonly #judges: Judges<Link> = {
+    admits: link => this.options.health.admits(link),
+    choose: open => {
+      const { strategy } = this.options
+      const link = strategy.choose(open)
+      strategy.took(link, open)
+      return link
+    },
+  }
 
   constructor(readonly options: PoolOptions<Link>) {}
 
@@ -110,6 +132,11 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** Messages that wait for room. */
   get queued(): number {
     return this.#queue.length
+  }
+
+  /** True while a message to this destination waits: the next one waits behind it. */
+  waitsFor(destination: string): boolean {
+    return this.#queue.some(({ job }) => job.destination === destination)
   }
 
   /** Messages not yet answered, waiting or written. */
@@ -156,35 +183,73 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** True when nothing of it waits any more. */
   #advance(sending: Sending<Pdu, Link>, now: number): boolean {
     while (sending.waiting.length > 0) {
-      const link = this.#pick(sending, now)
+      const link = this.#pick(sending, now, this.#judges)
       if (!link) return false
       this.#write(sending, link, now)
     }
     return true
   }
 
-  #pick(sending: Sending<Pdu, Link>, now: number): Link | undefined {
-    const { links, strategy, health } = this.options
-    const { job } = sending
-    const free = (each: Link): boolean =>
-      each.room() > 0 &&
-      (this.#lanes.get(each) ?? sending) === sending &&
-      (each !== sending.refusedBy || now >= sending.patientUntil)
+  /** The link for a part, or none yet. All that it changes, it changes through `judges`. */
+  #pick(asking: Asking<Link>, now: number, judges: Judges<Link>): Link | undefined {
+    const { links, health } = this.options
+    const free = (each: Link): boolean => this.#obstacle(asking, each, now) === undefined
     // The rest of a message follows its first part, a message the one before it to the same handset.
-    const own = sending.link
+    const own = asking.link
     if (own?.bound()) return free(own) ? own : undefined
-    const before = this.#routes.get(job.destination)?.link
-    if (before?.bound() && before !== sending.refusedBy) return free(before) ? before : undefined
-    const wanted = links.find(each => each.id === job.preferred)
-    if (wanted && free(wanted) && health.admits(wanted)) return wanted
+    const before = this.#before(asking)
+    if (before) return free(before) ? before : undefined
+    const wanted = links.find(each => each.id === asking.job.preferred)
+    if (wanted && free(wanted) && judges.admits(wanted)) return wanted
     const open = links.filter(free)
     if (open.length === 0) return undefined
-    const well = open.filter(each => each !== wanted && health.admits(each))
-    if (well.length > 0) return strategy(well)
+    const well = open.filter(each => each !== wanted && judges.admits(each))
+    if (well.length > 0) return judges.choose(well)
     const back = open.filter(each => !health.ejected(each))
-    if (back.length > 0) return strategy(back)
+    if (back.length > 0) return judges.choose(back)
     // A link that is set aside is better than none, but not than one that is only busy.
-    return links.some(each => each.bound() && !health.ejected(each)) ? undefined : strategy(open)
+    return links.some(each => each.bound() && !health.ejected(each)) ? undefined : judges.choose(open)
+  }
+
+  /** Why `link` can take no part of it now, whatever the others do. */
+  #obstacle(asking: Asking<Link>, link: Link, now: number): Obstacle | undefined {
+    if (link.room() <= 0) return link.bound() ? 'no_room' : 'not_bound'
+    if ((this.#lanes.get(link) ?? asking) !== asking) return 'lane'
+    return link === asking.refusedBy && now < asking.patientUntil ? 'patience' : undefined
+  }
+
+  /** The link that has messages to the same handset which are not answered yet. */
+  #before({ job, refusedBy }: Asking<Link>): Link | undefined {
+    const before = this.#routes.get(job.destination)?.link
+    return before?.bound() && before !== refusedBy ? before : undefined
+  }
+
+  /**
+   * What would become of the first part of a message that came now, before all that waits: it picks as `send`
+   * does, and changes nothing.
+   */
+  explain(job: Pick<Job<Pdu, Link>, 'preferred' | 'destination'>): Candidate<Link>[] {
+    const { links, strategy, health, clock } = this.options
+    const asking: Asking<Link> = { job, link: undefined, refusedBy: undefined, patientUntil: 0 }
+    const now = clock.monotonic()
+    const taken = this.#pick(asking, now, {
+      admits: link => health.wouldAdmit(link),
+      choose: open => strategy.choose(open),
+    })
+    const before = this.#before(asking)
+    return links.map(link => {
+      if (link === taken) {
+        if (link === before) return { link, taken: true, reason: 'destination' }
+        if (health.ejected(link)) return { link, taken: true, reason: 'last_resort' }
+        const asked = link.id === job.preferred && health.wouldAdmit(link)
+        return { link, taken: true, reason: asked ? 'preferred' : 'strategy' }
+      }
+      const obstacle = this.#obstacle(asking, link, now)
+      if (obstacle) return { link, taken: false, reason: obstacle }
+      if (before) return { link, taken: false, reason: 'destination' }
+      if (health.ejected(link)) return { link, taken: false, reason: 'set_aside' }
+      return { link, taken: false, reason: health.wouldAdmit(link) ? 'another' : 'returning' }
+    })
   }
 
   #write(sending: Sending<Pdu, Link>, link: Link, now: number): void {
