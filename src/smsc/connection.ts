@@ -28,6 +28,8 @@ export interface Hub {
   /** The account of a bind, or the status that refuses it. */
   admit(pdu: BindRequest): Account | number
   received(pdu: SubmitSm | DataSm, account: Account, status: number, messageId: string): void
+  /** `messageId` as it was written in the response. */
+  receipted(messageId: string, taken: boolean): void
   gone(connection: Connection): void
 }
 
@@ -184,10 +186,12 @@ export class Connection {
   #receipt(message: Taken, account: Account): () => void {
     const { faults, deliveries } = account
     const times = faults.receiptTwice(message.destination.address, this.hub.draw) ? 2 : 1
+    const id = formatId(message.id, faults.idResponse)
+    const done = (taken: boolean): void => this.hub.receipted(id, taken)
     const push = (): void => {
       const body = receiptOf(message, faults)
       for (let time = 0; time < times; time++)
-        deliveries.push({ body, origin: this.session, to: faults.receiptBind, tries: 0 })
+        deliveries.push({ body, origin: this.session, to: faults.receiptBind, tries: 0, done })
     }
     return message.finalMs === 0 ? push : () => this.hub.later.after(message.finalMs, push)
   }

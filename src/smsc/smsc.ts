@@ -28,6 +28,8 @@ export interface SmscOptions extends ListenOptions {
   readonly log: Log
   /** Hears of every message, in order. */
   readonly onMessage?: (message: Received) => void
+  /** Hears of the end of every receipt: `taken` when the ESME answered it with ESME_ROK, else it was given up. */
+  readonly onReceipt?: (messageId: string, taken: boolean) => void
 }
 
 /** A message as it came, and what was made of it. */
@@ -87,6 +89,7 @@ export class Smsc {
       },
       admit: pdu => this.#admit(pdu),
       received: (pdu, account, status, messageId) => this.#received(pdu, account, status, messageId),
+      receipted: (messageId, taken) => options.onReceipt?.(messageId, taken),
       gone: connection => this.#connections.delete(connection),
     }
     this.#listener = listen(options, (transport, peer) => {

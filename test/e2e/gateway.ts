@@ -9,6 +9,8 @@ export const ADMIN_KEY = 'admin-key-of-the-tests'
 const EMAIL = 'tester@example.com'
 const PASSWORD = 'password of the tester'
 const START_MS = 15_000
+/** No binary outlives its test by more, whatever becomes of the test. */
+const LIFE_MS = 180_000
 
 export interface LinkTarget {
   readonly port: number
@@ -27,6 +29,34 @@ export interface GatewayOptions {
   /** Further lines of the section `smpp`, two spaces in. */
   readonly smpp?: string
   readonly env?: Readonly<Record<string, string>>
+  /** The command that runs the binary, which is added to it: `['sh', '-c', 'ulimit …; exec "$0" "$@"']`. */
+  readonly under?: readonly string[]
+}
+
+/** Runs a command of the binary to its end. */
+export async function run(
+  argv: readonly string[],
+  options: {
+    readonly cwd: string
+    readonly env?: Readonly<Record<string, string>>
+    readonly under?: readonly string[]
+  },
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  const child = Bun.spawn([...(options.under ?? []), BINARY, ...argv], {
+    cwd: options.cwd,
+    env: options.env ?? {},
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    timeout: START_MS,
+    killSignal: 'SIGKILL',
+  })
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { code, stdout, stderr }
 }
 
 export interface Reply {
@@ -42,7 +72,7 @@ export class TestGateway {
   readonly configFile = join(this.folder, 'sms-proxy.yaml')
   port = 0
   #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined
-  #token = ''
+  #token: Promise<string> | undefined
   /** What it logged in this life, a line each. */
   readonly log: string[] = []
 
@@ -76,13 +106,15 @@ ${yaml}
   /** Starts it and waits until it listens. Fails with what it said when it does not. */
   async start(): Promise<this> {
     this.log.length = 0
-    const child = Bun.spawn([BINARY, 'serve', '--config', this.configFile], {
+    const child = Bun.spawn([...(this.options.under ?? []), BINARY, 'serve', '--config', this.configFile], {
       cwd: this.folder,
       // Nothing of this machine's environment: a binary needs none.
       env: { ADMIN_API_KEY: ADMIN_KEY, ...this.options.env },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
+      timeout: LIFE_MS,
+      killSignal: 'SIGKILL',
     })
     this.#process = child
     this.port = await this.#listening(child)
@@ -131,6 +163,10 @@ ${yaml}
     this.#process?.kill(signal)
   }
 
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`
   }
@@ -159,17 +195,15 @@ ${yaml}
 
   /** The headers of a user of app 1, made and logged in at the first call. */
   async asApp(): Promise<Record<string, string>> {
-    if (this.#token === '') {
-      await this.admin('POST', '/api/v1/user/register', { email: EMAIL, password: PASSWORD })
-      const login = await this.fetch(
-        'POST',
-        '/api/v1/user/login',
-        {},
-        { email: EMAIL, password: PASSWORD, app_id: 1 },
-      )
-      this.#token = login.body.token
-    }
-    return { authorization: `Bearer ${this.#token}`, 'x-app-id': '1' }
+    this.#token ??= this.#login()
+    return { authorization: `Bearer ${await this.#token}`, 'x-app-id': '1' }
+  }
+
+  async #login(): Promise<string> {
+    const user = { email: EMAIL, password: PASSWORD }
+    await this.admin('POST', '/api/v1/user/register', user)
+    const { body } = await this.fetch('POST', '/api/v1/user/login', {}, { ...user, app_id: 1 })
+    return body.token
   }
 
   async app(
