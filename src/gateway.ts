@@ -179,15 +179,19 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     const reload = async (who: string): Promise<void> => {
       const next = parts.readConfig()
       const nextRules = rulesOf(next)
+      const nextNetwork = networkSettings(next, nextRules)
       await filters.reload()
-      network.apply(networkSettings(next, nextRules))
+      // From here on nothing may fail: what is refused is refused whole.
+      people.audit.record(who, 'reload', 'configuration', '')
+      network.apply(nextNetwork)
       limits.global.configure(next.rate_limit.global)
       limits.perApp.configure(next.rate_limit.per_app)
       ips = ipsOf(next)
       rules = nextRules
-      config = next
-      people.audit.record(who, 'reload', 'configuration', '')
+      config = reloaded(config, next)
       log.info({ who }, 'configuration read anew: rules, filters, links and limits hold from now on')
+      const unchanged = differing(config, next)
+      if (unchanged.length > 0) log.warn({ sections: unchanged }, 'changed, and in force after a restart only')
     }
     const deps: HttpDependencies = {
       clock,
@@ -275,6 +279,21 @@ const ipsOf = ({ security }: Config) => ({
   allowed: ipList(security.allowed_ips),
   trustedProxies: ipList(security.trusted_proxies),
 })
+
+/** What a reload takes over; all else stays in force as it was at the start, and is shown so. */
+const reloaded = (config: Config, { smpp, rate_limit, security }: Config): Config => ({
+  ...config,
+  smpp,
+  rate_limit,
+  security: {
+    ...config.security,
+    allowed_ips: security.allowed_ips,
+    trusted_proxies: security.trusted_proxies,
+  },
+})
+
+const differing = (a: Config, b: Config): readonly string[] =>
+  (Object.keys(b) as (keyof Config)[]).filter(section => !Bun.deepEquals(a[section], b[section]))
 
 function rulesOf(config: Config): Rules {
   const read = readRules(config)
