@@ -48,7 +48,7 @@ function setUp({
   verdict = (): Verdict => ({ pass: true }),
   results = undefined as ((parts: number) => PartResult<SendLink>[]) | undefined,
   storeFault = undefined as string | undefined,
-  saveFails = () => false,
+  saveFails = (): boolean => false,
   licensed = true,
 } = {}) {
   const told: string[] = []
@@ -211,7 +211,7 @@ describe('a send', () => {
   test('is not written while the store cannot keep it', async () => {
     const { submit, told } = setUp({ storeFault: 'the disk is full' })
     const error = await errorOf(submit(request))
-    expect([error.code, error.publicText]).toEqual(['store_failed', 'not sent: the disk is full'])
+    expect([error.code, error.publicText]).toEqual(['not_sent', 'not sent: the disk is full'])
     expect(told).not.toContain('send')
   })
 
@@ -301,7 +301,7 @@ describe('an idempotency key', () => {
     let full = true
     const { submit, told } = setUp({ saveFails: () => full })
     expect((await errorOf(submit(keyed('k')))).publicText).toStartWith('the SMSC took the message')
-    expect((await errorOf(submit(keyed('k')))).code).toBe('store_failed')
+    expect((await errorOf(submit(keyed('k')))).code).toBe('not_sent')
     full = false
     expect((await submit(keyed('k'))).state).toBe('submitted')
     expect(told.filter(word => word === 'send')).toHaveLength(1)
