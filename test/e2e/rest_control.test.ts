@@ -1,0 +1,226 @@
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { startSmsc } from '../support/smsc.ts'
+import { type GatewayOptions, startGateway, type TestGateway } from './gateway.ts'
+import { openUsers } from './rest.ts'
+
+/** What an operator does to a running gateway: links off and on, a configuration read anew. */
+
+setDefaultTimeout(30_000)
+
+const QUICK = '  queue_timeout: 100ms'
+
+const linkStates = async (gateway: TestGateway): Promise<readonly string[]> => {
+  const { body } = await gateway.admin('GET', '/api/v1/admin/dashboard/smpp-links')
+  return body.data.map((link: { status: string }) => link.status)
+}
+const audited = (gateway: TestGateway) => {
+  using db = openUsers(gateway)
+  return db.query('SELECT who, action, subject, reason FROM audit ORDER BY id DESC LIMIT 1').get()
+}
+
+describe('a link that is switched off', () => {
+  test('lets what is in flight come home, unbinds, and says who, when and why', async () => {
+    await using smsc = startSmsc({ delay: '300ms' })
+    await using gateway = await startGateway({ links: [{ port: smsc.port }], smpp: QUICK })
+    const sending = gateway.send()
+    await smsc.arrived(1)
+    const row = '/api/v1/smpp/1/toggle'
+    const off = await gateway.app('PUT', row, { enabled: false, reason: 'maintenance window' })
+    expect(off.body).toEqual({ success: true, data: { id: 1, name: 'link-1', enabled: false } })
+    expect((await sending).body).toMatchObject({ success: true, status: 'submitted' })
+    await gateway.until(
+      () => linkStates(gateway),
+      ([state]) => state === 'DISABLED',
+    )
+    expect(smsc.smsc.sessions).toEqual([])
+    const refused = await gateway.send()
+    expect([refused.status, refused.body.status]).toEqual([500, 'failed'])
+    expect(refused.body.error).toContain('no link of the pool was bound')
+    expect(audited(gateway)).toEqual({
+      who: 'user 1',
+      action: 'disable link',
+      subject: '1',
+      reason: 'maintenance window',
+    })
+    const line = gateway.log.find(text => text.includes('link switched'))
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      ...{ link: 1, enabled: false, reason: 'maintenance window', who: 'user 1' },
+      time: expect.anything(),
+    })
+  })
+
+  test('stays off over a restart and a kill, and binds again when it is switched on', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }], smpp: QUICK })
+    await gateway.admin('PUT', '/api/v1/admin/smpp/1/toggle', { enabled: false })
+    for (const end of ['stop', 'kill'] as const) {
+      await gateway[end]()
+      await gateway.start()
+      expect(await linkStates(gateway)).toEqual(['DISABLED'])
+      const check = await gateway.app('POST', '/api/v1/sms/check-esme', { esme: 1 })
+      expect(check.body).toEqual({ persist: false, system_id: 'tester', error: '' })
+    }
+    await gateway.admin('PUT', '/api/v1/admin/smpp/1/toggle', { enabled: true, reason: 'over' })
+    await gateway.bound()
+    expect((await gateway.send()).status).toBe(200)
+    expect(audited(gateway)).toEqual({ who: 'admin', action: 'enable link', subject: '1', reason: 'over' })
+  })
+})
+
+/** Each answers whether it was done. */
+const RELOADS: readonly [string, (gateway: TestGateway) => Promise<boolean>][] = [
+  [
+    'POST /api/v1/admin/reload',
+    async gateway => (await gateway.admin('POST', '/api/v1/admin/reload')).status === 200,
+  ],
+  [
+    'SIGHUP',
+    async gateway => {
+      const before = gateway.log.length
+      gateway.signal('SIGHUP')
+      const said = () => gateway.log.slice(before).some(line => /read anew|not reloaded/.test(line))
+      await gateway.until(said, done => done)
+      return gateway.log.slice(before).some(line => line.includes('read anew'))
+    },
+  ],
+]
+
+describe.each(RELOADS)('%s', (_, reload) => {
+  test('brings a new link, another limit and a new pool, and leaves the sessions that are', async () => {
+    await using first = startSmsc()
+    await using second = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: first.port }] })
+    const sessions = first.smsc.sessions
+    const rules = `  rules:
+    - { name: spring, match: { campaign_uuid: spring }, pool: pool-2 }`
+    writeFileSync(
+      gateway.configFile,
+      `endpoint: 127.0.0.1:0
+log: { level: debug, format: json }
+rate_limit: { per_app: { rps: 0.001, burst: 3 } }
+smpp:
+${rules}
+  max_parts: 2
+  links:
+    - { id: 1, name: link-1, host: 127.0.0.1, port: ${first.port}, system_id: tester, password: secret, limit_tps: 7 }
+    - { id: 5, name: link-5, host: 127.0.0.1, port: ${second.port}, system_id: tester, password: secret }
+  pools:
+    - { id: 0, name: pool-1, links: [link-1] }
+    - { id: 1, name: pool-2, links: [link-5] }
+`,
+    )
+    expect(await reload(gateway)).toBe(true)
+    await gateway.bound()
+    const links = await gateway.admin('GET', '/api/v1/admin/dashboard/smpp-links')
+    expect(links.body.data.map(({ id, limit_tps }: never) => [id, limit_tps])).toEqual([
+      [1, 7],
+      [5, 100],
+    ])
+    const pools = await gateway.admin('GET', '/api/v1/admin/dashboard/load-balancers')
+    expect(pools.body.data).toEqual([
+      { id: 0, name: 'pool-1', links: ['link-1'], total_tps: 7 },
+      { id: 1, name: 'pool-2', links: ['link-5'], total_tps: 100 },
+    ])
+    expect(first.smsc.sessions).toEqual(sessions)
+    expect((await gateway.send({ campaign_uuid: 'spring' })).status).toBe(200)
+    expect([first.received.length, second.received.length]).toEqual([0, 1])
+    expect((await gateway.send({ message: 'x'.repeat(307) })).status).toBe(400)
+    expect((await gateway.send()).status).toBe(200)
+    expect((await gateway.send()).status).toBe(429)
+    const config = await gateway.admin('GET', '/api/v1/admin/settings/server-config')
+    expect(config.body.data.smpp).toEqual({ rules_loaded: true })
+  })
+
+  test('takes a link away, and what it had in flight comes home first', async () => {
+    await using smsc = startSmsc({ delay: '200ms' })
+    await using other = startSmsc()
+    const links = [{ port: smsc.port }, { port: other.port }]
+    await using gateway = await startGateway({ links: [...links].reverse() })
+    const sending = gateway.send({ esme: 2 })
+    await smsc.arrived(1)
+    gateway.configure({ links: [{ port: other.port }] })
+    expect(await reload(gateway)).toBe(true)
+    expect((await sending).body.status).toBe('submitted')
+    await gateway.until(
+      () => smsc.smsc.sessions.length,
+      count => count === 0,
+    )
+    const gone = await gateway.send({ esme: 2 })
+    expect([gone.status, gone.body.error]).toEqual([500, 'unknown esme'])
+  })
+})
+
+describe('a configuration that is wrong', () => {
+  const wrong = (port: number): GatewayOptions => ({
+    links: [
+      { port, more: 'limit_tps: many' },
+      { port: 99_999, more: 'widnow: 5' },
+    ],
+    yaml: 'rate_limt: {}\ntls: { cert: /etc/ssl/none.crt, key: none.key }',
+  })
+
+  test('is refused whole, with all that is wrong and no folder of the host, and the old stays', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    gateway.configure(wrong(smsc.port))
+    const refused = await gateway.admin('POST', '/api/v1/admin/reload')
+    expect([refused.status, refused.body.success]).toEqual([400, false])
+    const problems = refused.body.error.split('\n')
+    expect(problems).toHaveLength(4)
+    for (const [at, words] of [
+      'limit_tps',
+      '99999',
+      'did you mean window',
+      'did you mean rate_limit',
+    ].entries()) {
+      expect(refused.body.error, `problem ${at}`).toContain(words)
+    }
+    for (const problem of problems) expect(problem).toMatch(/^sms-proxy\.yaml:\d+:\d+: /)
+    expect(refused.body.error).not.toContain(gateway.folder)
+
+    gateway.configure({ links: [{ port: smsc.port }], yaml: 'tls: { cert: /etc/none/a.crt, key: none.key }' })
+    const files = await gateway.admin('POST', '/api/v1/admin/reload')
+    expect(files.body.error.split('\n')).toEqual([
+      expect.stringMatching(/^sms-proxy\.yaml:\d+:\d+: tls\.cert names a file, which cannot be read: /),
+      expect.stringMatching(/^sms-proxy\.yaml:\d+:\d+: tls\.key names a file, which cannot be read: /),
+    ])
+    expect((await gateway.send()).status).toBe(200)
+  })
+
+  test('is told in the log after SIGHUP, and the old stays', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    gateway.configure(wrong(smsc.port))
+    gateway.signal('SIGHUP')
+    const line = await gateway.until(
+      () => gateway.log.find(text => text.includes('not reloaded')),
+      found => found !== undefined,
+    )
+    expect(line).toContain('did you mean rate_limit')
+    expect((await gateway.send()).status).toBe(200)
+  })
+
+  test('of rules that name no pool is refused, with the place in their own file', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    writeFileSync(`${gateway.folder}/rules.yaml`, '- { name: all, pool: pool-l }\n')
+    gateway.configure({ links: [{ port: smsc.port }], smpp: '  rules: ./rules.yaml' })
+    const refused = await gateway.admin('POST', '/api/v1/admin/reload')
+    expect(refused.status).toBe(400)
+    expect(refused.body.error).toMatch(/^rules\.yaml: rules\[0\]\.pool /)
+    expect((await gateway.send()).status).toBe(200)
+  })
+})
+
+test('what only a start can take over is said, and shown as it still is', async () => {
+  await using smsc = startSmsc()
+  const links = [{ port: smsc.port }]
+  await using gateway = await startGateway({ links })
+  gateway.configure({ links, yaml: 'env: staging\nsecurity: { token_ttl: 1h }' })
+  expect((await gateway.admin('POST', '/api/v1/admin/reload')).status).toBe(200)
+  const config = await gateway.admin('GET', '/api/v1/admin/settings/server-config')
+  expect(config.body.data).toMatchObject({ env: 'production', security: { token_ttl: '24h0m0s' } })
+  const line = gateway.log.find(text => text.includes('after a restart only'))
+  expect(JSON.parse(line ?? '{}')).toMatchObject({ sections: ['env', 'security'] })
+})
