@@ -21,7 +21,7 @@ export type ErrorCode =
   | 'smsc_refused'
   /** Written, and not answered in time: the SMSC may have it. */
   | 'outcome_unknown'
-  /** The store did not take it. */
+  /** The store did not take the outcome of what the SMSC may have. */
   | 'store_failed'
   /** Not ready, or about to stop. */
   | 'unavailable'

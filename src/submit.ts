@@ -124,7 +124,7 @@ export function createSubmit(deps: SubmitDependencies): Submit {
     await pass(filters, described)
     const pool = route(described)
     const fault = store.fault()
-    if (fault !== undefined) throw new GatewayError('store_failed', `not sent: ${fault}`)
+    if (fault !== undefined) throw new GatewayError('not_sent', `not sent: ${fault}`)
 
     const accepted = begin(request, prepared, ids, clock.now())
     const raced = idempotency && (await claim(store, idempotency, accepted))
@@ -155,7 +155,12 @@ export function createSubmit(deps: SubmitDependencies): Submit {
   }
 }
 
-function describe(request: SendRequest, { source, destination, text }: Prepared, now: number): FilterMessage {
+/** A request as filters and rules see it. `now` in Unix milliseconds. */
+export function describe(
+  request: SendRequest,
+  { source, destination, text }: Prepared,
+  now: number,
+): FilterMessage {
   return {
     source: source.digits,
     destination: destination.digits,
@@ -212,7 +217,7 @@ const recall = (
   { key, bodyHash }: Idempotency,
   now: number,
 ): Promise<Earlier | undefined> =>
-  store.recall({ appId, key, bodyHash, expiresAt: now + KEY_MS }).catch(notSent)
+  store.recall({ appId, key, bodyHash, expiresAt: now + KEY_MS }).catch(notRecalled)
 
 /** Puts the key on disk before anything leaves; what stands under it when another gateway was quicker. */
 async function claim(
@@ -259,8 +264,17 @@ async function keep(store: SubmitStore, message: Message): Promise<Message> {
   }
 }
 
+/** Nobody knows what became of an earlier message under this key: nothing here says that it was not sent. */
+function notRecalled(error: unknown): never {
+  throw new GatewayError(
+    'store_failed',
+    `the first result of this Idempotency-Key cannot be read: ${publicWords(error)}`,
+    error,
+  )
+}
+
 function notSent(error: unknown): never {
-  throw new GatewayError('store_failed', `not sent: ${publicWords(error)}`, error)
+  throw new GatewayError('not_sent', `not sent: ${publicWords(error)}`, error)
 }
 
 const publicWords = (error: unknown): string =>

@@ -301,7 +301,7 @@ describe('an idempotency key', () => {
     let full = true
     const { submit, told } = setUp({ saveFails: () => full })
     expect((await errorOf(submit(keyed('k')))).publicText).toStartWith('the SMSC took the message')
-    expect((await errorOf(submit(keyed('k')))).code).toBe('not_sent')
+    expect((await errorOf(submit(keyed('k')))).code).toBe('store_failed')
     full = false
     expect((await submit(keyed('k'))).state).toBe('submitted')
     expect(told.filter(word => word === 'send')).toHaveLength(1)

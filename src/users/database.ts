@@ -1,4 +1,4 @@
-import { Database } from 'bun:sqlite'
+import { Database, SQLiteError } from 'bun:sqlite'
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Random } from '../clock.ts'
@@ -42,30 +42,61 @@ const MIGRATIONS: readonly string[] = [
 const TOKEN_KEY_BYTES = 32
 const BUSY_TIMEOUT_MS = 5000
 
+/** Marks the file as ours. */
+const APPLICATION_ID = 0x534d5355
+
 /** App 1: made at the first start, and never removed. */
 export const DEFAULT_APP_ID = 1
 
 /**
  * Opens the database, makes it on the first start, brings it to the current version. Ids come from
  * AUTOINCREMENT: one that was given away once never names another user or app. Readable by its owner alone:
- * the key that signs tokens lies in it.
+ * the key that signs tokens lies in it. Throws an Error that tells the operator what is wrong with the file.
  */
 export function openDatabase(path: string, clock: Pick<Clock, 'now'>, random: Random): Database {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  closeSync(openSync(path, 'a', 0o600))
-  chmodSync(path, 0o600)
-  const db = new Database(path, { strict: true })
+  let db: Database | undefined
   try {
-    db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
-    db.run('PRAGMA journal_mode = WAL')
-    db.run('PRAGMA synchronous = FULL')
-    db.run('PRAGMA foreign_keys = ON')
-    db.transaction(() => migrate(db, clock, random)).immediate()
-  } catch (error) {
-    db.close()
-    throw error
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    closeSync(openSync(path, 'a', 0o600))
+    chmodSync(path, 0o600)
+    const opened = new Database(path, { strict: true })
+    db = opened
+    opened.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+    refuseStrangers(opened, path)
+    opened.run('PRAGMA journal_mode = WAL')
+    opened.run('PRAGMA synchronous = FULL')
+    opened.run('PRAGMA foreign_keys = ON')
+    opened.transaction(() => migrate(opened, clock, random)).immediate()
+    return opened
+  } catch (cause) {
+    db?.close()
+    throw new Error(faultOf(path, cause), { cause })
   }
-  return db
+}
+
+function refuseStrangers(db: Database, path: string): void {
+  const tables = db.query('SELECT count(*) FROM sqlite_schema').values()[0]?.[0]
+  const application = db.query('PRAGMA application_id').values()[0]?.[0]
+  if (tables !== 0 && application !== APPLICATION_ID)
+    throw new Error(`${path} is another program's database: name another file in storage.db_path`)
+}
+
+/** Why the file cannot be opened, in words for an operator. */
+function faultOf(path: string, cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const elsewhere = 'or name another file in storage.db_path'
+  if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN)/.test(code))
+    return `${path} cannot be written: check the permissions of its folder and of the file, ${elsewhere}`
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    return `${path} cannot be made: ${dirname(path)} is no folder; take that file away, ${elsewhere}`
+  if (code === 'EISDIR') return `${path} is a folder: storage.db_path names a file`
+  if (code === 'ENOSPC' || code === 'SQLITE_FULL') return `${path} cannot be written: the disk is full`
+  if (code === 'SQLITE_NOTADB') return `${path} is no SQLite database: restore a copy, ${elsewhere}`
+  if (code.startsWith('SQLITE_CORRUPT')) return `${path} is damaged: restore a copy, ${elsewhere}`
+  if (code.startsWith('SQLITE_BUSY'))
+    return `${path} cannot be used: another process has it open; stop that, ${elsewhere}`
+  if (cause instanceof SQLiteError || code !== '') return `${path} cannot be used: ${code}`
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 function migrate(db: Database, clock: Pick<Clock, 'now'>, random: Random): void {
@@ -77,6 +108,7 @@ function migrate(db: Database, clock: Pick<Clock, 'now'>, random: Random): void 
   }
   for (const step of MIGRATIONS.slice(version)) db.run(step)
   db.run(`PRAGMA user_version = ${MIGRATIONS.length}`)
+  db.run(`PRAGMA application_id = ${APPLICATION_ID}`)
   if (version > 0) return
   db.query('INSERT INTO installation (id, token_key) VALUES (1, ?)').run(random(TOKEN_KEY_BYTES))
   // The secret of the default app is shown to nobody, so nothing is lost by keeping a form that no secret matches.
