@@ -23,10 +23,21 @@ export function idForms(id: string): readonly IdForm[] {
   if (same === '') return []
   const forms: IdForm[] = [{ base: 'same', id: same }]
   if (same.length > DIGITS_MAX) return forms
-  if (/^\d+$/.test(same)) add(forms, 'decimal', BigInt(same).toString(16))
-  if (/^[0-9a-f]+$/.test(same)) add(forms, 'hexadecimal', BigInt(`0x${same}`).toString())
+  if (/^\d+$/.test(same)) add(forms, 'decimal', inHexadecimal(same))
+  if (/^[0-9a-f]+$/.test(same)) add(forms, 'hexadecimal', inDecimal(same))
   return forms
 }
+
+/** As many digits of any base up to 16 are a safe integer, which takes a fifth of a BigInt's time. */
+const SAFE_DIGITS = 13
+
+const inHexadecimal = (decimal: string): string =>
+  decimal.length <= SAFE_DIGITS ? Number(decimal).toString(16) : BigInt(decimal).toString(16)
+
+const inDecimal = (hexadecimal: string): string =>
+  hexadecimal.length <= SAFE_DIGITS
+    ? Number.parseInt(hexadecimal, 16).toString()
+    : BigInt(`0x${hexadecimal}`).toString()
 
 function add(forms: IdForm[], base: Base, id: string): void {
   if (forms.every(form => form.id !== id)) forms.push({ base, id })

@@ -282,26 +282,41 @@ export class Session {
   }
 
   #handle(pdu: Pdu): void {
-    let answer: Promise<Answer>
+    let given: Answer | Promise<Answer>
     try {
-      const given = this.events.request(pdu, this)
-      if (!(given instanceof Promise)) {
-        this.#answer(pdu, given)
-        return
-      }
-      answer = given
+      given = this.events.request(pdu, this)
     } catch (error) {
       this.#failed(pdu, error)
       return
     }
+    if (!(given instanceof Promise)) {
+      this.#tell(pdu, given)
+      return
+    }
     this.#inbound++
-    answer
-      .then(value => this.#answer(pdu, value))
-      .catch((error: unknown) => this.#failed(pdu, error))
-      .finally(() => {
-        this.#inbound--
-        this.#settled()
-      })
+    const ended = (): void => {
+      this.#inbound--
+      this.#settled()
+    }
+    given.then(
+      answer => {
+        this.#tell(pdu, answer)
+        ended()
+      },
+      (error: unknown) => {
+        this.#failed(pdu, error)
+        ended()
+      },
+    )
+  }
+
+  /** An answer that cannot be written is a failure like any other. */
+  #tell(pdu: Pdu, answer: Answer): void {
+    try {
+      this.#answer(pdu, answer)
+    } catch (error) {
+      this.#failed(pdu, error)
+    }
   }
 
   #failed(pdu: Pdu, error: unknown): void {
