@@ -207,6 +207,7 @@ export class Link {
     this.#pacer.setLimit(limitTps, this.parts.clock.monotonic())
     this.#throttle.setMax(window)
     this.#transmit?.resize(window)
+    this.#watchRoom()
     this.#announceRoom()
   }
 
@@ -297,6 +298,7 @@ export class Link {
 
   #watchThrottled(delayMs: number): void {
     this.#cancelThrottledTimer()
+    if (this.#closed) return
     this.#cancelThrottledTimer = this.parts.clock.after(delayMs, () => this.#update('no longer throttled'))
   }
 

@@ -191,6 +191,17 @@ describe('a link', () => {
     expect(link.room()).toBe(0)
   })
 
+  test('tells of room when the time of a new limit has come', async () => {
+    const made = await bench({ window: 10, limitTps: 0 }).started()
+    const { link, clock } = made
+    link.setLimits({ limitTps: 3, window: 10 })
+    await clock.settle()
+    const before = made.rooms
+    await clock.advance(2000)
+    expect(made.rooms).toBeGreaterThan(before)
+    expect(link.room()).toBe(3)
+  })
+
   test('keeps a resized window through a new bind', async () => {
     const { link, peer, clock } = await bench({ window: 10 }).started()
     link.setLimits({ limitTps: 0, window: 20 })
@@ -348,6 +359,22 @@ describe('a link that is disabled', () => {
     made.link.disable('maintenance')
     await made.clock.advance(60_000)
     expect(made.net.attempts).toBe(1)
+  })
+
+  test('closed for good leaves no timer, though the last answer was a refusal', async () => {
+    let refuse: () => void = () => undefined
+    const made = bench()
+    made.answer = pdu =>
+      pdu.command === 'submit_sm' ? new Promise(resolve => (refuse = () => resolve(0x58))) : 0
+    const { link, clock } = await made.started()
+    void link.submit({ short_message: new Uint8Array() }, undefined)
+    await clock.settle()
+    const closed = link.close()
+    refuse()
+    await clock.settle()
+    await closed
+    for (const session of made.sessions) session.close('gone')
+    expect(clock.timers).toBe(0)
   })
 
   test('closed for good is not enabled any more', async () => {
