@@ -296,11 +296,17 @@ export class Network {
         this.#pump()
       })
     }
-    return new NetworkLink(
-      settings,
+    const link = new NetworkLink(
+      before ? { ...settings, limitTps: 0 } : settings,
       { ...smpp, clock, log, events },
       { waitMs: () => tps.waitMs(), take: () => tps.take(), hold },
     )
+    if (before) {
+      // What the old link sent counts in the same second. A limit that is set anew takes all of it as sent now.
+      link.smpp.setLimits(settings)
+      link.settings = settings
+    }
+    return link
   }
 
   #pool(

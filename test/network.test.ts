@@ -1,0 +1,75 @@
+import { expect, test } from 'bun:test'
+import { type LinkSettings, Network, type NetworkSettings } from '../src/network.ts'
+import { NO_RULES } from '../src/routing/rules.ts'
+import { TurnedClock } from './support/clock.ts'
+import { MemoryNet } from './support/simulation_net.ts'
+import { silent } from './support/simulation_quiet.ts'
+import { MemorySmsc } from './support/simulation_smsc.ts'
+
+const LINK: LinkSettings = {
+  ...{ id: 1, name: 'one', address: { host: 'smsc', port: 2775 }, systemId: 'me', password: 'secret' },
+  ...{ systemType: '', interfaceVersion: 0x34, bind: 'transceiver', connectTimeoutMs: 1000 },
+  ...{ responseTimeoutMs: 5000, enquireLinkMs: 30_000, window: 100, limitTps: 10, enabled: true },
+  ...{ shortCodeTon: 3, shortCodeNpi: 0, weight: 1 },
+}
+const settings = (links: readonly LinkSettings[]): NetworkSettings => ({
+  ...{ links, pools: [], rules: NO_RULES, queueTimeoutMs: 10_000, queueMax: 1000 },
+})
+
+async function setUp() {
+  const clock = new TurnedClock()
+  const arrived: number[] = []
+  const smsc = new MemorySmsc(
+    'smsc',
+    1000,
+    ['me'],
+    clock,
+    () => 0.5,
+    () => arrived.push(clock.monotonic()),
+  )
+  const nobody = { sent() {}, arrived() {}, halved() {} }
+  const net = new MemoryNet(clock, () => 0.5, nobody, new Map([['smsc', smsc]]))
+  const random = (count: number): Uint8Array => new Uint8Array(count)
+  const network = new Network(settings([LINK]), {
+    clock,
+    log: silent,
+    smpp: { connect: net.connect, clock, random, log: silent },
+    deliver: () => 0,
+    late: () => undefined,
+    switchedOn: () => undefined,
+    licence: { connectionsMax: () => 0, tps: { waitMs: () => 0, take: () => true } },
+  })
+  network.start()
+  await clock.advance(10)
+  const send = (count: number): void => {
+    const pool = network.route({ ...FILTERED, esme: 1 })
+    for (let each = 0; each < count; each++)
+      void pool.send({
+        ...{ partCount: 1, tag: () => undefined, preferred: 1, destination: `4915${each}` },
+        pdu: () => ({ destination_addr: `4915${each}`, short_message: new Uint8Array([0x41]) }),
+      })
+  }
+  return { clock, network, arrived, send }
+}
+
+const FILTERED = {
+  ...{ source: '', destination: '', message: '', app_id: 1, app_name: '', transaction_id: '' },
+  ...{ campaign_uuid: '', encoding: 'gsm7' as const, parts: 1, time: 0 },
+}
+
+test('a link that a reload binds anew holds its limit over the second in which that happens', async () => {
+  const { clock, network, arrived, send } = await setUp()
+  send(30)
+  await clock.advance(500)
+  expect(arrived).toHaveLength(10)
+  network.apply(settings([{ ...LINK, enquireLinkMs: 10_000 }]))
+  await clock.advance(5000)
+  expect(arrived).toHaveLength(30)
+  for (const [at, moment] of arrived.entries()) {
+    const tenth = arrived[at - 10]
+    if (tenth !== undefined) expect(moment - tenth).toBeGreaterThanOrEqual(1000)
+  }
+  void network.close()
+  await clock.advance(10_000)
+  expect(clock.timers).toBe(0)
+})
