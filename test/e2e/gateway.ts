@@ -70,6 +70,8 @@ export interface Reply {
 export class TestGateway {
   readonly folder = mkdtempSync(join(tmpdir(), 'sms-proxy-e2e-'))
   readonly configFile = join(this.folder, 'sms-proxy.yaml')
+  /** Of app 1; made with the first call of `asApp`. */
+  readonly user = { email: EMAIL, password: PASSWORD }
   port = 0
   #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined
   #token: Promise<string> | undefined
@@ -200,9 +202,8 @@ ${yaml}
   }
 
   async #login(): Promise<string> {
-    const user = { email: EMAIL, password: PASSWORD }
-    await this.admin('POST', '/api/v1/user/register', user)
-    const { body } = await this.fetch('POST', '/api/v1/user/login', {}, { ...user, app_id: 1 })
+    await this.admin('POST', '/api/v1/user/register', this.user)
+    const { body } = await this.fetch('POST', '/api/v1/user/login', {}, { ...this.user, app_id: 1 })
     return body.token
   }
 
