@@ -1,8 +1,9 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
 import { GatewayError } from './errors.ts'
+import { createExplain } from './explain.ts'
 import { type Inspection, openFilters } from './filters/index.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
@@ -15,7 +16,8 @@ import { Network } from './network.ts'
 import { createRateLimiter } from './rate_limit.ts'
 import { createReceive } from './receipt.ts'
 import type { Rules } from './routing/rules.ts'
-import { ipList, networkSettings, readRules } from './settings.ts'
+import { watchRules } from './rules_watch.ts'
+import { fileOfRules, ipList, networkSettings, readRules } from './settings.ts'
 import { connect } from './smpp/net.ts'
 import { References } from './smpp/text/reference.ts'
 import { createHost } from './stats/host.ts'
@@ -63,7 +65,6 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
 
   try {
     // State: users and messages.
-    mkdirSync(dirname(config.storage.db_path), { recursive: true, mode: 0o700 })
     const people = closing(
       openUserDatabase({
         path: config.storage.db_path,
@@ -108,6 +109,19 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       perApp: createRateLimiter(clock, config.rate_limit.per_app),
     }
     let ips = ipsOf(config)
+    const rulesWatch = closing(
+      await watchRules({
+        file: () => fileOfRules(config),
+        take: () => {
+          rules = rulesOf(config)
+          network.follow(rules)
+          log.info({ rules: rules.list.length }, 'rules changed')
+        },
+        clock,
+        log: log.child('rules'),
+      }),
+      each => each.stop(),
+    )
     let rules = rulesOf(config)
 
     // The way to the SMSCs and back.
@@ -132,19 +146,23 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       stop => stop(),
     )
     const references = new References(random)
+    const shared = {
+      filters,
+      hasEsme: (id: number) => network.hasLink(id),
+      partsMax: () => config.smpp.max_parts,
+      licensed: () => requireLicence(licence),
+    }
     const { submit, counts: sends } = countSends(
       createSubmit({
-        filters,
-        hasEsme: id => network.hasLink(id),
+        ...shared,
         route: message => network.route(message),
         store,
         ids,
         clock,
-        partsMax: () => config.smpp.max_parts,
         reference: destination => references.next(destination),
-        licensed: () => requireLicence(licence),
       }),
     )
+    const explain = createExplain({ ...shared, network, store, clock, onError: config.filters.on_error })
 
     // Numbers.
     const traffic = createTraffic(clock)
@@ -157,6 +175,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       http: () => tally.rows(),
       sends: () => sends,
       filters: () => filters.inspect().filters,
+      rules: () => ({ count: rules.list.length, broken: rulesWatch.error() !== '' }),
       links: () =>
         network.links().map(({ settings, state, stats }) => {
           return { name: settings.name, limitTps: settings.limitTps, state, stats }
@@ -191,13 +210,15 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       config = reloaded(config, next)
       log.info({ who }, 'configuration read anew: rules, filters, links and limits hold from now on')
       const unchanged = differing(config, next)
-      if (unchanged.length > 0) log.warn({ sections: unchanged }, 'changed, and in force after a restart only')
+      if (unchanged.length > 0)
+        log.warn({ sections: unchanged }, 'changed, and in force after a restart only')
     }
     const deps: HttpDependencies = {
       clock,
       log: log.child('http'),
       users: people.users,
       submit,
+      explain,
       info: async (appId, id) => {
         const message = await store.find(id)
         return message?.appId === appId ? message : undefined
@@ -222,6 +243,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           return { id, name, links: links.map(link => link.name), totalTps }
         }),
       store,
+      filters,
       licence,
       stats: {
         requests: () => traffic.requests(),
@@ -245,7 +267,11 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         },
       },
       serverConfig: () =>
-        describeConfig(config, { rulesLoaded: rules.list.length > 0, filters: described(filters.inspect()) }),
+        describeConfig(config, {
+          rulesLoaded: rules.list.length > 0,
+          rulesError: rulesWatch.error(),
+          filters: described(filters.inspect()),
+        }),
       reload,
       ready: () => readiness(stopping, store, network),
     }
@@ -320,9 +346,9 @@ function readiness(
 
 const described = ({ filters }: Inspection) =>
   Object.fromEntries(
-    filters.map(({ name, active, blacklist, description, snippet }) => [
+    filters.map(({ name, active, blacklist, description, snippet, error }) => [
       name,
-      { active, blacklist, description, snippet },
+      { active, blacklist, description, snippet, ...(error !== '' && { error }) },
     ]),
   )
 

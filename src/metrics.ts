@@ -130,6 +130,14 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
     ),
   ),
 
+  gauge('sms_proxy_rules', 'Rules in force.', [], from => one(from.rules().count)),
+  gauge(
+    'sms_proxy_rules_broken',
+    '1 while the file of rules as it stands is not in force; the last good rules are.',
+    [],
+    from => one(Number(from.rules().broken)),
+  ),
+
   gauge('sms_proxy_link_state', 'Which state a link is in: 1 for that one.', ['link', 'state'], from =>
     statesOf(from.links(), LINK_STATES),
   ),

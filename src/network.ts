@@ -3,10 +3,17 @@ import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
 import type { Log } from './log.ts'
 import type { LinkDialect } from './prepare.ts'
+import type { Candidate } from './routing/candidate.ts'
 import type { Answer, Carrier } from './routing/carrier.ts'
 import { Health } from './routing/health.ts'
 import { Pool } from './routing/pool.ts'
-import { decide, type Rules } from './routing/rules.ts'
+import {
+  type Decision,
+  decide,
+  explain as explainRules,
+  type Rules,
+  type RuleVerdict,
+} from './routing/rules.ts'
 import { createStrategy, type StrategyName } from './routing/strategy.ts'
 import type { LinkStats } from './smpp/counters.ts'
 import { Link, type LinkEvents, type LinkOptions, type LinkParts, type LinkState } from './smpp/link.ts'
@@ -89,6 +96,11 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
     return 0
   }
 
+  /** Why there is no room on a bound link. */
+  shortage(): Shortage | undefined {
+    return this.smpp.shortage() ?? (this.licence.waitMs() > 0 ? 'licence' : undefined)
+  }
+
   load(): number {
     return this.smpp.load()
   }
@@ -112,6 +124,29 @@ export interface PoolView {
   readonly name: string
   readonly links: readonly NetworkLink[]
   readonly queued: number
+}
+
+/** Its window, its TPS, a pause after the SMSC asked for one, or the TPS of the licence. */
+export type Shortage = 'window' | 'tps' | 'pause' | 'licence'
+
+export interface RouteExplanation {
+  readonly rules: readonly RuleVerdict[]
+  /** That of the first rule that matches; undefined leaves it to the link that was asked for. */
+  readonly decision: Decision | undefined
+  /** Where it would go; undefined when a rule refuses it, or there is no such link. */
+  readonly pool: PoolExplanation | undefined
+}
+
+export interface PoolExplanation {
+  readonly id: number
+  readonly name: string
+  readonly strategy: StrategyName
+  /** Messages that wait, and how many may. */
+  readonly queued: number
+  readonly queueMax: number
+  /** A message to the same destination waits, and this one would behind it. */
+  readonly behind: boolean
+  readonly candidates: readonly (Candidate<LinkView> & { readonly shortage: Shortage | undefined })[]
 }
 
 type LinkPool = Pool<SubmitFields, NetworkLink>
@@ -156,6 +191,11 @@ export class Network {
     this.#pump()
   }
 
+  /** From the next message on; what waits in a queue stays there. */
+  follow(rules: Rules): void {
+    this.#settings = { ...this.#settings, rules }
+  }
+
   hasLink(id: number): boolean {
     return this.#links.has(id)
   }
@@ -166,9 +206,35 @@ export class Network {
     if (decision && 'refuse' in decision) {
       throw new GatewayError('refused', `rejected by rule "${decision.rule}": ${decision.refuse}`)
     }
-    const pool = decision ? this.#pools.get(decision.pool) : this.#poolOf.get(message.esme)
+    const pool = this.#poolFor(decision, message)
     if (!pool) throw new GatewayError('unknown_esme', 'unknown esme')
     return pool
+  }
+
+  /** What `route` and the pool would do with a message that came now; nothing is changed by asking. */
+  explain(message: FilterMessage): RouteExplanation {
+    const { rules } = this.#settings
+    const decision = decide(rules, message)
+    const pool = this.#poolFor(decision, message)
+    return {
+      rules: explainRules(rules, message),
+      decision,
+      pool: pool && {
+        id: pool.options.id,
+        name: pool.options.name,
+        strategy: this.#settings.pools.find(({ name }) => name === pool.options.name)?.strategy ?? 'priority',
+        queued: pool.queued,
+        queueMax: pool.options.queueMax,
+        behind: pool.waitsFor(message.destination),
+        candidates: pool
+          .explain({ preferred: message.esme, destination: message.destination })
+          .map(candidate => ({
+            ...candidate,
+            link: this.#view(candidate.link),
+            shortage: candidate.link.shortage(),
+          })),
+      },
+    }
   }
 
   links(): LinkView[] {
@@ -223,6 +289,11 @@ export class Network {
   async close(): Promise<void> {
     this.#licenceTimer?.()
     await Promise.all([...this.#leaving, ...[...this.#links.values()].map(link => link.smpp.close())])
+  }
+
+  #poolFor(decision: Decision | undefined, { esme }: FilterMessage): LinkPool | undefined {
+    if (!decision) return this.#poolOf.get(esme)
+    return 'pool' in decision ? this.#pools.get(decision.pool) : undefined
   }
 
   #view(link: NetworkLink): LinkView {

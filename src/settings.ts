@@ -31,6 +31,10 @@ export function readRules({
   }
 }
 
+/** The file that the rules are in; undefined when they stand in the configuration, or there are none. */
+export const fileOfRules = ({ smpp: { rules } }: Config): string | undefined =>
+  rules && 'file' in rules ? rules.file : undefined
+
 /** `ENOENT` and its kin: the whole message would name a path of this host to whoever asks for a reload. */
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : 'unexpected error'

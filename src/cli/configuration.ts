@@ -6,14 +6,13 @@ import {
   type Problem,
   showProblem,
 } from '../config/index.ts'
-import { readRules } from '../settings.ts'
+import { fileOfRules, readRules } from '../settings.ts'
 
 /** Rules that do not fit the pools are as wrong as the rest of the configuration. */
 const rules: Check = config => {
   const read = readRules(config)
   if (!('problems' in read)) return []
-  const source = config.smpp.rules
-  const file = source && 'file' in source ? source.file : undefined
+  const file = fileOfRules(config)
   return read.problems.map(({ path, message }) =>
     file === undefined
       ? { path: path.replace(/^rules/, 'smpp.rules'), message }

@@ -4,6 +4,8 @@ import { goDuration } from './units.ts'
 /** What only the running server knows. */
 export interface RunningState {
   readonly rulesLoaded: boolean
+  /** Why the file of rules as it stands is not in force; empty when it is. */
+  readonly rulesError: string
   readonly filters: Readonly<Record<string, FilterDescription>>
 }
 
@@ -12,6 +14,8 @@ export interface FilterDescription {
   readonly blacklist: boolean
   readonly description: string
   readonly snippet: string
+  /** Why its file as it stands is not in force. */
+  readonly error?: string
 }
 
 /**
@@ -19,7 +23,7 @@ export interface FilterDescription {
  * field, so that a new secret in the configuration does not appear here by itself. What is not configured has
  * zero values.
  */
-export function describeConfig(config: Config, { rulesLoaded, filters }: RunningState) {
+export function describeConfig(config: Config, { rulesLoaded, rulesError, filters }: RunningState) {
   const { aerospike, grpc, statistic_exporter, monitoring } = config
   return {
     env: config.env,
@@ -36,7 +40,7 @@ export function describeConfig(config: Config, { rulesLoaded, filters }: Running
     },
     security: { token_ttl: goDuration(config.security.token_ttl) },
     grpc: { port: grpc?.port ?? 0, timeout: goDuration(grpc?.timeout ?? 0) },
-    smpp: { rules_loaded: rulesLoaded },
+    smpp: { rules_loaded: rulesLoaded, ...(rulesError !== '' && { rules_error: rulesError }) },
     filters,
     statistic_exporter: {
       enabled: statistic_exporter.enabled,

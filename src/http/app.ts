@@ -6,6 +6,9 @@ import type { Route } from './route.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
+import { explainRoutes } from './routes/explain.ts'
+import { filterRoutes } from './routes/filters.ts'
+import { inboundRoutes } from './routes/inbound.ts'
 import { monitoringRoutes } from './routes/monitoring.ts'
 import { proxyUserRoutes } from './routes/proxy_users.ts'
 import { settingsRoutes } from './routes/settings.ts'
@@ -125,6 +128,9 @@ function routesOf(deps: HttpDependencies): readonly Route[] {
     ...smppRoutes(deps),
     ...smsRoutes(deps),
     ...campaignRoutes(deps),
+    ...inboundRoutes(deps),
+    ...filterRoutes(deps),
+    ...explainRoutes(deps),
     ...adminRoutes(deps),
     ...proxyUserRoutes(deps),
   ]

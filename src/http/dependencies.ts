@@ -1,4 +1,6 @@
 import type { Clock } from '../clock.ts'
+import type { Explain } from '../explain.ts'
+import type { OpenFilters } from '../filters/index.ts'
 import type { IpList } from '../ip_list.ts'
 import type { Message } from '../message.ts'
 import type { Taken } from '../rate_limit.ts'
@@ -16,7 +18,9 @@ export interface HttpDependencies {
   readonly info: (appId: number, messageId: string) => Promise<Message | undefined>
   readonly links: Links
   readonly pools: () => readonly PoolView[]
-  readonly store: Pick<MessageStore, 'totals' | 'campaigns' | 'topCampaigns'>
+  readonly store: Pick<MessageStore, 'totals' | 'campaigns' | 'topCampaigns' | 'inbox' | 'unmatched'>
+  readonly explain: Explain
+  readonly filters: Pick<OpenFilters, 'inspect' | 'test'>
   readonly licence: Licence
   readonly stats: Stats
   readonly rateLimits: { readonly global: Limiter; readonly perApp: Limiter }

@@ -26,6 +26,8 @@ export const Integer = (options: { minimum?: number; maximum?: number } = { mini
 
 export const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
+export const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'] as const
+
 export const LicenceInfo = Type.Object(
   {
     company: Type.String(),

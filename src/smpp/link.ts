@@ -141,6 +141,14 @@ export class Link {
     return (this.#transmit?.inFlight ?? 0) / this.#throttle.window
   }
 
+  /** What stands in the way of a submit_sm: the window, the TPS, or a pause after the SMSC asked for one. */
+  shortage(): 'window' | 'tps' | 'pause' | undefined {
+    if (!this.transmits() || this.room() > 0) return undefined
+    const now = this.parts.clock.monotonic()
+    if (this.#throttle.waitMs(now) > 0) return 'pause'
+    return this.#pacer.tokens(now) <= 0 ? 'tps' : 'window'
+  }
+
   /** Milliseconds until time alone may give room (TPS, a pause); 0 when time does not stand in the way. */
   nextRoomInMs(): number {
     const now = this.parts.clock.monotonic()

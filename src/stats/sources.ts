@@ -9,6 +9,8 @@ export interface MetricsSources {
   /** Sends by their result, of a bounded set. */
   sends(): Iterable<readonly [result: string, count: number]>
   filters(): Iterable<FilterRow>
+  /** `broken`: their file as it stands is not in force. */
+  rules(): { readonly count: number; readonly broken: boolean }
   links(): Iterable<LinkRow>
   pools(): Iterable<{ readonly name: string; readonly queued: number }>
   store(): StoreCounts

@@ -235,7 +235,7 @@ describe('the environment', () => {
 
 describe('a secret', () => {
   const secret = fc.stringMatching(/^[A-Z][A-Z0-9]{19}$/)
-  const state = { rulesLoaded: false, filters: {} }
+  const state = { rulesLoaded: false, rulesError: '', filters: {} }
 
   test('is never shown by server-config', () => {
     fc.assert(
@@ -271,7 +271,7 @@ describe('a secret', () => {
 
 test('server-config has the shape and the durations of the reference', () => {
   const config = good('tls: null\nsecurity: { token_ttl: 1d }\n')
-  expect(describeConfig(config, { rulesLoaded: true, filters: {} })).toEqual({
+  expect(describeConfig(config, { rulesLoaded: true, rulesError: '', filters: {} })).toEqual({
     env: 'production',
     server_name: 'sms-proxy',
     endpoint: '0.0.0.0:8088',

@@ -5,7 +5,7 @@ interface Operation {
   readonly security: readonly object[]
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: object }>> }
   readonly responses: Readonly<
-    Record<string, { readonly content: Readonly<Record<string, { schema: object }>> }>
+    Record<string, { readonly content: Readonly<Record<string, { schema: object; example?: unknown }>> }>
   >
 }
 
@@ -44,6 +44,11 @@ export class Contract {
   bodyOf(row: string): { readonly type: string; readonly example: object | undefined } | undefined {
     const [content] = Object.entries(this.#operation(row).requestBody?.content ?? {})
     return content && { type: content[0], example: content[1].example }
+  }
+
+  /** The JSON that the document shows for this status. */
+  exampleOf(row: string, status: number): unknown {
+    return this.#operation(row).responses[String(status)]?.content['application/json']?.example
   }
 
   /** Fails unless the document has this status for the row, and the body is as it says. */

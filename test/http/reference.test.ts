@@ -3,6 +3,7 @@ import { GatewayError } from '../../src/errors.ts'
 import type { HttpDependencies } from '../../src/http/dependencies.ts'
 import { adminRefusals, appRefusals } from './access.ts'
 import { Contract } from './contract.ts'
+import { OPERATOR_ROWS } from './operator_rows.ts'
 import { ADMIN_KEY, EMAIL, message, PASSWORD, SERVER_CONFIG, startEdge, type TestEdge } from './support.ts'
 
 /**
@@ -25,6 +26,14 @@ interface Case {
 
 const broken = async () => {
   throw new Error('SELECT secret FROM /var/lib/store')
+}
+
+const BROKEN_STORE = {
+  totals: broken,
+  campaigns: broken,
+  topCampaigns: broken,
+  inbox: broken,
+  unmatched: broken,
 }
 
 const fault = () => {
@@ -107,7 +116,7 @@ const statistics = (row: string, as: 'app' | 'admin'): Case[] => [
     as,
     status: 500,
     name: 'failed to get top campaigns',
-    fakes: { store: { totals: broken, campaigns: broken, topCampaigns: broken } },
+    fakes: { store: BROKEN_STORE },
     body: { success: false, error: 'failed to get top campaigns' },
   },
 ]
@@ -292,7 +301,7 @@ const CASES: readonly Case[] = [
     {
       status: 500,
       name: 'service failure',
-      fakes: { store: { totals: broken, campaigns: broken, topCampaigns: broken } },
+      fakes: { store: BROKEN_STORE },
       body: { success: false, error: 'internal error' },
     },
   ]),
@@ -796,9 +805,10 @@ describe('the document', () => {
   })
 
   test('has every row that was tested here, and none that was not', () => {
-    expect([...contract.rows].sort()).toEqual([...new Set(CASES.map(one => one.row))].sort())
+    const tested = [...CASES.map(one => one.row), ...OPERATOR_ROWS]
+    expect([...contract.rows].sort()).toEqual([...new Set(tested)].sort())
     // The 31 of the reference, with /ready and reload.
-    expect(contract.rows).toHaveLength(33)
+    expect(contract.rows).toHaveLength(33 + OPERATOR_ROWS.length)
   })
 
   test('tells of limits on every row', () => {

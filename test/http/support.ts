@@ -160,6 +160,13 @@ export async function startEdge(
       inbox: async () => ({ rows: [], total: 0 }),
       unmatched: async () => ({ rows: [], total: 0 }),
     },
+    explain: async () => {
+      throw new GatewayError('invalid', 'nothing to explain here')
+    },
+    filters: {
+      inspect: () => ({ folder_error: '', filters: [], lists: [] }),
+      test: () => ({ verdict: 'pass', match: false, reason: '', time_us: 1, error: '' }),
+    },
     licence: { current: () => LICENCE, upload: readLicence },
     stats: {
       requests: () => ({ current: 1200, data: [{ time: '14:30', rps: 1150 }] }),

@@ -20,7 +20,12 @@ const ServerConfig = Type.Object(
     }),
     security: Type.Object({ token_ttl: Type.String() }),
     grpc: Type.Object({ port: Integer(), timeout: Type.String() }),
-    smpp: Type.Object({ rules_loaded: Type.Boolean() }),
+    smpp: Type.Object({
+      rules_loaded: Type.Boolean(),
+      rules_error: Type.Optional(
+        Type.String({ description: 'Why the file of rules is not in force: the last good ones are' }),
+      ),
+    }),
     filters: Type.Record(
       Type.String(),
       Type.Object({
@@ -28,6 +33,7 @@ const ServerConfig = Type.Object(
         blacklist: Type.Boolean(),
         description: Type.String(),
         snippet: Type.String(),
+        error: Type.Optional(Type.String({ description: 'Why its file as it stands is not in force' })),
       }),
     ),
     statistic_exporter: Type.Object({

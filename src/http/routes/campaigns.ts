@@ -1,13 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import type { HttpDependencies } from '../dependencies.ts'
-import { badRequest, ok } from '../problem.ts'
+import { answerPage, PAGE_ERRORS, PAGE_QUERY, paged } from '../page.ts'
 import { type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Integer, success } from '../shapes.ts'
-
-const LIMIT_MAX = 100
-const LIMIT_DEFAULT = 50
-/** Past any page that exists, and its rows can still be counted exactly. */
-const PAGE_MAX = Math.floor(Number.MAX_SAFE_INTEGER / LIMIT_MAX)
+import { FAILURE_GROUP, Integer } from '../shapes.ts'
 
 const Campaign = Type.Object(
   {
@@ -30,25 +25,11 @@ export const campaignRoutes = ({ store }: Pick<HttpDependencies, 'store'>): read
     operationId: 'campaigns',
     summary: 'Messages by campaign and link',
     description: 'Ordered by campaign, then link. A page past the end is empty.',
-    query: [
-      { name: 'page', description: 'From 1', schema: Type.Integer({ minimum: 1, default: 1 }) },
-      {
-        name: 'limit',
-        description: `Rows a page; more than ${LIMIT_MAX} counts as ${LIMIT_MAX}`,
-        schema: Type.Integer({ minimum: 1, default: LIMIT_DEFAULT }),
-      },
-    ],
+    query: PAGE_QUERY,
     reply: {
       status: 200,
       description: 'A page of campaigns',
-      schema: success(Type.Array(Campaign), {
-        pagination: Type.Object({
-          page: Integer(),
-          limit: Integer(),
-          total: Integer(),
-          totalPages: Integer(),
-        }),
-      }),
+      schema: paged(Campaign),
       example: {
         success: true,
         data: [
@@ -57,29 +38,19 @@ export const campaignRoutes = ({ store }: Pick<HttpDependencies, 'store'>): read
         pagination: { page: 1, limit: 50, total: 120, totalPages: 3 },
       },
     },
-    errors: { 400: '`page` or `limit` is no positive integer' },
+    errors: PAGE_ERRORS,
     failure: 'failed to get campaign metrics',
-    async handle({ request }) {
-      const query = new URL(request.url).searchParams
-      const page = Math.min(positive(query, 'page', 1), PAGE_MAX)
-      const limit = Math.min(positive(query, 'limit', LIMIT_DEFAULT), LIMIT_MAX)
-      const { rows, total } = await store.campaigns({ offset: (page - 1) * limit, limit })
-      const data = rows.map(({ campaign, sme, sent, failed }) => ({
-        campaign_uuid: campaign,
-        messages_sent: sent,
-        messages_failed: failed,
-        messages_total: sent + failed,
-        sme,
-      }))
-      const pagination = { page, limit, total, totalPages: Math.ceil(total / limit) }
-      return ok({ success: true, data, pagination })
-    },
+    handle: ({ request }) =>
+      answerPage(
+        request,
+        page => store.campaigns(page),
+        ({ campaign, sme, sent, failed }) => ({
+          campaign_uuid: campaign,
+          messages_sent: sent,
+          messages_failed: failed,
+          messages_total: sent + failed,
+          sme,
+        }),
+      ),
   }),
 ]
-
-function positive(query: URLSearchParams, name: string, byDefault: number): number {
-  const text = query.get(name)
-  if (text === null) return byDefault
-  if (/^0*[1-9]\d*$/.test(text)) return Number(text)
-  throw badRequest(`${name} must be a positive integer`)
-}

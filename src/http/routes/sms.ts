@@ -11,7 +11,7 @@ const Address = (description: string) => Type.String({ minLength: 1, maxLength: 
 const YEAR_SECONDS = 365 * 24 * 3600
 const DAY_MS = 24 * 3600 * 1000
 
-const SendBody = Type.Object(
+export const SendBody = Type.Object(
   {
     esme: Esme,
     source: Address('A number, a short code of 3 to 6 digits, or a name of at most 11 characters'),
@@ -34,7 +34,7 @@ const SendBody = Type.Object(
   },
   { $id: 'SendRequest', additionalProperties: false },
 )
-type SendBody = Static<typeof SendBody>
+export type SendBody = Static<typeof SendBody>
 
 const SendReply = Type.Object(
   {
@@ -275,7 +275,16 @@ function appOf(caller: Call<unknown>['caller']) {
 }
 
 function sendRequest({ body, bytes, caller, request }: Call<SendBody>, now: number): SendRequest {
-  const app = appOf(caller)
+  const idempotent = idempotency(request.headers.get('idempotency-key'), bytes)
+  return { ...toSend(body, appOf(caller), now), idempotency: idempotent }
+}
+
+/** The body of a send in domain terms. `now` in Unix milliseconds. */
+export function toSend(
+  body: SendBody,
+  app: { readonly id: number; readonly name: string },
+  now: number,
+): SendRequest {
   return {
     appId: app.id,
     appName: app.name,
@@ -291,7 +300,7 @@ function sendRequest({ body, bytes, caller, request }: Call<SendBody>, now: numb
     priority: body.priority ?? 0,
     validitySeconds: body.validity_period,
     scheduleAt: body.schedule_at === undefined ? undefined : scheduleAt(body.schedule_at, now),
-    idempotency: idempotency(request.headers.get('idempotency-key'), bytes),
+    idempotency: undefined,
   }
 }
 

@@ -1,0 +1,186 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { GatewayError } from '../../errors.ts'
+import type { HttpDependencies } from '../dependencies.ts'
+import { badRequest, ok } from '../problem.ts'
+import { json, type Route, route } from '../route.ts'
+import { FAILURE_GROUP, Integer, success } from '../shapes.ts'
+
+const Count = Integer()
+const Seconds = Type.Integer({ minimum: 0, description: 'Unix seconds; 0: never' })
+const Microseconds = Type.Number({ minimum: 0, description: 'Microseconds' })
+const NameOf = (what: string) => Type.String({ minLength: 1, maxLength: 64, description: what })
+
+export const FilterState = Type.Union(
+  (['active', 'shadow', 'inactive', 'tripped', 'broken'] as const).map(state => Type.Literal(state)),
+  {
+    description:
+      'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it',
+  },
+)
+
+const Filter = Type.Object(
+  {
+    name: Type.String(),
+    state: FilterState,
+    description: Type.String(),
+    blacklist: Type.Boolean({ description: 'False: it refuses what it does not match' }),
+    active: Type.Boolean(),
+    mode: Type.Union([Type.Literal('enforce'), Type.Literal('shadow')]),
+    error: Type.String({
+      description: 'Why the file as it stands is not in force (its last good version may be), or empty',
+    }),
+    hits: Type.Integer({ minimum: 0, description: 'Messages that it was asked about' }),
+    matches: Count,
+    refusals: Type.Integer({ minimum: 0, description: 'Refused or, in shadow mode, it would have' }),
+    errors: Type.Integer({
+      minimum: 0,
+      description: 'Questions that it failed to answer, timeouts among them',
+    }),
+    timeouts: Count,
+    p50_us: Microseconds,
+    p99_us: Microseconds,
+    seconds: Type.Number({ minimum: 0, description: 'All its answers together' }),
+    memory_bytes: Count,
+    last_error: Type.String(),
+    last_error_at: Seconds,
+    changed_at: Seconds,
+    snippet: Type.String({ description: 'The version in force' }),
+  },
+  { $id: 'FilterStatus' },
+)
+
+const List = Type.Object(
+  { name: Type.String(), entries: Count, error: Type.String(), changed_at: Seconds },
+  { $id: 'FilterList' },
+)
+
+const Inspection = Type.Object({
+  folder_error: Type.String({ description: 'Why the folder cannot be looked at, or empty' }),
+  filters: Type.Array(Filter),
+  lists: Type.Array(List),
+})
+
+/** What is left out is that of a sample message. */
+const SampleMessage = Type.Partial(
+  Type.Object({
+    source: Type.String(),
+    destination: Type.String(),
+    message: Type.String(),
+    esme: Type.Integer(),
+    app_id: Type.Integer(),
+    app_name: Type.String(),
+    transaction_id: Type.String(),
+    campaign_uuid: Type.String(),
+    encoding: Type.Union((['gsm7', 'latin1', 'ucs2'] as const).map(name => Type.Literal(name))),
+    parts: Type.Integer({ minimum: 1 }),
+    time: Type.Integer({ minimum: 0, description: 'Unix seconds' }),
+  }),
+  { additionalProperties: false },
+)
+
+const TestBody = Type.Object(
+  {
+    name: Type.Optional(NameOf('A filter that is there, in its version in force')),
+    snippet: Type.Optional(Type.String({ minLength: 1, description: 'The text of a filter' })),
+    message: Type.Optional(SampleMessage),
+  },
+  { $id: 'FilterTestRequest', additionalProperties: false },
+)
+
+const Verdict = Type.Object(
+  {
+    verdict: Type.Union([Type.Literal('pass'), Type.Literal('reject')]),
+    match: Type.Boolean(),
+    reason: Type.String(),
+    time_us: Microseconds,
+    error: Type.String({
+      description: 'Why there was no answer, in which case `filters.on_error` gave the verdict, or empty',
+    }),
+  },
+  { $id: 'FilterVerdict' },
+)
+
+const group = { ...FAILURE_GROUP, access: 'admin', tag: 'Admin: Filters' } as const
+
+export const filterRoutes = ({ filters }: Pick<HttpDependencies, 'filters'>): readonly Route[] => [
+  route({
+    ...group,
+    method: 'GET',
+    path: '/api/v1/admin/filters',
+    operationId: 'filters',
+    summary: 'Filters and lists',
+    description: 'What is in force, what it did, and what is wrong with its file.',
+    reply: {
+      status: 200,
+      description: 'By name, which is their order',
+      schema: success(Inspection),
+      example: {
+        success: true,
+        data: {
+          folder_error: '',
+          filters: [
+            {
+              name: 'premium',
+              state: 'active',
+              description: 'Premium-rate numbers',
+              blacklist: true,
+              active: true,
+              mode: 'enforce',
+              error: '',
+              hits: 120_000,
+              matches: 12,
+              refusals: 12,
+              errors: 0,
+              timeouts: 0,
+              p50_us: 6.1,
+              p99_us: 14.2,
+              seconds: 0.8,
+              memory_bytes: 71_000,
+              last_error: '',
+              last_error_at: 0,
+              changed_at: 1700000000,
+              snippet: 'export const blacklist = true; export default sms => /^1900/.test(sms.destination)',
+            },
+          ],
+          lists: [{ name: 'numbers', entries: 1_000_000, error: '', changed_at: 1700000000 }],
+        },
+      },
+    },
+    handle: () => ok({ success: true, data: filters.inspect() }),
+  }),
+  route({
+    ...group,
+    method: 'POST',
+    path: '/api/v1/admin/filters/test',
+    operationId: 'testFilter',
+    summary: 'Ask a filter about a message',
+    description:
+      'A filter that is there, or a snippet that nobody has saved yet, apart from the traffic: nothing is counted, kept or sent.',
+    body: json(TestBody, {
+      snippet: 'export const blacklist = true; export default sms => /^1900/.test(sms.destination)',
+      message: { destination: '19005551234' },
+    }),
+    reply: {
+      status: 200,
+      description: 'What it does to the message',
+      schema: success(Verdict),
+      example: {
+        success: true,
+        data: { verdict: 'reject', match: true, reason: '', time_us: 41.5, error: '' },
+      },
+    },
+    errors: { 400: 'Invalid request body', 404: 'There is no filter of that name' },
+    handle: ({ body }) => ok({ success: true, data: ask(filters, body) }),
+  }),
+]
+
+function ask(filters: HttpDependencies['filters'], { name, snippet, message = {} }: Static<typeof TestBody>) {
+  if ((name === undefined) === (snippet === undefined)) {
+    throw badRequest('give either `name`, of a filter that is there, or `snippet`')
+  }
+  if (snippet !== undefined) return filters.test({ snippet, message })
+  if (!filters.inspect().filters.some(filter => filter.name === name)) {
+    throw new GatewayError('not_found', 'there is no filter of that name')
+  }
+  return filters.test({ name: name ?? '', message })
+}
