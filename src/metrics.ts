@@ -219,7 +219,9 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
       [['failed'], failed],
     ]
   }),
-  counter('sms_proxy_inbound_total', 'MO messages stored, each segment of a long one counted.', [], from => one(from.receipts().inbound)),
+  counter('sms_proxy_inbound_total', 'MO messages stored, each segment of a long one counted.', [], from =>
+    one(from.receipts().inbound),
+  ),
 
   counter('sms_proxy_store_commits_total', 'Commits to the store.', [], from => one(from.store().commits)),
   counter('sms_proxy_store_writes_total', 'Writes in these commits.', [], from => one(from.store().writes)),
