@@ -346,7 +346,7 @@ class World {
         if (error.code === undefined) book.complain(`call ${call.number} failed with ${String(error)}`)
         if (call.heard && 'message' in call.heard) return
         call.heard = { code: error.code, text: error.publicText }
-        const again = error.code === 'store_failed' || error.code === 'key_reused'
+        const again = ['store_failed', 'not_sent', 'key_reused'].includes(error.code)
         if (call.keyed && again && keyed.tries < KEYED_TRIES_MAX) this.#retries.push(keyed)
       },
     )

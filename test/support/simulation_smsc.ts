@@ -41,6 +41,7 @@ export class MemorySmsc implements Host {
       ...{ systemId: name, clock, draw, log: silent, later: this.#later, ledger, received },
       faults: readFaults({}),
       admit: ({ system_id }: BindRequest) => this.accounts.get(system_id) ?? STATUS.ESME_RINVSYSID,
+      receipted: () => undefined,
       gone: () => undefined,
     }
   }

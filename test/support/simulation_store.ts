@@ -133,6 +133,17 @@ export class MemoryStore
     }
   }
 
+  /** What a retention does. */
+  forget(): void {
+    this.messages.clear()
+    this.counted.clear()
+    this.journal.length = 0
+    this.held = []
+    this.unresolved.clear()
+    this.#claims.clear()
+    this.#index.clear()
+  }
+
   get(id: string): Message {
     const message = this.messages.get(id)
     if (!message) throw new Error(`no message ${id}`)
