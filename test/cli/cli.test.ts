@@ -111,6 +111,20 @@ describe('check', () => {
     expect(err).toEndWith('\n3 problems\n')
   })
 
+  test('explains a rule that can never match by the one that stands in its way', async () => {
+    write(
+      'rules.yaml',
+      '- { name: all, refuse: no }\n- { name: uk, match: { destination: "44" }, refuse: later }\n',
+    )
+    write('sms-proxy.yaml', 'smpp: { rules: rules.yaml }\n')
+    const { code, err } = await sms('check')
+    expect(code).toBe(2)
+    expect(err).toContain(
+      `${join(folder, 'rules.yaml')}: rules[1] "uk" can never match: "all" (rules[0]) stands`,
+    )
+    expect(err).toContain('put it first, or narrow "all"')
+  })
+
   test('places inline rules in the configuration', async () => {
     write('sms-proxy.yaml', 'smpp:\n  rules:\n    - pool: nowhere\n')
     expect((await sms('check')).err).toContain('./sms-proxy.yaml:3:13: smpp.rules[0].pool')
