@@ -21,6 +21,7 @@ export const writerStatements = (db: Database) => ({
   findOldest: db.query('SELECT id, parts FROM message WHERE id < ? ORDER BY id LIMIT ?'),
   deleteMessage: db.query('DELETE FROM message WHERE id = ?'),
 
+  findTwo: db.query('SELECT message FROM smsc_id WHERE account = ? AND key = ? LIMIT 2'),
   findSmscId: db.query(
     'SELECT message FROM smsc_id WHERE account = ? AND key = ? ORDER BY message DESC LIMIT ?',
   ),

@@ -1,5 +1,5 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
-import { isFinalPart, type Message, type PartChange, withPart } from '../message.ts'
+import { isFinal, isFinalPart, type Message, type PartChange, withPart } from '../message.ts'
 import { idKey } from './id_key.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
@@ -7,6 +7,7 @@ import type { SqliteReader } from './sqlite_reader.ts'
 import {
   idBytes,
   idFloor,
+  idText,
   type MessageRow,
   partStateNumber,
   partStateOf,
@@ -55,15 +56,27 @@ const CANDIDATES_MAX = 16
 /** Long messages of one sender with one reference within the time that segments join. */
 const BEGUN_MAX = 16
 
+/** Half a second of the most there can be, a minute of what is usual; 10 MB. */
+const WAITING_MAX = 10_000
+
 interface Stored {
   readonly message: Message
   readonly tallied: number
+}
+
+interface Candidate {
+  readonly stored: Stored
+  readonly part: number
+  /** The index in the receipt's ids of the one that was right. */
+  readonly form: number
 }
 
 /** Applies writes to the database. Everything here is synchronous, in the order of the calls. */
 export class SqliteWriter {
   readonly #sql: WriterStatements
   readonly #tallies: SqliteTallies
+  /** Messages that wait for receipts, as they lie in their rows: what a receipt changes need not be read again. */
+  readonly #waiting = new Map<string, Stored>()
   /** While nothing is held, `save` asks for nothing. */
   #heldCount = 0
   /** False when memory may differ from the database: at the start and after a rollback. */
@@ -145,6 +158,7 @@ export class SqliteWriter {
       return this.#saveAgain(id, message, tallied)
     }
     this.#index(message, message.parts.keys())
+    this.#remember({ message, tallied })
     return message
   }
 
@@ -258,6 +272,7 @@ export class SqliteWriter {
       }
       this.#sql.deleteMessage.run(id)
     }
+    if (rows.length > 0) this.#waiting.clear()
     let swept = rows.length
     swept += this.#sql.deleteClaims.run(now, max - swept).changes
     swept += this.#sql.deleteInbound.run(floor, max - swept).changes
@@ -285,6 +300,7 @@ export class SqliteWriter {
     const id = idBytes(message.id)
     const text = partsText(parts, this.accounts)
     this.#sql.updateMessage.run(stateNumber(state), text, updatedAt, error, tallied, id)
+    this.#remember({ message, tallied })
   }
 
   #index(message: Message, parts: Iterable<number>): void {
@@ -295,18 +311,33 @@ export class SqliteWriter {
     }
   }
 
+  #remember(stored: Stored): void {
+    const { id, state } = stored.message
+    // Put at the end of the map, if it stays: the oldest is the first.
+    this.#waiting.delete(id)
+    if (isFinal(state)) return
+    this.#waiting.set(id, stored)
+    if (this.#waiting.size <= WAITING_MAX) return
+    for (const oldest of this.#waiting.keys()) {
+      this.#waiting.delete(oldest)
+      return
+    }
+  }
+
   #stored(id: Uint8Array): Stored | undefined {
+    const known = this.#waiting.get(idText(id))
+    if (known) return known
     const row = this.#sql.findMessage.values(id)[0] as MessageRow | undefined
     return row && { message: toMessage(row, this.accounts), tallied: row[13] }
   }
 
   /** The contract's choice: the address decides, then the earlier form, then the newer message. */
-  #candidate(receipt: StoredReceipt): { stored: Stored; part: number; form: number } | undefined {
-    let fallback: { stored: Stored; part: number; form: number } | undefined
+  #candidate(receipt: StoredReceipt): Candidate | undefined {
+    let fallback: Candidate | undefined
     const account = this.accounts.known(receipt.account)
     if (account === undefined) return undefined
     for (const [form, key] of receipt.ids.entries()) {
-      for (const [id] of this.#sql.findSmscId.values(account, key, CANDIDATES_MAX) as [Uint8Array][]) {
+      for (const [id] of this.#idsOf(account, key)) {
         const stored = this.#stored(id)
         if (!stored) continue
         const candidate = { stored, part: partOf(stored.message, receipt.account, key), form }
@@ -315,6 +346,12 @@ export class SqliteWriter {
       }
     }
     return fallback
+  }
+
+  /** Messages with an SMSC id, newest first. As a rule there is one, and ORDER BY costs five times the search. */
+  #idsOf(account: number, key: string): readonly (readonly [id: Uint8Array])[] {
+    const some = this.#sql.findTwo.values(account, key) as [Uint8Array][]
+    return some.length < 2 ? some : (this.#sql.findSmscId.values(account, key, CANDIDATES_MAX) as typeof some)
   }
 
   #hold(receipt: StoredReceipt): void {
@@ -359,6 +396,7 @@ export class SqliteWriter {
   #fallIntoStep(): void {
     this.accounts.reload()
     this.#tallies.forget()
+    this.#waiting.clear()
     this.#heldCount = Number(this.#sql.countHeld.values()[0]?.[0])
     this.#inStep = true
   }
