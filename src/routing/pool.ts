@@ -282,6 +282,8 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
       sending.refusedBy = link
       const pause = Math.min(RETRY_PAUSE_MS * 2 ** sending.attempts++, RETRY_PAUSE_MS_MAX)
       sending.patientUntil = this.options.clock.monotonic() + pause
+      // Its link is not kept from others meanwhile.
+      this.#leaveLane(sending)
       this.#again(sending, part)
     } else {
       sending.results[part] = { ...answer, link }

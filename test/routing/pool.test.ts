@@ -70,6 +70,7 @@ function job(name: string, { parts = 1, preferred = 1, destination = name } = {}
 
 const refused = (status: number): Answer => ({ kind: 'refused', status })
 const THROTTLED = 0x58
+const SYSTEM_ERROR = 0x08
 const INVALID_DESTINATION = 0x0b
 
 describe('a pool', () => {
@@ -193,6 +194,22 @@ describe('a pool', () => {
     expect(first.written).toEqual(['a.0', 'b.0', 'c.0', 'd.0'])
   })
 
+  test('lets no message overtake another for its destination when a long one makes way between them', async () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    second.free = 1
+    void pool.send(job('z', { destination: 'x', preferred: 2 }))
+    void pool.send(job('a', { destination: 'x' }))
+    first.free = 1
+    void pool.send(job('long', { parts: 2 }))
+    second.accept()
+    second.free = 0
+    await Promise.resolve()
+    first.free = 3
+    void pool.send(job('b', { destination: 'x' }))
+    pool.pump()
+    expect(first.written).toEqual(['long.0', 'long.1', 'a.0', 'b.0'])
+  })
+
   test('never writes again what was written and not answered', async () => {
     const { clock, pool, first, second } = setUp({ links: [1, 2] })
     const sent = pool.send(job('a'))
@@ -258,6 +275,25 @@ describe('a pool', () => {
     await clock.advance(100)
     expect(first.written).toEqual(['long.0', 'long.1', 'long.1'])
     expect(second.written).toEqual([])
+  })
+
+  test('lets others through a link while a long message waits, as asked, to try a part again', async () => {
+    const { clock, pool, first } = setUp()
+    first.free = 2
+    const sent = pool.send(job('long', { parts: 3 }))
+    first.accept()
+    first.answer(refused(SYSTEM_ERROR))
+    await clock.settle()
+    void pool.send(job('b'))
+    expect(first.written).toEqual(['long.0', 'long.1', 'b.0'])
+    await clock.advance(100)
+    expect(first.written).toEqual(['long.0', 'long.1', 'b.0', 'long.1'])
+    first.accept()
+    first.accept()
+    pool.pump()
+    expect(first.written.at(-1)).toBe('long.2')
+    first.accept()
+    expect((await sent).every(result => result.kind === 'accepted')).toBe(true)
   })
 
   test('finishes a message on another link when its own is lost between two parts', async () => {
