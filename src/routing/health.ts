@@ -13,6 +13,8 @@ const WINDOW_MS = 10_000
 const ANSWERS_MIN = 20
 /** A link with this share of bad answers is set aside. */
 const BAD_SHARE = 0.5
+/** And one with so many of them in a row: a link that falls mute at full speed has a good share for seconds. */
+const BAD_RUN = 20
 /** How long, at first; it doubles each time until the link has kept well for as long. */
 const PAUSE_MS = 10_000
 const PAUSE_MS_MAX = 300_000
@@ -24,6 +26,8 @@ interface Record {
   since: number
   good: number
   bad: number
+  /** Bad answers since the last good one. */
+  run: number
   /** Monotonic milliseconds until which it is set aside; 0 when it never was. */
   until: number
   pauseMs: number
@@ -46,16 +50,22 @@ export class Health<Link extends { readonly name: string }> {
     const now = this.options.clock.monotonic()
     const record = this.#of(link, now)
     if (now - record.since >= WINDOW_MS) Object.assign(record, { since: now, good: 0, bad: 0 })
-    if (isBad(answer)) record.bad++
-    else record.good++
+    if (isBad(answer)) {
+      record.bad++
+      record.run++
+    } else {
+      record.good++
+      record.run = 0
+    }
     const all = record.good + record.bad
-    if (now < record.until || all < ANSWERS_MIN || record.bad < all * BAD_SHARE) return
+    const badly = all >= ANSWERS_MIN && record.bad >= all * BAD_SHARE
+    if (now < record.until || !(badly || record.run >= BAD_RUN)) return
     const wellFor = now - record.until
     record.pauseMs =
       record.until === 0 || wellFor > record.pauseMs + RETURN_MS
         ? PAUSE_MS
         : Math.min(record.pauseMs * 2, PAUSE_MS_MAX)
-    Object.assign(record, { since: now, good: 0, bad: 0, credit: 0, until: now + record.pauseMs })
+    Object.assign(record, { since: now, good: 0, bad: 0, run: 0, credit: 0, until: now + record.pauseMs })
     this.options.ejected?.(link, record.pauseMs)
   }
 
@@ -91,7 +101,7 @@ export class Health<Link extends { readonly name: string }> {
   #of(link: Link, now: number): Record {
     let record = this.#records.get(link)
     if (!record) {
-      record = { since: now, good: 0, bad: 0, until: 0, pauseMs: PAUSE_MS, credit: 0 }
+      record = { since: now, good: 0, bad: 0, run: 0, until: 0, pauseMs: PAUSE_MS, credit: 0 }
       this.#records.set(link, record)
     }
     return record
