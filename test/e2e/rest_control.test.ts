@@ -111,6 +111,7 @@ ${rules}
 `,
     )
     expect(await reload(gateway)).toBe(true)
+    expect(audited(gateway)).toMatchObject({ action: 'reload', subject: 'configuration' })
     await gateway.bound()
     const links = await gateway.admin('GET', '/api/v1/admin/dashboard/smpp-links')
     expect(links.body.data.map(({ id, limit_tps }: never) => [id, limit_tps])).toEqual([

@@ -125,6 +125,44 @@ describe('addresses', () => {
   )
 })
 
+describe('access', () => {
+  test('routes that the operator opened need no key, all others do', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({
+      links: [{ port: smsc.port }],
+      yaml: 'security: { open_routes: [/dashboard/stats, /api/v1/user/register] }',
+    })
+    expect((await gateway.fetch('GET', '/dashboard/stats')).status).toBe(200)
+    const user = { email: 'a@example.com', password: PASSWORD }
+    expect((await gateway.fetch('POST', '/api/v1/user/register', {}, user)).status).toBe(201)
+    expect((await gateway.fetch('POST', '/api/v1/user/validate', {}, { user_id: 1 })).status).toBe(401)
+  })
+
+  const numbers = async (gateway: TestGateway) =>
+    (await gateway.fetch('GET', '/api/v1/dashboard/metrics', await gateway.asApp())).status
+
+  test('a token holds over a restart', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    expect(await numbers(gateway)).toBe(200)
+    await gateway.stop()
+    await gateway.start()
+    expect(await numbers(gateway)).toBe(200)
+  })
+
+  test('a token ends with security.token_ttl', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({
+      links: [{ port: smsc.port }],
+      yaml: 'security: { token_ttl: 1s }',
+    })
+    await gateway.until(
+      () => numbers(gateway),
+      status => status === 401,
+    )
+  })
+})
+
 test('TLS stands on the endpoint with the certificate that is configured, and nothing else does', async () => {
   await using smsc = startSmsc()
   await using gateway = new TestGateway({
