@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
-import type { FilterState, OpenFilters } from './filters/index.ts'
+import { type FilterState, type OpenFilters, TRIPPED } from './filters/index.ts'
 import type { Network, PoolExplanation, RouteExplanation } from './network.ts'
 import { prepare } from './prepare.ts'
 import { describe, type SendRequest, type SubmitDependencies } from './submit.ts'
@@ -126,8 +126,7 @@ function askFilter(
   if (state === 'inactive') return { ...silent, verdict: 'pass', reason: 'it is not active' }
   if (state === 'broken') return { ...silent, verdict: 'pass', reason: 'there is no good version of it' }
   if (state === 'tripped') {
-    const reason = 'the filter is out of use for a while, having failed repeatedly'
-    return { ...silent, verdict: onError, reason }
+    return { ...silent, verdict: onError, reason: onError === 'reject' ? TRIPPED : '' }
   }
   const { verdict, match, reason, error, time_us } = filters.test({ name, message })
   if (state !== 'shadow') return { name, state, verdict, match, reason, error, time_us }
@@ -135,11 +134,8 @@ function askFilter(
   return { name, state, verdict: 'pass', match, reason: shown, error, time_us }
 }
 
-function refusalOfFilter({ name, verdict, reason, error }: FilterWord): string {
-  if (verdict === 'pass') return ''
-  const why = error === '' ? reason : 'the filter failed'
-  return `rejected by filter "${name}"${why && `: ${why}`}`
-}
+const refusalOfFilter = ({ name, verdict, reason }: FilterWord): string =>
+  verdict === 'pass' ? '' : `rejected by filter "${name}"${reason && `: ${reason}`}`
 
 function refusalOfRoute({ decision, pool }: RouteExplanation): string {
   if (decision && 'refuse' in decision) return `rejected by rule "${decision.rule}": ${decision.refuse}`

@@ -14,7 +14,12 @@ let folder: string
 let filters: OpenFilters
 const FILTERS = {
   asleep: 'export const blacklist = true; export const active = false; export default () => true',
-  careful: `export const blacklist = true; export default sms => { if (sms.message === 'fail') throw new Error('no'); return false }`,
+  careful: `export const blacklist = true
+    export default ({ message }) => {
+      if (message === 'fail') throw new Error('no')
+      while (message === 'endless');
+      return false
+    }`,
   premium: `export const blacklist = true
     export default sms => ({ match: sms.destination.startsWith('1900'), reason: 'premium rate' })`,
   trial: `export const blacklist = true; export const mode = 'shadow'; export default sms => sms.source === 'Bank'`,
@@ -25,7 +30,7 @@ beforeAll(async () => {
   for (const [name, text] of Object.entries(FILTERS)) writeFileSync(join(folder, `${name}.js`), text)
   filters = await openFilters({
     dir: folder,
-    timeoutMs: 200,
+    timeoutMs: 50,
     memoryBytes: 8 * 1024 * 1024,
     onError: 'reject',
     clock: systemClock,
@@ -157,6 +162,12 @@ describe('an explanation', () => {
     ['a link that is not there', { esme: 9 }, {}, 'unknown esme'],
     ['a filter', { destination: '19005551234' }, {}, 'rejected by filter "premium": premium rate'],
     ['a filter that fails', { text: 'fail' }, {}, 'rejected by filter "careful": the filter failed'],
+    [
+      'a filter that does not answer',
+      { text: 'endless' },
+      {},
+      'rejected by filter "careful": the filter did not answer in time',
+    ],
     [
       'a rule',
       {},

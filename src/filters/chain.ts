@@ -21,6 +21,13 @@ export interface ChainOptions {
 
 const PASS: Verdict = { pass: true }
 
+/** What a caller hears of a filter that is out of use. */
+export const TRIPPED = 'the filter is out of use for a while, having failed repeatedly'
+
+/** What a caller hears of a filter that did not answer: why is the operator's business. */
+export const callersWords = ({ kind }: FilterFault): string =>
+  kind === 'timeout' ? 'the filter did not answer in time' : 'the filter failed'
+
 /** Asks filters in the order of their names; which ones is replaced as a whole, between two messages. */
 export class Chain {
   #links: readonly Link[] = []
@@ -47,7 +54,7 @@ export class Chain {
     const began = monotonic()
     tally.hits++
     if (tally.trippedAt(began)) {
-      return this.#unanswered(sandbox.name, 'the filter is out of use for a while, having failed repeatedly')
+      return this.#unanswered(sandbox.name, TRIPPED)
     }
     let answer: Answer
     try {
@@ -57,10 +64,7 @@ export class Chain {
       if (!(error instanceof FilterFault)) throw error
       tally.fault(error, monotonic(), now())
       failed(sandbox.name, error, tally.trippedAt(monotonic()))
-      return this.#unanswered(
-        sandbox.name,
-        error.kind === 'timeout' ? 'the filter did not answer in time' : 'the filter failed',
-      )
+      return this.#unanswered(sandbox.name, callersWords(error))
     } finally {
       tally.answered(monotonic() - began)
     }

@@ -1,9 +1,10 @@
 import type { Cancel, Clock } from '../clock.ts'
-import { Chain } from './chain.ts'
+import { Chain, callersWords } from './chain.ts'
 import type { FilterMessage, Filters, Verdict } from './filter.ts'
 import { type FilterLogger, Loader } from './loader.ts'
 import { type Declaration, FilterFault, pack, Sandbox } from './sandbox.ts'
 
+export { TRIPPED } from './chain.ts'
 export type { FilterLogger } from './loader.ts'
 
 export interface FiltersOptions {
@@ -75,6 +76,7 @@ export interface TestResult {
   /** What the filter does to the message while it is active and enforces. */
   readonly verdict: 'pass' | 'reject'
   readonly match: boolean
+  /** What the caller of a message that it refuses hears. */
   readonly reason: string
   readonly time_us: number
   /** Why there was no answer, in which case the verdict is that of `on_error`; empty when there was one. */
@@ -203,15 +205,16 @@ class LiveFilters implements OpenFilters {
     const { clock, onError } = this.options
     const loaded = this.#loader.filters.get(name ?? '')
     const source = snippet ?? loaded?.sandbox?.source
-    const failed = (error: string, time_us: number): TestResult => {
-      return { verdict: onError, match: false, reason: '', time_us, error }
+    const failed = (error: string, reason: string, time_us: number): TestResult => {
+      const told = onError === 'reject' ? reason : ''
+      return { verdict: onError, match: false, reason: told, time_us, error }
     }
-    if (source === undefined) return failed(loaded?.error ?? 'there is no filter of that name', 0)
+    if (source === undefined) return failed(loaded?.error ?? 'there is no filter of that name', '', 0)
     let began = clock.monotonic()
     try {
       const sandbox = this.#compile(name ?? 'snippet', source)
       const packed = pack({ ...SAMPLE_MESSAGE, time: Math.floor(clock.now() / 1000), ...message })
-      if (packed === undefined) return failed('the message is longer than a filter can take', 0)
+      if (packed === undefined) throw new FilterFault('error', 'the message is longer than a filter can take')
       began = clock.monotonic()
       const { match, reason } = sandbox.ask(packed)
       const time_us = (clock.monotonic() - began) * 1000
@@ -224,7 +227,7 @@ class LiveFilters implements OpenFilters {
       }
     } catch (error) {
       if (!(error instanceof FilterFault)) throw error
-      return failed(error.message, (clock.monotonic() - began) * 1000)
+      return failed(error.message, callersWords(error), (clock.monotonic() - began) * 1000)
     }
   }
 

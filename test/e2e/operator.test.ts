@@ -27,8 +27,11 @@ const premium = (prefix: string, reason = 'premium rate'): string => `
 
 const PREMIUM_FILE = 'filters/premium.js'
 
-async function inSecond(what: () => Promise<boolean>, gateway: TestGateway): Promise<void> {
-  await gateway.until(what, done => done, 1000)
+/** A second, and what a busy machine adds to it. */
+const IN_FORCE_MS = 2000
+
+async function inForce(what: () => Promise<boolean>, gateway: TestGateway): Promise<void> {
+  await gateway.until(what, done => done, IN_FORCE_MS)
 }
 
 const metric = async (gateway: TestGateway, line: string): Promise<boolean> =>
@@ -56,7 +59,7 @@ describe('filters', () => {
     expect(smsc.received).toHaveLength(1)
 
     write(gateway, { [PREMIUM_FILE]: premium('9876', 'closed today') })
-    await inSecond(async () => (await gateway.send()).status === 403, gateway)
+    await inForce(async () => (await gateway.send()).status === 403, gateway)
     const { error } = (await gateway.send()).body
     expect(error).toBe('rejected by filter "premium": closed today')
     expect((await gateway.send({ destination: '+19005551234' })).status).toBe(200)
@@ -68,7 +71,7 @@ describe('filters', () => {
     await using gateway = await startWith({ [PREMIUM_FILE]: premium('1900') }, options)
     write(gateway, { [PREMIUM_FILE]: 'export default (sms =>' })
     const status = async () => (await gateway.admin('GET', '/api/v1/admin/filters')).body.data.filters[0]
-    await inSecond(async () => (await status()).error !== '', gateway)
+    await inForce(async () => (await status()).error !== '', gateway)
     expect((await gateway.send({ destination: '+19005551234' })).status).toBe(403)
     expect(await status()).toMatchObject({ name: 'premium', state: 'active', hits: 1, refusals: 1 })
     expect((await status()).snippet).toContain('1900')
@@ -78,7 +81,7 @@ describe('filters', () => {
     expect(gateway.log.join('\n')).toContain('filter is broken: its last good version stays in force')
 
     write(gateway, { [PREMIUM_FILE]: premium('1900') })
-    await inSecond(async () => (await status()).error === '', gateway)
+    await inForce(async () => (await status()).error === '', gateway)
   }, 30_000)
 
   test('are tried out on a message before anybody saves them', async () => {
@@ -95,8 +98,12 @@ describe('filters', () => {
     })
     expect((await ask({ snippet: premium('44'), message })).body.data).toMatchObject({ verdict: 'pass' })
     const endless = await ask({ snippet: 'export default () => { for (;;); }' })
-    expect(endless.body.data).toMatchObject({ verdict: 'reject', match: false })
-    expect(endless.body.data.error).not.toBe('')
+    expect(endless.body.data).toMatchObject({
+      verdict: 'reject',
+      match: false,
+      reason: 'the filter did not answer in time',
+      error: 'no answer within 20 ms',
+    })
     const { filters } = (await gateway.admin('GET', '/api/v1/admin/filters')).body.data
     expect(filters).toHaveLength(1)
     expect(filters[0]).toMatchObject({ hits: 0, errors: 0 })
@@ -118,11 +125,11 @@ describe('rules', () => {
     expect(await config()).toEqual({ rules_loaded: true })
 
     write(gateway, { 'rules.yaml': '- { name: us, match: { destination: "1" }, refuse: "not to the US" }\n' })
-    await inSecond(async () => (await toUk()).status === 200, gateway)
+    await inForce(async () => (await toUk()).status === 200, gateway)
     expect((await gateway.send({ destination: '+12025550123' })).status).toBe(403)
 
     write(gateway, { 'rules.yaml': '- { name: all, pool: nowhere }\n' })
-    await inSecond(async () => (await config()).rules_error !== undefined, gateway)
+    await inForce(async () => (await config()).rules_error !== undefined, gateway)
     expect((await config()).rules_error).toBe('rules[0].pool: "nowhere" is no pool; there is pool-1')
     expect(await metric(gateway, 'sms_proxy_rules_broken 1')).toBe(true)
     expect(await metric(gateway, 'sms_proxy_rules 1')).toBe(true)
@@ -131,7 +138,7 @@ describe('rules', () => {
     expect((await toUk()).status).toBe(200)
 
     write(gateway, { 'rules.yaml': '[]\n' })
-    await inSecond(async () => (await config()).rules_error === undefined, gateway)
+    await inForce(async () => (await config()).rules_error === undefined, gateway)
     expect((await gateway.send({ destination: '+12025550123' })).status).toBe(200)
   }, 30_000)
 })

@@ -143,7 +143,12 @@ describe('trying a filter', () => {
       verdict: 'pass',
       error: expect.stringMatching(/^SyntaxError/),
     })
-    expect(error(endless)).toMatchObject({ verdict: 'pass', error: 'no answer within 20 ms' })
+    expect(error(endless)).toMatchObject({ verdict: 'pass', reason: '', error: 'no answer within 20 ms' })
+    await using strict = await openFolder({}, { onError: 'reject' })
+    expect(strict.filters.test({ snippet: endless, message: {} })).toMatchObject({
+      verdict: 'reject',
+      reason: 'the filter did not answer in time',
+    })
     expect(folder.filters.test({ name: 'none', message: {} }).error).toBe('there is no filter of that name')
   })
 })
