@@ -183,6 +183,22 @@ describe('a link', () => {
     expect([made.rooms, made.link.room()]).toEqual([before + 1, 1])
   })
 
+  test('says what stands in the way of a submit: its window, its TPS, or a pause that was asked for', async () => {
+    const full = await bench({ window: 1 }).started()
+    expect(full.link.shortage()).toBeUndefined()
+    full.answer = never
+    void full.link.submit({}, 1)
+    expect(full.link.shortage()).toBe('window')
+    const limited = await bench({ limitTps: 1 }).started()
+    await limited.link.submit({}, 1)
+    expect(limited.link.shortage()).toBe('tps')
+    const throttled = await bench().started()
+    throttled.answer = () => 0x58
+    await throttled.link.submit({}, 1)
+    expect(throttled.link.shortage()).toBe('pause')
+    expect(bench().link.shortage()).toBeUndefined()
+  })
+
   test('takes new limits while it is bound', async () => {
     const { link } = await bench({ window: 10, limitTps: 0 }).started()
     link.setLimits({ limitTps: 0, window: 20 })
