@@ -239,7 +239,9 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       },
       pools: () =>
         network.pools().map(({ id, name, links }) => {
-          const totalTps = links.reduce((sum, link) => sum + link.settings.limitTps, 0)
+          const limits = links.map(link => link.settings.limitTps)
+          // With one link that has no limit the pool has none.
+          const totalTps = limits.includes(0) ? 0 : limits.reduce((sum, limit) => sum + limit, 0)
           return { id, name, links: links.map(link => link.name), totalTps }
         }),
       store,

@@ -88,6 +88,7 @@ export interface PoolView {
   readonly name: string
   /** Names, in the pool's order. */
   readonly links: readonly string[]
+  /** What its links allow together; 0: no limit. */
   readonly totalTps: number
 }
 

@@ -150,6 +150,18 @@ describe('the dashboard', () => {
     expect(check.body).toEqual({ persist: false, system_id: 'tester', error: '' })
   })
 
+  test('adds up what the links of a pool allow; with one that has no limit the pool has none', async () => {
+    await using smsc = startSmsc()
+    const slow = { port: smsc.port, more: 'limit_tps: 7' }
+    const fast = { port: smsc.port, more: 'limit_tps: 0' }
+    await using gateway = await startGateway({ links: [slow, slow] })
+    const pools = async () => (await gateway.admin('GET', '/api/v1/admin/dashboard/load-balancers')).body.data
+    expect(await pools()).toEqual([{ id: 0, name: 'pool-1', links: ['link-1', 'link-2'], total_tps: 14 }])
+    gateway.configure({ links: [slow, fast] })
+    await gateway.admin('POST', '/api/v1/admin/reload')
+    expect(await pools()).toMatchObject([{ total_tps: 0 }])
+  })
+
   test('keeps its totals over a restart', async () => {
     await using smsc = startSmsc({ error: '0x0b=4917*' })
     await using gateway = await startGateway({ links: [{ port: smsc.port }] })
