@@ -2,9 +2,8 @@ import type { Cancel, Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
 import type { Log } from './log.ts'
-import type { LinkDialect } from './prepare.ts'
+import { type LinkSettings, NetworkLink, type Shortage, type SubmitFields } from './network_link.ts'
 import type { Candidate } from './routing/candidate.ts'
-import type { Answer, Carrier } from './routing/carrier.ts'
 import { Health } from './routing/health.ts'
 import { Pool } from './routing/pool.ts'
 import {
@@ -16,15 +15,11 @@ import {
 } from './routing/rules.ts'
 import { createStrategy, type StrategyName } from './routing/strategy.ts'
 import type { LinkStats } from './smpp/counters.ts'
-import { Link, type LinkEvents, type LinkOptions, type LinkParts, type LinkState } from './smpp/link.ts'
-import type { BodyInput } from './smpp/pdu.ts'
+import type { LinkEvents, LinkParts, LinkState } from './smpp/link.ts'
+
+export type { LinkSettings, Shortage } from './network_link.ts'
 
 /** The links and pools of the configuration as one thing: what a send goes through, and what an operator sees. */
-
-export interface LinkSettings extends LinkOptions, LinkDialect {
-  /** Its share in a pool with the strategy `weighted`. */
-  readonly weight: number
-}
 
 export interface PoolSettings {
   readonly id: number
@@ -60,57 +55,6 @@ export interface LinkLicence {
   readonly tps: { waitMs(): number; take(): boolean }
 }
 
-type SubmitFields = BodyInput<'submit_sm'>
-
-/** A link as pools and operators see it: the SMPP link, how it writes, and the licence's word on it. */
-export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
-  readonly id: number
-  readonly name: string
-  readonly account: string
-  readonly shortCodeTon: number
-  readonly shortCodeNpi: number
-  readonly smpp: Link
-
-  constructor(
-    public settings: LinkSettings,
-    parts: LinkParts,
-    /** Called when the licence's TPS stands in the way of a part. */
-    private readonly licence: { waitMs(): number; take(): boolean; hold(): void },
-  ) {
-    this.id = settings.id
-    this.name = settings.name
-    this.shortCodeTon = settings.shortCodeTon
-    this.shortCodeNpi = settings.shortCodeNpi
-    this.smpp = new Link(settings, parts)
-    this.account = this.smpp.account
-  }
-
-  bound(): boolean {
-    return this.smpp.transmits()
-  }
-
-  room(): number {
-    const room = this.smpp.room()
-    if (room === 0 || this.licence.waitMs() === 0) return room
-    this.licence.hold()
-    return 0
-  }
-
-  /** Why there is no room on a bound link. */
-  shortage(): Shortage | undefined {
-    return this.smpp.shortage() ?? (this.licence.waitMs() > 0 ? 'licence' : undefined)
-  }
-
-  load(): number {
-    return this.smpp.load()
-  }
-
-  submit(fields: SubmitFields, tag: unknown): Promise<Answer> {
-    this.licence.take()
-    return this.smpp.submit(fields, tag)
-  }
-}
-
 export interface LinkView {
   readonly settings: LinkSettings
   readonly state: LinkState
@@ -125,9 +69,6 @@ export interface PoolView {
   readonly links: readonly NetworkLink[]
   readonly queued: number
 }
-
-/** Its window, its TPS, a pause after the SMSC asked for one, or the TPS of the licence. */
-export type Shortage = 'window' | 'tps' | 'pause' | 'licence'
 
 export interface RouteExplanation {
   readonly rules: readonly RuleVerdict[]

@@ -21,3 +21,9 @@ export type Candidate<Link> =
        */
       readonly reason: Obstacle | 'destination' | 'set_aside' | 'returning' | 'another'
     }
+
+/** Health and strategy as a pick asks them: for a message, or only to explain. */
+export interface Judges<Link> {
+  admits(link: Link): boolean
+  choose(open: readonly Link[]): Link
+}

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-import type { Candidate, Obstacle } from './candidate.ts'
+import type { Candidate, Judges, Obstacle } from './candidate.ts'
 import { type Answer, type Carrier, isRetryable, type PartResult, type Unsent } from './carrier.ts'
 import type { Health } from './health.ts'
 import type { Strategy } from './strategy.ts'
@@ -63,12 +63,6 @@ interface Sending<Pdu, Link> {
 /** What a pick looks at of a message. */
 type Asking<Link> = Pick<Sending<never, Link>, 'link' | 'refusedBy' | 'patientUntil'> & {
   readonly job: Pick<Job<never, Link>, 'preferred' | 'destination'>
-}
-
-/** Health and strategy as a pick asks them: for a message, or only to explain. */
-interface Judges<Link> {
-  admits(link: Link): boolean
-  choose(open: readonly Link[]): Link
 }
 
 /**

@@ -1,0 +1,63 @@
+import type { LinkDialect } from './prepare.ts'
+import type { Answer, Carrier } from './routing/carrier.ts'
+import { Link, type LinkOptions, type LinkParts } from './smpp/link.ts'
+import type { BodyInput } from './smpp/pdu.ts'
+
+export interface LinkSettings extends LinkOptions, LinkDialect {
+  /** Its share in a pool with the strategy `weighted`. */
+  readonly weight: number
+}
+
+/** Its window, its TPS, a pause after the SMSC asked for one, or the TPS of the licence. */
+export type Shortage = 'window' | 'tps' | 'pause' | 'licence'
+
+export type SubmitFields = BodyInput<'submit_sm'>
+
+/** A link as pools and operators see it: the SMPP link, how it writes, and the licence's word on it. */
+export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
+  readonly id: number
+  readonly name: string
+  readonly account: string
+  readonly shortCodeTon: number
+  readonly shortCodeNpi: number
+  readonly smpp: Link
+
+  constructor(
+    public settings: LinkSettings,
+    parts: LinkParts,
+    /** Called when the licence's TPS stands in the way of a part. */
+    private readonly licence: { waitMs(): number; take(): boolean; hold(): void },
+  ) {
+    this.id = settings.id
+    this.name = settings.name
+    this.shortCodeTon = settings.shortCodeTon
+    this.shortCodeNpi = settings.shortCodeNpi
+    this.smpp = new Link(settings, parts)
+    this.account = this.smpp.account
+  }
+
+  bound(): boolean {
+    return this.smpp.transmits()
+  }
+
+  room(): number {
+    const room = this.smpp.room()
+    if (room === 0 || this.licence.waitMs() === 0) return room
+    this.licence.hold()
+    return 0
+  }
+
+  /** Why there is no room on a bound link. */
+  shortage(): Shortage | undefined {
+    return this.smpp.shortage() ?? (this.licence.waitMs() > 0 ? 'licence' : undefined)
+  }
+
+  load(): number {
+    return this.smpp.load()
+  }
+
+  submit(fields: SubmitFields, tag: unknown): Promise<Answer> {
+    this.licence.take()
+    return this.smpp.submit(fields, tag)
+  }
+}
