@@ -286,12 +286,13 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         key: readFileSync(config.tls.key, 'utf8'),
       },
     })
-    network.start()
     const server = closing(app.listen(config.endpoint.port, config.endpoint.host), async each => {
       stopping = true
       await each.stop(config.shutdown_timeout)
       network.closePools()
     })
+    // Only now: a gateway whose port is taken leaves the accounts at the SMSCs alone.
+    network.start()
     log.info({ host: config.endpoint.host, port: server.port, version: VERSION, commit: COMMIT }, 'listening')
     return { port: server.port, reload, stop: closeAll }
   } catch (error) {

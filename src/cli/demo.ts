@@ -113,7 +113,7 @@ Its data lies in ${folder} and is deleted when it stops (Ctrl-C).
 Paste these into another terminal: log in, send a message, ask what became of it.
 
 TOKEN=$(curl -s ${url}/api/v1/user/login ${json} -d '${login}' | ${pick('token')})
-ID=$(curl -s ${url}/api/v1/sms/send ${auth} ${json} -d '${send}' | tee /dev/stderr | ${pick('message_id')}); sleep 1
+SENT=$(curl -s ${url}/api/v1/sms/send ${auth} ${json} -d '${send}'); echo "$SENT"; ID=$(echo "$SENT" | ${pick('message_id')}); sleep 1
 curl -s ${url}/api/v1/sms/info ${auth} ${json} -d "{\\"esme\\":1,\\"message_id\\":\\"$ID\\"}"
 
 Explore   ${url}/swagger

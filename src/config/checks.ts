@@ -1,4 +1,5 @@
-import { accessSync, constants } from 'node:fs'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { parseIpList } from '../ip_list.ts'
 import { nearest } from '../nearest.ts'
 import type { Config } from './schema.ts'
@@ -123,6 +124,32 @@ function unreadable(file: string): string | undefined {
   }
 }
 
+/** What a start would say of a file's content in the words of OpenSSL, if at all. */
+const certificates: Check = ({ tls, smpp }) => {
+  const complaints: Complaint[] = []
+  const read = <T>(path: string, file: string | undefined, what: string, parse: (pem: string) => T) => {
+    if (file === undefined || unreadable(file) !== undefined) return undefined
+    try {
+      return parse(readFileSync(file, 'utf8'))
+    } catch {
+      const message = (name: string): string => `names ${name}, which holds no ${what} in PEM`
+      complaints.push({ path, message: message(file), publicMessage: message('a file') })
+      return undefined
+    }
+  }
+  const certificate = (pem: string) => new X509Certificate(pem)
+  const cert = read('tls.cert', tls?.cert, 'certificate', certificate)
+  const key = read('tls.key', tls?.key, 'private key without a passphrase', createPrivateKey)
+  if (cert && key && !cert.checkPrivateKey(key))
+    complaints.push({
+      path: 'tls.key',
+      message: 'is not the key of the certificate in tls.cert: name a pair',
+    })
+  for (const [index, { tls_ca }] of smpp.links.entries())
+    read(`smpp.links[${index}].tls_ca`, tls_ca, 'certificate', certificate)
+  return complaints
+}
+
 const linkKinds: Check = ({ smpp }) =>
   smpp.links.flatMap(({ tls, tls_ca }, index) =>
     tls_ca !== undefined && !tls
@@ -130,4 +157,4 @@ const linkKinds: Check = ({ smpp }) =>
       : [],
   )
 
-export const CHECKS: readonly Check[] = [notYet, names, poolLinks, networks, files, linkKinds]
+export const CHECKS: readonly Check[] = [notYet, names, poolLinks, networks, files, certificates, linkKinds]

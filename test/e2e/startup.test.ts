@@ -1,0 +1,222 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { certPem } from '../smpp/certificate.ts'
+import { startSmsc } from '../support/smsc.ts'
+import { BINARY, run, TestGateway } from './gateway.ts'
+
+/** An empty folder with these files in it. */
+function folder(files: Readonly<Record<string, string>> = {}): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'sms-proxy-e2e-'))
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(join(path, name, '..'), { recursive: true })
+    writeFileSync(join(path, name), content)
+  }
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+const LINK = 'id: 1, name: one, host: 127.0.0.1, system_id: me, password: hunter2'
+const yaml = (text: string): Record<string, string> => ({
+  'sms-proxy.yaml': `endpoint: 127.0.0.1:0\n${text}`,
+})
+
+/** What no text for people may have in it. */
+const LEAK = /hunter2|\bat \S+:\d+:\d+|node:|OPENSSL|SQLITE/
+
+describe('a configuration that is wrong is refused by check and by serve with exit code 2, and one text of both', () => {
+  test.each<[string, Record<string, string>, readonly string[]]>([
+    ['none at all', {}, ['there is none', 'sms-proxy init']],
+    ['YAML that does not end', { 'sms-proxy.yaml': 'smpp: { links: [\n' }, ['sms-proxy.yaml:2:']],
+    ['an unknown key', yaml('endpiont: x'), ['sms-proxy.yaml:2:1: endpiont', 'did you mean endpoint?']],
+    [
+      'three wrong types at once',
+      yaml(`smpp: { links: [{ ${LINK}, limit_tps: many }], queue_timeout: soon }\nfilters: { memory: [] }`),
+      ['limit_tps is "many"', 'smpp.queue_timeout is "soon"', 'filters.memory'],
+    ],
+    [
+      'a pool of a link that is not there',
+      yaml(`smpp: { links: [{ ${LINK} }], pools: [{ id: 0, name: p, links: [on] }] }`),
+      ['smpp.pools[0].links[0] is "on"', 'did you mean one?'],
+    ],
+    [
+      'a password that is too long',
+      yaml(`smpp: { links: [{ ${LINK}hunter2 }] }`),
+      ['smpp.links[0].password'],
+    ],
+    [
+      'a secret that the environment does not have',
+      yaml(`smpp: { links: [{ ${LINK.replace('hunter2', '"${SMSC_PASSWORD}"')} }] }`),
+      ['SMSC_PASSWORD', 'not set in the environment'],
+    ],
+    [
+      'TLS files that are not there',
+      yaml('tls: { cert: a.crt, key: a.key }'),
+      ['tls.cert', 'tls.key', 'no such file'],
+    ],
+    [
+      'TLS files that are none',
+      { ...yaml('tls: { cert: a.crt, key: a.key }'), 'a.crt': 'garbage', 'a.key': 'garbage' },
+      ['tls.cert', 'no certificate in PEM', 'tls.key', 'no private key'],
+    ],
+    [
+      'a key that is another certificate’s',
+      { ...yaml('tls: { cert: a.crt, key: a.key }'), 'a.crt': certPem, 'a.key': OTHER_KEY },
+      ['tls.key is not the key of the certificate in tls.cert'],
+    ],
+    ['a rules file that is not there', yaml('smpp: { rules: ./rules.yaml }'), ['smpp.rules', 'no such file']],
+    [
+      'a rule to a pool that is not there',
+      { ...yaml('smpp: { rules: ./rules.yaml }'), 'rules.yaml': '- { name: r, pool: nowhere }\n' },
+      ['rules.yaml', 'nowhere'],
+    ],
+    ['what this version does not do', yaml('grpc: { port: 50051 }'), ['grpc', 'does not have']],
+  ])('%s', async (_, files, words) => {
+    using at = folder(files)
+    const checked = await run(['check'], { cwd: at.path })
+    const served = await run(['serve'], { cwd: at.path })
+    expect([checked.code, served.code]).toEqual([2, 2])
+    for (const { stdout, stderr } of [checked, served]) {
+      for (const word of words) expect(stderr).toContain(word)
+      expect(stdout + stderr).not.toMatch(LEAK)
+    }
+    expect(checked.stderr).toStartWith(served.stderr.trimEnd())
+  })
+})
+
+const OTHER_KEY = await otherKey()
+
+async function otherKey(): Promise<string> {
+  const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
+    'sign',
+  ])
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey)).toString('base64')
+  return `-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`
+}
+
+describe('the binary', () => {
+  test('knows the words it does not know, and says what was meant', async () => {
+    using at = folder()
+    const { code, stderr } = await run(['srve'], { cwd: at.path })
+    expect(code).toBe(2)
+    expect(stderr).toStartWith('sms-proxy: there is no command "srve": did you mean "sms-proxy serve"?')
+    expect((await run(['serve', '--confg', 'x'], { cwd: at.path })).code).toBe(2)
+    expect((await run(['--help'], { cwd: at.path })).code).toBe(0)
+  })
+
+  test('does not start on a port that is taken, and leaves the SMSC alone', async () => {
+    await using smsc = startSmsc()
+    using taken = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
+    using at = folder({
+      'sms-proxy.yaml': `endpoint: 127.0.0.1:${taken.port}\nsmpp: { links: [{ ${LINK}, port: ${smsc.port} }] }`,
+    })
+    const { code, stderr } = await run(['serve'], { cwd: at.path })
+    expect(code).toBe(1)
+    expect(stderr).toBe(`127.0.0.1:${taken.port} is taken: stop the other server, or set another endpoint\n`)
+    expect(smsc.smsc.sessions).toEqual([])
+  })
+
+  test('does not start with a broken filter while on_error is reject, and check says the same', async () => {
+    using at = folder({ ...yaml(''), 'filters/broken.js': 'export default (sms) => {{{' })
+    const served = await run(['serve'], { cwd: at.path })
+    expect(served.code).toBe(1)
+    expect(served.stderr).toContain('broken.js: SyntaxError')
+    const checked = await run(['check'], { cwd: at.path })
+    expect(checked.code).toBe(2)
+    expect(checked.stderr).toContain('SyntaxError')
+  })
+
+  test('alone in an empty folder: init, edit, check, serve', async () => {
+    await using smsc = startSmsc()
+    await using gateway = new TestGateway({ links: [{ port: smsc.port }] })
+    const { folder: cwd, configFile } = gateway
+    rmSync(configFile)
+    const made = await run(['init'], { cwd })
+    expect(made.code).toBe(0)
+    expect(made.stdout).toContain('sms-proxy check')
+    // What somebody wrote is never written over.
+    expect((await run(['init'], { cwd })).code).toBe(1)
+    const template = readFileSync(configFile, 'utf8')
+    writeFileSync(
+      configFile,
+      template.replace('0.0.0.0:8088', '127.0.0.1:0').replace('port: 2775', `port: ${smsc.port}`),
+    )
+    const checked = await run(['check'], { cwd })
+    expect([checked.code, checked.stderr]).toEqual([0, ''])
+    expect(checked.stdout).toContain(`127.0.0.1:${smsc.port}`)
+    await gateway.start()
+    await gateway.bound()
+    expect((await gateway.send()).body.status).toBe('submitted')
+    expect(await gateway.stop()).toBe(0)
+  })
+
+  test('reads neither the .env nor the bunfig.toml of the folder it is started in', async () => {
+    using at = folder({
+      ...yaml(''),
+      '.env': 'SMS_PROXY_ENDPOINT=nonsense\nADMIN_API_KEY=from-the-file\n',
+      'bunfig.toml': 'preload = ["./preload.ts"]\n',
+      'preload.ts': 'process.exit(77)\n',
+    })
+    const { code, stdout } = await run(['check'], { cwd: at.path })
+    expect(code).toBe(0)
+    expect(stdout).toContain('not set')
+  })
+
+  test('as a demo prints three lines that work when they are pasted', async () => {
+    using at = folder()
+    const child = Bun.spawn([BINARY, 'demo', '--port', '0'], {
+      cwd: at.path,
+      env: { TMPDIR: at.path },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      timeout: 20_000,
+      killSignal: 'SIGKILL',
+    })
+    let said = ''
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      said += chunk
+      if (said.includes('sms-proxy init')) break
+    }
+    const lines = said.split('\n').filter(line => /^(TOKEN=|SENT=|curl )/.test(line))
+    expect(lines).toHaveLength(3)
+    const shell = Bun.spawn(['bash', '-c', lines.join('\n')], {
+      stdout: 'pipe',
+      stderr: 'pipe',
+      timeout: 10_000,
+    })
+    const [sent = '', info = ''] = (await new Response(shell.stdout).text()).split('\n')
+    expect(await new Response(shell.stderr).text()).toBe('')
+    expect(JSON.parse(sent)).toMatchObject({ success: true, status: 'submitted', transaction_id: 'tx-001' })
+    expect(JSON.parse(info)).toMatchObject({ status: 'delivered', parts: { '1': 'delivered' } })
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(0)
+  }, 30_000)
+
+  test('ends with 0 at SIGTERM under load, and every request has its answer', async () => {
+    await using smsc = startSmsc({ delay: '20ms' })
+    await using gateway = new TestGateway({ links: [{ port: smsc.port, more: 'limit_tps: 0' }] })
+    await gateway.start()
+    await gateway.bound()
+    await gateway.app('POST', '/api/v1/sms/check-esme', { esme: 1 })
+    const sends: Promise<number>[] = []
+    let stopped: Promise<number> | undefined
+    for (let round = 0; round < 60; round++) {
+      if (round === 30) stopped = gateway.stop()
+      for (let each = 0; each < 5; each++)
+        sends.push(
+          gateway.send({ destination: `+4917${1_000_000 + sends.length}` }).then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        )
+      await Bun.sleep(10)
+    }
+    expect(await stopped).toBe(0)
+    // Refused connections have no status; who was let in was answered.
+    const statuses = await Promise.all(sends)
+    expect(statuses.filter(status => status === 200)).toHaveLength(smsc.received.length)
+    expect(statuses.filter(status => status !== 200 && status !== 0)).toEqual([])
+    expect(smsc.smsc.sessions).toEqual([])
+  }, 20_000)
+})
