@@ -42,7 +42,8 @@ const isBad = (answer: Answer): boolean =>
 
 /** Sets links aside that answer badly while others do well, and lets them return slowly. */
 export class Health<Link extends { readonly name: string }> {
-  readonly #records = new Map<Link, Record>()
+  /** Weak: a reload may take a link away. */
+  readonly #records = new WeakMap<Link, Record>()
 
   constructor(private readonly options: HealthOptions) {}
 
