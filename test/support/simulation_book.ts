@@ -58,6 +58,8 @@ export class Book {
   readonly parts = new Map<string, PartFacts>()
   readonly calls: Call[] = []
   readonly acknowledged: Acknowledged[] = []
+  /** How many of them since `newLife`. */
+  acknowledgedNow = 0
   readonly complaints: string[] = []
   /** Lines for a person, kept only when asked for. */
   readonly trace: string[] = []
@@ -95,6 +97,7 @@ export class Book {
   /** A process begins: it knows nothing of what the last one sent. */
   newLife(): void {
     this.sent = new Map()
+    this.acknowledgedNow = 0
     this.#paces = new Map()
     this.#paceExempt = new Map()
     this.#allTimes = []
@@ -132,7 +135,9 @@ export class Book {
     if (pdu.command !== 'deliver_sm_resp') return
     const receipt = this.#receipts.get(wire)?.get(pdu.sequence_number)
     this.#receipts.get(wire)?.delete(pdu.sequence_number)
-    if (receipt && pdu.command_status === 0) this.acknowledged.push(receipt)
+    if (!receipt || pdu.command_status !== 0) return
+    this.acknowledged.push(receipt)
+    this.acknowledgedNow++
   }
 
   arrivedPdu(pdu: Pdu, wire: Wire): void {
