@@ -1,6 +1,7 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
-import { isFinal, isFinalPart, type Message, type PartChange, withPart } from '../message.ts'
+import { isFinal, type Message, type PartChange, withPart } from '../message.ts'
 import { idKey } from './id_key.ts'
+import { CANDIDATES_MAX, mayTake, partOf, receiptChange } from './matching.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import type { SqliteReader } from './sqlite_reader.ts'
@@ -51,8 +52,6 @@ export interface WriterLimits {
   readonly sweepRowsMax: number
 }
 
-/** Messages of one account that carry one SMSC id; more is an SMSC that always answers the same. */
-const CANDIDATES_MAX = 16
 /** Long messages of one sender with one reference within the time that segments join. */
 const BEGUN_MAX = 16
 
@@ -411,27 +410,6 @@ type HeldRow = [
   error: number,
   at: number,
 ]
-
-const receiptChange = ({ state, error, at }: Pick<StoredReceipt, 'state' | 'error' | 'at'>): PartChange => ({
-  state,
-  error,
-  at,
-})
-
-/** A form after the first is a guess at the number base: another handset's number proves it wrong. */
-const mayTake = (form: number, address: string, message: Message): boolean =>
-  form === 0 || address === '' || sameNumber(address, message.destination)
-
-/** The part with this SMSC id; where two have it, the one that still waits. */
-function partOf(message: Message, account: string, key: string): number {
-  let found = -1
-  for (const [index, part] of message.parts.entries()) {
-    if (part.account !== account || idKey(part.smscId) !== key) continue
-    if (!isFinalPart(part.state)) return index
-    if (found === -1) found = index
-  }
-  return found
-}
 
 /** The record breaks a rule of the table, or is no value that SQLite knows: another try would end the same. */
 const isCallersFault = (cause: unknown): boolean =>

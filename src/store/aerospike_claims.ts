@@ -1,0 +1,55 @@
+import type { Key } from '../aerospike/index.ts'
+import type { Clock } from '../clock.ts'
+import { type Deadline, numberOf, type Records, textOf } from './aerospike_records.ts'
+import type { Claim } from './store.ts'
+
+/** Who holds an idempotency key. */
+export interface Holding {
+  readonly messageId: string
+  readonly sameBody: boolean
+}
+
+/** Idempotency keys, a record each. */
+export class Claims {
+  constructor(
+    private readonly records: Records,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
+
+  async read(claim: Claim, deadline: Deadline): Promise<Holding | undefined> {
+    const record = await this.records.get(this.#key(claim), deadline)
+    if (!record || numberOf(record.bins, 'end') <= this.clock.now()) return undefined
+    return holding(record.bins, claim)
+  }
+
+  /** Takes the key for a message, or answers who holds it. */
+  take(claim: Claim, messageId: string, deadline: Deadline): Promise<Holding | undefined> {
+    const now = this.clock.now()
+    const life = Math.max(1, Math.ceil((claim.expiresAt - now) / 1000))
+    return this.records.change(this.#key(claim), life, deadline, bins => {
+      const holder = bins && numberOf(bins, 'end') > now ? holding(bins, claim) : undefined
+      if (holder?.messageId === messageId) return { answer: undefined }
+      if (holder) return { answer: holder }
+      return { bins: { message: messageId, hash: hex(claim), end: claim.expiresAt }, answer: undefined }
+    })
+  }
+
+  /** Lets go of the key, if it is the message's. */
+  async release(claim: Claim, messageId: string, deadline: Deadline): Promise<void> {
+    const record = await this.records.get(this.#key(claim), deadline)
+    if (record && textOf(record.bins, 'message') === messageId) {
+      await this.records.client.remove(record.key, { ...deadline.policy, generation: record.generation })
+    }
+  }
+
+  #key({ appId, key }: Claim): Key {
+    return this.records.key('claims', `${appId} ${key}`)
+  }
+}
+
+const holding = (bins: Parameters<typeof textOf>[0], claim: Claim): Holding => ({
+  messageId: textOf(bins, 'message'),
+  sameBody: textOf(bins, 'hash') === hex(claim),
+})
+
+const hex = ({ bodyHash }: Claim): string => Buffer.from(bodyHash).toString('hex')

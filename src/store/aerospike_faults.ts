@@ -1,0 +1,46 @@
+/** What an operator, or a caller, is told of a cluster that fails: no host, no address. */
+
+import { AerospikeError, type ErrorName } from '../aerospike/index.ts'
+
+export const DISPLACED = 'another gateway has taken the place of this one in the store: restart it'
+export const AWAY = 'the Aerospike cluster does not answer'
+
+/** The record breaks a rule of the server: another try would end the same. */
+const CALLERS_FAULTS: ReadonlySet<ErrorName> = new Set([
+  'INVALID_ARGUMENT',
+  'PARAMETER_ERROR',
+  'RECORD_TOO_BIG',
+  'BIN_TYPE_ERROR',
+])
+
+const NO_TTL =
+  'the Aerospike namespace refuses records that expire: set nsup-period in it, say to 120 (seconds)'
+
+/** Any other is {@link AWAY}. */
+const FAULTS: Partial<Record<ErrorName, string>> = {
+  FAIL_FORBIDDEN: NO_TTL,
+  SERVER_MEM_ERROR: 'the Aerospike namespace is full and takes no writes',
+  DEVICE_OVERLOAD: 'the storage of the Aerospike cluster is overloaded',
+  KEY_BUSY: 'the Aerospike cluster is overloaded',
+  CLIENT_OVERLOADED: 'too many writes wait for the Aerospike cluster',
+  PARTITION_UNAVAILABLE: 'a part of the Aerospike cluster is unavailable',
+  INVALID_NAMESPACE: 'the Aerospike cluster has lost its namespace',
+  NOT_AUTHENTICATED: 'the Aerospike cluster asks for a password',
+  ROLE_VIOLATION: 'the Aerospike cluster does not let this gateway write',
+}
+
+const codeOf = (cause: unknown): ErrorName | undefined =>
+  cause instanceof AerospikeError ? cause.code : undefined
+
+export const isCallersFault = (cause: unknown): boolean => CALLERS_FAULTS.has(codeOf(cause) ?? 'NO_NODE')
+
+export const faultOf = (cause: unknown): string => FAULTS[codeOf(cause) ?? 'NO_NODE'] ?? AWAY
+
+/** Why the store cannot be opened, for the operator alone. */
+export function openFault(cause: unknown, namespace: string): string {
+  const code = codeOf(cause)
+  if (code === 'FAIL_FORBIDDEN') return NO_TTL
+  if (code === 'INVALID_NAMESPACE') return `the Aerospike cluster has no namespace "${namespace}"`
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return `the Aerospike store cannot be opened: ${why}`
+}

@@ -1,0 +1,100 @@
+import { bins, type Key, type ReadBins } from '../aerospike/index.ts'
+import { idTime } from './aerospike_message.ts'
+import { type Deadline, type Records, textOf } from './aerospike_records.ts'
+import { Newest } from './newest.ts'
+import {
+  type InboundMessage,
+  type InboxMessage,
+  type Page,
+  type Rows,
+  SEGMENTS_JOIN_MS,
+  type Segment,
+} from './store.ts'
+
+/**
+ * MO messages. One that came whole has a record; those whose segments share account, numbers, reference and total
+ * share one, since they race for each other's segments. A record that grows moves those that nothing can join any
+ * more to records of their own, first, and drops them then: what a crash leaves in both places is shown once.
+ */
+export class Inbox {
+  constructor(
+    private readonly records: Records,
+    private readonly retentionMs: number,
+  ) {}
+
+  async keep(mo: InboundMessage, deadline: Deadline): Promise<void> {
+    const { segment, text, ...rest } = mo
+    if (segment) await this.#join(mo, segment, deadline)
+    else await this.#keepWhole({ ...rest, parts: [text] }, deadline)
+  }
+
+  async list({ offset, limit }: Page): Promise<Rows<InboxMessage>> {
+    const newest = new Newest<InboxMessage>(offset + limit, row => row.id)
+    for await (const record of this.records.scan('inbound', ['rows'])) {
+      for (const row of rowsOf(record.bins)) newest.add(row)
+    }
+    const shown = newest.rows().filter((row, at, rows) => row.id !== rows[at - 1]?.id)
+    return { rows: shown.slice(offset, offset + limit), total: newest.total }
+  }
+
+  async #keepWhole(row: InboxMessage, deadline: Deadline): Promise<void> {
+    const steps = Object.entries(this.#bins([row])).map(([bin, value]) => bins.write(bin, value))
+    await this.records.repeat(this.records.key('inbound', row.id), steps, this.#seconds, deadline)
+  }
+
+  async #join(mo: InboundMessage, segment: Segment, deadline: Deadline): Promise<void> {
+    const key = this.#segmentsKey(mo, segment)
+    const since = mo.receivedAt - SEGMENTS_JOIN_MS
+    const past = rowsOf((await this.records.get(key, deadline))?.bins).filter(row => row.receivedAt <= since)
+    for (const row of past) await this.#keepWhole(row, deadline)
+    const moved = new Set(past.map(row => row.id))
+    await this.records.change(key, this.#seconds, deadline, record => {
+      const before = rowsOf(record)
+      const rows = joined(
+        before.filter(row => !moved.has(row.id)),
+        mo,
+        segment,
+        since,
+      )
+      return rows ? { bins: this.#bins(rows), answer: undefined } : { answer: undefined }
+    })
+  }
+
+  #segmentsKey({ account, source, destination }: InboundMessage, { reference, total }: Segment): Key {
+    return this.records.key('inbound', JSON.stringify([account, source, destination, reference, total]))
+  }
+
+  /** As JSON: a segment may end in half a surrogate pair, which UTF-8 cannot write. */
+  #bins(rows: readonly InboxMessage[]) {
+    const latest = Math.max(...rows.map(row => idTime(row.id)))
+    return { rows: JSON.stringify(rows), count: rows.length, end: latest + this.retentionMs }
+  }
+
+  get #seconds(): number {
+    return Math.ceil(this.retentionMs / 1000)
+  }
+}
+
+/** With the segment in the message that it belongs to; undefined when it is there already. */
+function joined(
+  rows: readonly InboxMessage[],
+  { id, account, link, source, destination, text, receivedAt }: InboundMessage,
+  { part, total }: Segment,
+  since: number,
+): readonly InboxMessage[] | undefined {
+  const newestFirst = [...rows].sort((a, b) => (a.id < b.id ? 1 : -1))
+  for (const row of newestFirst) {
+    if (row.receivedAt <= since) continue
+    const there = row.parts[part - 1]
+    if (there === text) return undefined
+    if (there !== null) continue
+    const filled = { ...row, parts: row.parts.with(part - 1, text) }
+    return rows.map(each => (each === row ? filled : each))
+  }
+  const parts = new Array<string | null>(total).fill(null).with(part - 1, text)
+  return [...rows, { id, account, link, source, destination, parts, receivedAt }]
+}
+
+/** As `#bins` wrote them. */
+const rowsOf = (record: ReadBins | undefined): readonly InboxMessage[] =>
+  record ? (JSON.parse(textOf(record, 'rows') || '[]') as InboxMessage[]) : []

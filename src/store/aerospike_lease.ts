@@ -1,0 +1,70 @@
+import type { Key } from '../aerospike/index.ts'
+import type { Deadline, Records } from './aerospike_records.ts'
+import { textOf } from './aerospike_records.ts'
+
+/** As many gateways share a store: 5 bits of a task id (`src/ids.ts`). */
+export const NODES = 32
+
+/** Who wants a lease. */
+export interface Holder {
+  /** Of this process alone. */
+  readonly nonce: string
+  /** Of this installation, the same after a restart: it takes its old lease over at once. */
+  readonly instance: string
+  /** For people. */
+  readonly name: string
+}
+
+/**
+ * A record that expires unless its holder renews it, by the cluster's clock alone: gateways whose clocks differ
+ * agree on who is alive.
+ */
+export class Lease {
+  readonly #key: Key
+
+  constructor(
+    private readonly records: Records,
+    name: string,
+    private readonly holder: Holder,
+    private readonly seconds: number,
+  ) {
+    this.#key = records.key('state', `lease/${name}`)
+  }
+
+  /** Takes it or renews it; false when somebody else has it. */
+  async hold(deadline: Deadline, takeOver: boolean): Promise<boolean> {
+    const { nonce, instance, name } = this.holder
+    for (;;) {
+      const record = await this.records.get(this.#key, deadline)
+      const ours =
+        !record ||
+        textOf(record.bins, 'nonce') === nonce ||
+        (takeOver && textOf(record.bins, 'instance') === instance)
+      if (!ours) return false
+      const bins = { nonce, instance, name }
+      if (await this.records.put(this.#key, bins, this.seconds, deadline, record?.generation)) return true
+    }
+  }
+
+  /** The installation that has it. */
+  async owner(deadline: Deadline): Promise<string | undefined> {
+    const record = await this.records.get(this.#key, deadline)
+    return record && textOf(record.bins, 'instance')
+  }
+
+  /** Lets go of it, if it is held. */
+  async release(deadline: Deadline): Promise<void> {
+    const record = await this.records.get(this.#key, deadline)
+    if (!record || textOf(record.bins, 'nonce') !== this.holder.nonce) return
+    await this.records.client.remove(this.#key, { ...deadline.policy, generation: record.generation })
+  }
+}
+
+/** The numbers of the nodes that are alive. */
+export async function nodesAlive(records: Records, deadline: Deadline): Promise<ReadonlySet<number>> {
+  const keys = Array.from({ length: NODES }, (_, node) => records.key('state', `lease/${nodeLease(node)}`))
+  const found = await records.getAll(keys, deadline)
+  return new Set(found.flatMap((bins, node) => (bins ? [node] : [])))
+}
+
+export const nodeLease = (node: number): string => `node/${node}`

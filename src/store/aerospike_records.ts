@@ -1,0 +1,186 @@
+import {
+  type AerospikeClient,
+  AerospikeError,
+  type Bins,
+  type Key,
+  key,
+  type Operated,
+  type Operation,
+  type ReadBins,
+  type StoredRecord,
+} from '../aerospike/index.ts'
+import type { Clock } from '../clock.ts'
+import { StoreError } from './store.ts'
+
+/**
+ * `messages` by id; `ids` by account and SMSC id: the messages that carry it and the receipts that wait for it;
+ * `held`: receipts without a message; `inbound`: MO messages; `claims` by app and key; `state`: leases of nodes,
+ * their journals, and the tallies.
+ */
+export type SetName = 'messages' | 'ids' | 'held' | 'inbound' | 'claims' | 'state'
+
+export type Life = number | 'never'
+
+/** A longer wait for one answer than this is a node that is gone. */
+const ANSWER_MS = 5000
+
+/** The time that one call of the contract has, over all the requests that it takes. */
+export class Deadline {
+  readonly #endsAt: number
+
+  constructor(
+    private readonly clock: Pick<Clock, 'monotonic'>,
+    ms: number,
+  ) {
+    this.#endsAt = clock.monotonic() + ms
+  }
+
+  /** For the next request; throws when there is no time for one. */
+  get policy(): { readonly timeoutMs: number } {
+    const leftMs = Math.floor(this.#endsAt - this.clock.monotonic())
+    if (leftMs < 1) throw new StoreError('the store did not answer in time')
+    return { timeoutMs: Math.min(leftMs, ANSWER_MS) }
+  }
+}
+
+/** What to make of a record: `bins` to write (`null` deletes one), or nothing. */
+export interface Decision<T> {
+  readonly bins?: Bins
+  readonly answer: T
+}
+
+/** The records of one installation, and how one of them is changed: as one, or not at all. */
+export class Records {
+  constructor(
+    readonly client: AerospikeClient,
+    private readonly namespace: string,
+    private readonly prefix: string,
+    private readonly clock: Pick<Clock, 'soon'>,
+  ) {}
+
+  key(set: SetName, value: string): Key {
+    return key(this.namespace, `${this.prefix}${set}`, value)
+  }
+
+  get(of: Key, deadline: Deadline): Promise<StoredRecord | undefined> {
+    return this.client.get(of, undefined, deadline.policy)
+  }
+
+  /** In the order of `keys`; undefined where there is no such record. */
+  async getAll(keys: readonly Key[], deadline: Deadline): Promise<(ReadBins | undefined)[]> {
+    const found = await this.client.batch(
+      keys.map(each => ({ kind: 'get', key: each }) as const),
+      deadline.policy,
+    )
+    return found.map(({ error, bins }) => {
+      if (error && error.code !== 'RECORD_NOT_FOUND') throw error
+      return error ? undefined : bins
+    })
+  }
+
+  /**
+   * Reads, lets `decide` say what becomes of the record, and writes if nobody wrote in between; else from the
+   * start. A write without an answer (in doubt) goes the same way: the next read shows what became of it, and
+   * whichever of two attempts comes late carries a generation that is past. `decide` sees its own work then,
+   * and has to leave it as it is.
+   */
+  async change<T>(
+    of: Key,
+    life: Life,
+    deadline: Deadline,
+    decide: (bins: ReadBins | undefined) => Decision<T>,
+  ): Promise<T> {
+    for (;;) {
+      const record = await this.get(of, deadline)
+      const { bins, answer } = decide(record?.bins)
+      if (!bins) return answer
+      if (await this.put(of, bins, life, deadline, record?.generation)) return answer
+      await this.#breath()
+    }
+  }
+
+  /** False when it has to be looked at again: somebody was quicker, or nobody knows what became of it. */
+  async put(of: Key, bins: Bins, life: Life, deadline: Deadline, generation?: number): Promise<boolean> {
+    const guard = generation === undefined ? { exists: 'create' as const } : { generation }
+    try {
+      await this.client.put(of, bins, { ...deadline.policy, ...guard, ttlSeconds: life })
+      return true
+    } catch (error) {
+      if (looksAgain(error)) return false
+      throw error
+    }
+  }
+
+  /** Steps that may be done twice with the same result: in doubt they are simply done again. */
+  async repeat(of: Key, operations: readonly Operation[], life: Life, deadline: Deadline): Promise<Operated> {
+    for (;;) {
+      try {
+        return await this.client.operate(of, operations, { ...deadline.policy, ttlSeconds: life })
+      } catch (error) {
+        if (!(error instanceof AerospikeError && error.inDoubt)) throw error
+        await this.#breath()
+      }
+    }
+  }
+
+  async remove(of: Key, deadline: Deadline): Promise<void> {
+    for (;;) {
+      try {
+        await this.client.remove(of, deadline.policy)
+        return
+      } catch (error) {
+        if (!(error instanceof AerospikeError && error.inDoubt)) throw error
+        await this.#breath()
+      }
+    }
+  }
+
+  /** Every record of a set, in no order; a few thousand a second from each node, so that traffic goes first. */
+  scan(set: SetName, bins: readonly string[]): AsyncGenerator<StoredRecord, void, void> {
+    return this.client.query({
+      namespace: this.namespace,
+      set: `${this.prefix}${set}`,
+      bins,
+      recordsPerSecondMax: SCAN_RECORDS_PER_SECOND,
+    })
+  }
+
+  #breath(): Promise<void> {
+    return new Promise(resolve => this.clock.soon(resolve))
+  }
+}
+
+const SCAN_RECORDS_PER_SECOND = 20_000
+
+export function looksAgain(error: unknown): boolean {
+  if (!(error instanceof AerospikeError)) return false
+  return (
+    error.inDoubt ||
+    error.code === 'GENERATION_ERROR' ||
+    error.code === 'RECORD_EXISTS' ||
+    error.code === 'RECORD_NOT_FOUND'
+  )
+}
+
+/** Bins as they were written by this driver. */
+export const textOf = (bins: ReadBins, bin: string): string => {
+  const value = bins[bin]
+  return typeof value === 'string' ? value : ''
+}
+
+export const numberOf = (bins: ReadBins, bin: string): number => {
+  const value = bins[bin]
+  return typeof value === 'number' ? value : 0
+}
+
+/** A map bin whose keys are text; empty when it is not there. */
+export function mapOf<T>(bins: ReadBins, bin: string, is: (value: unknown) => value is T): Map<string, T> {
+  const found = new Map<string, T>()
+  const value = bins[bin]
+  if (!(value instanceof Map)) return found
+  for (const [name, item] of value) if (typeof name === 'string' && is(item)) found.set(name, item)
+  return found
+}
+
+export const isNumber = (value: unknown): value is number => typeof value === 'number'
+export const isText = (value: unknown): value is string => typeof value === 'string'

@@ -1,0 +1,415 @@
+import { type AerospikeClient, AerospikeError } from '../aerospike/index.ts'
+import type { Cancel, Clock, Random } from '../clock.ts'
+import type { Message } from '../message.ts'
+import { Claims } from './aerospike_claims.ts'
+import { AWAY, DISPLACED, faultOf, isCallersFault } from './aerospike_faults.ts'
+import { Inbox } from './aerospike_inbox.ts'
+import { Journal } from './aerospike_journal.ts'
+import { type Holder, Lease } from './aerospike_lease.ts'
+import { isId } from './aerospike_message.ts'
+import { Receipts, toWaiting } from './aerospike_receipts.ts'
+import { Deadline, type Records } from './aerospike_records.ts'
+import { Recovery } from './aerospike_recovery.ts'
+import { sweepRecords } from './aerospike_sweep.ts'
+import { largest, Tallies } from './aerospike_tallies.ts'
+import { type Saved, Writer } from './aerospike_writer.ts'
+import { Newest } from './newest.ts'
+import {
+  type Claim,
+  type Claimed,
+  type Earlier,
+  type HeldReceipt,
+  type MessageStore,
+  type Page,
+  type Rows,
+  type StoreCounts,
+  StoreError,
+} from './store.ts'
+
+export interface AerospikeStoreOptions {
+  /** Not connected yet; the store closes it. */
+  readonly client: AerospikeClient
+  readonly namespace: string
+  /** Of the names of sets, so that installations can share a namespace. */
+  readonly prefix?: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: { warn(fields: object, text: string): void }
+  /** How long messages and MO messages are kept. */
+  readonly retentionMs: number
+  /** This installation, and no other: the same after a restart. */
+  readonly instance: string
+  /** Shown where an operator has to know which gateway is meant. */
+  readonly name: string
+  /** The number that this gateway would like to have among those that share the store, 0 to 31. */
+  readonly node: number
+  /** Writes under way; one more is refused at once. */
+  readonly pendingMax?: number
+  /** Receipts without a message; a sweep removes the oldest past it. */
+  readonly heldMax?: number
+}
+
+/** For one call of the contract. */
+export const CALL_MS = 10_000
+/** A node that does not renew its lease for as long is taken for dead. */
+export const LEASE_SECONDS = 30
+const RENEW_MS = 5000
+/** While writes fail: what shows that the cluster is back when nobody writes. */
+const PROBE_MS = 1000
+/** A write that could end after the lease waits for its renewal. */
+const LEASE_TRUSTED_MS = LEASE_SECONDS * 1000 - 2 * CALL_MS
+const SWEEP_LEASE_SECONDS = 600
+/** After a failed call: by then nothing of it is on its way to the cluster any more. */
+const UNFINISHED_MS = 2 * CALL_MS
+
+interface Unfinished {
+  readonly id: string
+  readonly since: number
+  /** Nothing was sent under it: it is taken back. */
+  readonly claim: Claim | undefined
+}
+
+/** Messages in an Aerospike cluster, shared by up to 32 gateways. */
+export class AerospikeStore implements MessageStore {
+  readonly #tallies: Tallies
+  readonly #receipts: Receipts
+  readonly #writer: Writer
+  readonly #claims: Claims
+  readonly #inbox: Inbox
+  readonly #journal: Journal
+  readonly #recovery: Recovery
+  readonly #counts: StoreCounts = { commits: 0, writes: 0, failures: 0, seconds: 0 }
+  /** Tokens of claims whose outcome is to come, by message. */
+  readonly #claimed = new Map<string, string>()
+  /** Tokens of calls under way. */
+  readonly #underWay = new Set<string>()
+  /** Tokens of calls that failed in the middle. */
+  readonly #unfinished = new Map<string, Unfinished>()
+  #pending = 0
+  #idle: (() => void) | undefined
+  #closed = false
+  #fault: string | undefined
+  #displaced = false
+  #renewedAt: number
+  #renewal: Promise<void> | undefined
+  #cancelBeat: Cancel = () => {}
+
+  constructor(
+    private readonly options: AerospikeStoreOptions,
+    private readonly records: Records,
+    private readonly holder: Holder,
+    /** The number of this gateway among those that share the store. */
+    readonly node: number,
+    private readonly lease: Lease,
+  ) {
+    const { clock, retentionMs } = options
+    const { nonce } = holder
+    this.#tallies = new Tallies(records, clock)
+    this.#receipts = new Receipts(records, clock, retentionMs, nonce)
+    this.#writer = new Writer(records, this.#receipts, clock, retentionMs)
+    this.#claims = new Claims(records, clock)
+    this.#inbox = new Inbox(records, retentionMs)
+    this.#journal = this.#journalOf(node)
+    this.#recovery = new Recovery(records, this.#writer, clock)
+    this.#renewedAt = clock.monotonic()
+    this.#beatLater()
+  }
+
+  claim(claim: Claim, message: Message): Promise<Claimed> {
+    return this.#write(message.id, async deadline => {
+      const earlier = await this.#recall(claim, deadline)
+      if (earlier) return earlier
+      const token = await this.#journal.open(message.id)
+      this.#underWay.add(token)
+      try {
+        // The message first: whoever finds the key taken finds its message.
+        await this.#writer.begin(message, deadline)
+        const holder = await this.#claims.take(claim, message.id, deadline)
+        if (!holder) {
+          this.#claimed.set(message.id, token)
+          return { fresh: true }
+        }
+        await this.#writer.forget(message.id, deadline)
+        await this.#close(token, message.id, undefined)
+        const first = await this.#writer.find(holder.messageId, deadline)
+        return { fresh: false, sameBody: holder.sameBody, message: first?.message }
+      } catch (error) {
+        this.#leave(token, message.id, claim)
+        throw error
+      } finally {
+        this.#underWay.delete(token)
+      }
+    })
+  }
+
+  recall(claim: Claim): Promise<Earlier | undefined> {
+    return this.#read(deadline => this.#recall(claim, deadline))
+  }
+
+  save(message: Message): Promise<Message> {
+    return this.#write(message.id, async deadline => {
+      const claimed = this.#claimed.get(message.id)
+      this.#claimed.delete(message.id)
+      const saved = await this.#counted(message.id, claimed, token =>
+        this.#writer.save(message, token, deadline),
+      )
+      return saved?.message ?? message
+    })
+  }
+
+  find(id: string): Promise<Message | undefined> {
+    return this.#read(async deadline =>
+      isId(id) ? (await this.#writer.find(id, deadline))?.message : undefined,
+    )
+  }
+
+  settle: MessageStore['settle'] = receipt =>
+    this.#write(undefined, deadline => this.#writer.settle(receipt, deadline))
+
+  resolve: MessageStore['resolve'] = late =>
+    this.#write(late.messageId, async deadline => {
+      const saved = await this.#counted(late.messageId, undefined, token =>
+        this.#writer.resolve(late, token, deadline),
+      )
+      return saved?.message
+    })
+
+  keepInbound: MessageStore['keepInbound'] = inbound =>
+    this.#write(inbound.id, deadline => this.#inbox.keep(inbound, deadline))
+
+  unmatched({ offset, limit }: Page): Promise<Rows<HeldReceipt>> {
+    return this.#read(async () => {
+      const newest = new Newest<ReturnType<typeof toWaiting>>(offset + limit, row => row.name)
+      for await (const { bins } of this.records.scan('held', HELD_BINS)) {
+        const waiting = toWaiting(bins)
+        if (!waiting.taker) newest.add(waiting)
+      }
+      const rows = newest.rows().slice(offset)
+      return {
+        rows: rows.map(({ account, ids, address, state, error, at }) => ({
+          account,
+          ids,
+          address,
+          state,
+          error,
+          at,
+        })),
+        total: newest.total,
+      }
+    })
+  }
+
+  inbox: MessageStore['inbox'] = page => this.#read(() => this.#inbox.list(page))
+
+  totals: MessageStore['totals'] = () =>
+    this.#read(async () => {
+      const tallies = await this.#tallies.all()
+      return { messages: tallies.reduce((sum, { sent, failed }) => sum + sent + failed, 0) }
+    })
+
+  campaigns: MessageStore['campaigns'] = ({ offset, limit }) =>
+    this.#read(async () => {
+      const tallies = await this.#tallies.all()
+      return { rows: tallies.slice(offset, offset + limit), total: tallies.length }
+    })
+
+  topCampaigns: MessageStore['topCampaigns'] = count =>
+    this.#read(async () => largest(await this.#tallies.all(), count))
+
+  recover: MessageStore['recover'] = before =>
+    this.#write(undefined, async () => {
+      const lost = await this.#recovery.settle(this.#journal, before, this.#underWay)
+      this.#claimed.clear()
+      return lost
+    })
+
+  /**
+   * Of all gateways one at a time: removes what is past its time, ends what dead gateways left open, and rolls
+   * up what they counted. Each rolls up its own.
+   */
+  sweep: MessageStore['sweep'] = now =>
+    this.#write(undefined, async deadline => {
+      await this.#journal.roll()
+      const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
+      if (!(await lease.hold(deadline, true))) return 0
+      const { clock, heldMax = 100_000 } = this.options
+      try {
+        await this.#recovery.settleDead(this.node, node => this.#journalOf(node))
+        return await sweepRecords({
+          records: this.records,
+          receipts: this.#receipts,
+          clock,
+          now,
+          heldMax,
+          stopped: () => this.#closed,
+          complete: name => this.#writer.complete(name, this.#deadline()),
+        })
+      } finally {
+        await lease.release(this.#deadline()).catch(() => {})
+      }
+    })
+
+  fault(): string | undefined {
+    if (this.#displaced) return DISPLACED
+    if (this.records.client.fault() !== undefined) return AWAY
+    return this.#fault
+  }
+
+  counts(): Readonly<StoreCounts> {
+    return this.#counts
+  }
+
+  /** What was asked before comes to its end. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cancelBeat()
+    if (this.#pending > 0) await new Promise<void>(idle => (this.#idle = idle))
+    await this.#journal.idle()
+    // It expires by itself otherwise.
+    if (!this.#displaced) await this.lease.release(this.#deadline()).catch(() => {})
+    this.records.client.close()
+  }
+
+  async #recall(claim: Claim, deadline: Deadline): Promise<Earlier | undefined> {
+    const holding = await this.#claims.read(claim, deadline)
+    if (!holding) return undefined
+    const stored = await this.#writer.find(holding.messageId, deadline)
+    return { fresh: false, sameBody: holding.sameBody, message: stored?.message }
+  }
+
+  /** Changes a message under an entry of the journal, and has it counted. */
+  async #counted(
+    id: string,
+    claimed: string | undefined,
+    change: (token: string) => Promise<Saved | undefined>,
+  ): Promise<Saved | undefined> {
+    const token = claimed ?? (await this.#journal.open(id))
+    this.#underWay.add(token)
+    try {
+      const saved = await change(token)
+      await this.#close(token, id, saved?.count)
+      return saved
+    } catch (error) {
+      this.#leave(token, id, undefined)
+      throw error
+    } finally {
+      this.#underWay.delete(token)
+    }
+  }
+
+  /** The message is stored, and its mark keeps the count safe: a journal that fails now is written later. */
+  #close(token: string, id: string, count: Saved['count']): Promise<void> {
+    return this.#journal.close(token, id, count).catch(() => {})
+  }
+
+  #leave(token: string, id: string, claim: Claim | undefined): void {
+    this.#unfinished.set(token, { id, since: this.options.clock.monotonic(), claim })
+  }
+
+  async #read<T>(ask: (deadline: Deadline) => Promise<T>): Promise<T> {
+    if (this.#closed) throw new StoreError('the store is closed')
+    try {
+      return await ask(this.#deadline())
+    } catch (cause) {
+      throw cause instanceof StoreError ? cause : new StoreError('the store cannot be read', { cause })
+    }
+  }
+
+  async #write<T>(id: string | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    const refusal = this.#refusal(id)
+    if (refusal !== undefined) throw new StoreError(refusal)
+    const startedAt = this.options.clock.monotonic()
+    this.#pending++
+    try {
+      if (startedAt - this.#renewedAt > LEASE_TRUSTED_MS) await this.#renewOnce()
+      const answer = await work(this.#deadline())
+      this.#fault = undefined
+      this.#counts.commits++
+      this.#counts.writes++
+      this.#counts.seconds += (this.options.clock.monotonic() - startedAt) / 1000
+      return answer
+    } catch (cause) {
+      throw this.#failed(cause)
+    } finally {
+      if (--this.#pending === 0) this.#idle?.()
+    }
+  }
+
+  #refusal(id: string | undefined): string | undefined {
+    if (this.#closed) return 'the store is closed'
+    if (this.#displaced) return DISPLACED
+    if (this.#pending >= (this.options.pendingMax ?? 50_000)) return 'too many writes wait for the store'
+    return id !== undefined && !isId(id) ? 'the id is no UUID' : undefined
+  }
+
+  #failed(cause: unknown): StoreError {
+    if (cause instanceof StoreError && !(cause.cause instanceof AerospikeError)) return cause
+    if (isCallersFault(cause)) return new StoreError('the store cannot take this record', { cause })
+    if (this.#fault === undefined) this.options.log.warn({ err: cause }, 'the store fails')
+    this.#fault = faultOf(cause)
+    this.#counts.failures++
+    this.#beatLater()
+    return new StoreError('the store did not take it', { cause })
+  }
+
+  /** Keeps the lease, sees whether the cluster is back, and ends what failed in the middle. */
+  async #beat(): Promise<void> {
+    try {
+      await this.#renewOnce()
+      this.#fault = undefined
+      this.#journal.retry()
+      await this.#finish()
+    } catch (cause) {
+      this.#failed(cause)
+    }
+    this.#beatLater()
+  }
+
+  /** Who comes while a renewal is under way waits for it. */
+  #renewOnce(): Promise<void> {
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined
+    })
+    return this.#renewal
+  }
+
+  async #renew(): Promise<void> {
+    const at = this.options.clock.monotonic()
+    this.#displaced ||= !(await this.lease.hold(this.#deadline(), false))
+    if (this.#displaced) throw new StoreError(DISPLACED)
+    this.#renewedAt = at
+  }
+
+  #beatLater(): void {
+    this.#cancelBeat()
+    if (this.#closed || this.#displaced) return
+    const delayMs = this.#fault === undefined ? RENEW_MS : PROBE_MS
+    this.#cancelBeat = this.options.clock.after(delayMs, () => void this.#beat())
+  }
+
+  async #finish(): Promise<void> {
+    const now = this.options.clock.monotonic()
+    for (const [token, { id, since, claim }] of this.#unfinished) {
+      if (now - since < UNFINISHED_MS) continue
+      if (claim) {
+        await this.#claims.release(claim, id, this.#deadline())
+        await this.#writer.forget(id, this.#deadline())
+        await this.#journal.close(token, id, undefined)
+      } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY)
+      this.#unfinished.delete(token)
+    }
+  }
+
+  #journalOf(node: number): Journal {
+    return new Journal(this.records, this.options.clock, node, this.holder.nonce, roll =>
+      this.#tallies.add(roll),
+    )
+  }
+
+  #deadline(): Deadline {
+    return new Deadline(this.options.clock, CALL_MS)
+  }
+}
+
+const HELD_BINS = ['name', 'account', 'ids', 'address', 'state', 'error', 'at', 'since', 'taker']

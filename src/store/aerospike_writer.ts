@@ -1,0 +1,240 @@
+import type { Key } from '../aerospike/index.ts'
+import type { Clock } from '../clock.ts'
+import { type Message, type PartChange, withPart } from '../message.ts'
+import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
+import type { Candidate, Receipts } from './aerospike_receipts.ts'
+import type { Deadline, Decision, Records } from './aerospike_records.ts'
+import { idKey } from './id_key.ts'
+import { mayTake, partOf, receiptChange } from './matching.ts'
+import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
+
+/**
+ * Messages, each in a record of its own. Every change is one generation-checked write that says nothing new when
+ * it is made twice, so that a write in doubt is settled by looking again. How a message is counted changes under
+ * an entry of the journal: see there.
+ */
+export class Writer {
+  constructor(
+    private readonly records: Records,
+    private readonly receipts: Receipts,
+    private readonly clock: Pick<Clock, 'now'>,
+    private readonly retentionMs: number,
+  ) {}
+
+  async find(id: string, deadline: Deadline): Promise<Stored | undefined> {
+    const record = await this.records.get(this.#key(id), deadline)
+    return record && toStored(record.bins)
+  }
+
+  /** A message without an outcome, if it is not there. */
+  async begin(message: Message, deadline: Deadline): Promise<void> {
+    const stored: Stored = { message, marks: [] }
+    await this.#change(message.id, deadline, before => (before ? { answer: before } : this.#write(stored)))
+  }
+
+  /** Removes a message that has no outcome. */
+  async forget(id: string, deadline: Deadline): Promise<void> {
+    const stored = await this.find(id, deadline)
+    if (stored?.marks.length === 0) await this.records.remove(this.#key(id), deadline)
+  }
+
+  /** Under the journal's entry `token`. */
+  async save(given: Message, token: string, deadline: Deadline): Promise<Saved> {
+    const fresh = marked({ message: given, marks: [] }, token)
+    const bins = toBins(fresh, this.retentionMs)
+    const created = await this.records.put(this.#key(given.id), bins, this.#life(given.id), deadline)
+    const stored = created ? fresh : await this.#saveAgain(given, token, deadline)
+    const message = await this.#place(stored.message, stored.message.parts.keys(), deadline)
+    return { message, count: countOf(stored, token) }
+  }
+
+  /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
+  #saveAgain(given: Message, token: string, deadline: Deadline): Promise<Stored> {
+    return this.#change(given.id, deadline, before => {
+      const message = before && before.marks.length > 0 ? merged(before.message, given) : given
+      const after = marked({ message, marks: before?.marks ?? [] }, token)
+      if (before && message === before.message && after.marks === before.marks) return { answer: before }
+      return this.#write(after)
+    })
+  }
+
+  async settle(receipt: StoredReceipt, deadline: Deadline): Promise<Settled> {
+    for (const candidate of await this.receipts.candidates(receipt, deadline)) {
+      const settled = await this.#settle(receipt, candidate, deadline)
+      if (settled) return settled
+    }
+    const { name, candidates } = await this.receipts.hold(receipt, deadline)
+    for (const { id, form } of candidates) {
+      const stored = await this.find(id, deadline)
+      const part = stored ? partOf(stored.message, receipt.account, receipt.ids[form] ?? '') : -1
+      if (part < 0) continue
+      const message = await this.#take(name, id, part, deadline)
+      // Else another message was quicker: its save tells of the receipt.
+      return message ? { matched: true, form, message, part } : { matched: false }
+    }
+    return { matched: false }
+  }
+
+  async #settle(
+    receipt: StoredReceipt,
+    { id, form }: Candidate,
+    deadline: Deadline,
+  ): Promise<Settled | undefined> {
+    let part = -1
+    const after = await this.#changeIfThere(id, deadline, ({ message }) => {
+      // Chosen once: a write in doubt that was done has made it final.
+      if (part < 0) part = partOf(message, receipt.account, receipt.ids[form] ?? '')
+      return part < 0 ? message : withPart(message, part, receiptChange(receipt))
+    })
+    return after && part >= 0 ? { matched: true, form, message: after.message, part } : undefined
+  }
+
+  /** Under the journal's entry `token`; undefined when there is no such message. */
+  async resolve(late: LateAnswer, token: string, deadline: Deadline): Promise<Saved | undefined> {
+    const { messageId, part: index, state, smscId, error, at } = late
+    const stored = await this.#changeIfThere(
+      messageId,
+      deadline,
+      ({ message }) =>
+        isOpen(message, index) ? withPart(message, index, { state, smscId, error, at }) : message,
+      token,
+    )
+    if (!stored) return undefined
+    const known = smscId !== '' && stored.message.parts[index]?.smscId === smscId
+    const message = known ? await this.#place(stored.message, [index], deadline) : stored.message
+    return { message, count: countOf(stored, token) }
+  }
+
+  /** A message that a crash left without an outcome; undefined when it has one, or began not before `before`. */
+  async giveUp(id: string, before: number, token: string, deadline: Deadline): Promise<Saved | undefined> {
+    const isLost = ({ message, marks }: Stored): boolean =>
+      marks.length === 0 && message.state === 'accepted' && message.sentAt < before
+    const at = this.clock.now()
+    const stored = await this.#changeIfThere(
+      id,
+      deadline,
+      each => {
+        let { message } = each
+        if (!isLost(each)) return message
+        for (const index of message.parts.keys())
+          message = withPart(message, index, { state: 'unknown', error: 0, at })
+        return message
+      },
+      token,
+    )
+    const count = stored && countOf(stored, token)
+    return stored && count && { message: stored.message, count }
+  }
+
+  /** Puts a message that was written under its ids again: its writer may have died in between. */
+  async placeAgain(message: Message, deadline: Deadline): Promise<void> {
+    await this.#place(message, message.parts.keys(), deadline)
+  }
+
+  /** Applies a receipt that waits to the message that it is reserved for. */
+  async complete(name: string, deadline: Deadline): Promise<void> {
+    const taker = (await this.receipts.read(name, deadline))?.taker
+    if (taker) await this.#take(name, taker.id, taker.part, deadline)
+  }
+
+  /** Puts a message under the ids of these parts, and applies the receipts that wait there. */
+  async #place(message: Message, parts: Iterable<number>, deadline: Deadline): Promise<Message> {
+    const placed = await Promise.all(
+      Array.from(parts, async index => {
+        const { smscId = '', account = '' } = message.parts[index] ?? {}
+        const key = idKey(smscId)
+        const names = key === '' ? [] : await this.receipts.place(account, key, message, deadline)
+        return { index, account, key, names }
+      }),
+    )
+    let changed = message
+    for (const { index, account, key, names } of placed) {
+      for (const name of names) {
+        const waiting = await this.receipts.read(name, deadline)
+        if (!waiting) await this.receipts.forget(account, key, name, deadline)
+        else if (mayTake(waiting.ids.indexOf(key), waiting.address, message))
+          changed = (await this.#take(name, message.id, index, deadline)) ?? changed
+      }
+    }
+    return changed
+  }
+
+  /** Reserves a receipt that waits, applies it, removes it; undefined when it is another message's. */
+  async #take(name: string, id: string, part: number, deadline: Deadline): Promise<Message | undefined> {
+    const waiting = await this.receipts.read(name, deadline)
+    if (!waiting || !(await this.receipts.reserve(name, { id, part }, deadline))) return undefined
+    const after = await this.#changeIfThere(id, deadline, ({ message }) =>
+      withPart(message, part, receiptChange(waiting)),
+    )
+    await this.receipts.release(waiting, deadline)
+    return after?.message
+  }
+
+  /** `token`: of the journal's entry, where the change may change how the message is counted. */
+  #changeIfThere(
+    id: string,
+    deadline: Deadline,
+    next: (stored: Stored) => Message,
+    token?: string,
+  ): Promise<Stored | undefined> {
+    return this.#change<Stored | undefined>(id, deadline, before => {
+      if (!before) return { answer: undefined }
+      const message = next(before)
+      if (message === before.message) return { answer: before }
+      const after = { ...before, message }
+      return this.#write(token === undefined ? after : marked(after, token))
+    })
+  }
+
+  #change<T>(
+    id: string,
+    deadline: Deadline,
+    decide: (before: Stored | undefined) => Decision<T>,
+  ): Promise<T> {
+    return this.records.change(this.#key(id), this.#life(id), deadline, bins =>
+      decide(bins && toStored(bins)),
+    )
+  }
+
+  #write(stored: Stored): Decision<Stored> {
+    return { bins: toBins(stored, this.retentionMs), answer: stored }
+  }
+
+  #key(id: string): Key {
+    return this.records.key('messages', id)
+  }
+
+  /** Counted from its beginning, whenever it changes; long enough for who is at it. */
+  #life(id: string): number {
+    return Math.max(60, Math.ceil((idTime(id) + this.retentionMs - this.clock.now()) / 1000))
+  }
+}
+
+export interface Saved {
+  readonly message: Message
+  /** What the journal has to add. */
+  readonly count: Count | undefined
+}
+
+/** With what `given` knows and `before` does not; the same object when that is nothing. */
+function merged(before: Message, given: Message): Message {
+  const named = before.parts.map((part, index) => {
+    const account = part.account || (given.parts[index]?.account ?? '')
+    // A message that was claimed and given up has heard of no account yet.
+    return account === part.account ? part : { ...part, account }
+  })
+  const same = named.every((part, index) => part === before.parts[index])
+  const start = same ? before : { ...before, parts: named }
+  let message = start
+  for (const [index, { state, smscId, error }] of given.parts.entries()) {
+    if (smscId === '' && message.parts[index]?.smscId !== '') continue
+    const change: PartChange = { state, smscId, error, at: given.updatedAt }
+    message = withPart(message, index, change)
+  }
+  return message === start ? start : { ...message, error: given.error }
+}
+
+const isOpen = ({ parts }: Message, index: number): boolean => {
+  const part = parts[index]
+  return part?.state === 'unknown' && part.smscId === ''
+}

@@ -1,0 +1,62 @@
+import { AerospikeClient } from '../../src/aerospike/index.ts'
+import { systemRandom } from '../../src/clock.ts'
+import { openAerospikeStore } from '../../src/store/aerospike.ts'
+import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
+import { describeStore, RETENTION_MS } from '../conformance/store.ts'
+import { freshSet, namespace, target } from '../support/aerospike_target.ts'
+
+const { hosts } = target()
+const prefix = `${freshSet()}-`
+
+/** What one test wrote is not there for the next. */
+async function clear(): Promise<void> {
+  const client = new AerospikeClient({ hosts })
+  await client.connect()
+  for (const set of ['messages', 'ids', 'held', 'inbound', 'claims', 'state']) {
+    for await (const record of client.query({ namespace, set: prefix + set, bins: [] })) {
+      await client.remove(record.key)
+    }
+  }
+  client.close()
+}
+
+describeStore(
+  'Aerospike store',
+  async clock => {
+    const open = (instance: string): Promise<AerospikeStore> =>
+      openAerospikeStore({
+        // The wire keeps to the time of the world.
+        client: new AerospikeClient({ hosts }),
+        namespace,
+        prefix,
+        clock,
+        random: systemRandom,
+        log: { warn: () => {} },
+        retentionMs: RETENTION_MS,
+        instance,
+        name: instance,
+        node: 0,
+      })
+    const stores = [await open('first')]
+    const [store] = stores
+    return {
+      store: store as AerospikeStore,
+      async another() {
+        const other = await open(`other-${stores.length}`)
+        stores.push(other)
+        return other
+      },
+      async reopen() {
+        await stores.shift()?.close()
+        const again = await open('first')
+        stores.unshift(again)
+        return again
+      },
+      async close() {
+        for (const each of stores) await each.close()
+        await clear()
+      },
+    }
+  },
+  { ordered: false, shared: true },
+)
