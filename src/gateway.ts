@@ -11,6 +11,7 @@ import { createIds } from './ids.ts'
 import { createLate } from './late.ts'
 import { type Licence, openLicence } from './licence/licence.ts'
 import type { Log } from './log.ts'
+import { openMessageStore } from './message_store.ts'
 import { createMetrics } from './metrics.ts'
 import { Network } from './network.ts'
 import { createRateLimiter } from './rate_limit.ts'
@@ -25,7 +26,6 @@ import { HttpTally } from './stats/http_tally.ts'
 import { openFiles, processUsage, watchLoop } from './stats/process.ts'
 import { countSends } from './stats/sends.ts'
 import { createTraffic } from './stats/traffic.ts'
-import { openSqliteStore } from './store/sqlite.ts'
 import type { MessageStore } from './store/store.ts'
 import { startSweeper } from './store/sweeper.ts'
 import { createSubmit, type PartTag } from './submit.ts'
@@ -74,17 +74,15 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       }),
       each => each.close(),
     )
-    const store = closing(
-      await openSqliteStore({
-        path: messagesPath(config.storage.db_path),
-        clock,
-        retentionMs: config.storage.retention,
-      }),
-      each => each.close(),
-    )
+    const { store, node, sweepMs } = await openMessageStore(config, {
+      clock,
+      random,
+      log: log.child('store'),
+    })
+    closing(store, each => each.close())
     const recovered = await store.recover(clock.now())
     if (recovered > 0) log.warn({ messages: recovered }, 'left open by a crash: now unknown')
-    closing(startSweeper(store, clock, log), stop => stop())
+    closing(startSweeper(store, clock, log, sweepMs), stop => stop())
 
     // Decisions: licence, filters, rules, limits.
     const licence = await openLicence({
@@ -125,7 +123,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     let rules = rulesOf(config)
 
     // The way to the SMSCs and back.
-    const ids = createIds(clock, random, config.node)
+    const ids = createIds(clock, random, node)
     const { receive, counts: receipts } = createReceive({ store, ids, clock, log: log.child('receipts') })
     const smppLog = log.child('smpp')
     const late = createLate({ store, clock, log: smppLog })
@@ -288,7 +286,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     })
     const server = closing(app.listen(config.endpoint.port, config.endpoint.host), async each => {
       stopping = true
-      await each.stop(config.shutdown_timeout)
+      await each.stop(config.shutdown_timeout, () => network.closePools())
       network.closePools()
     })
     // Only now: a gateway whose port is taken leaves the accounts at the SMSCs alone.
@@ -300,9 +298,6 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     throw error
   }
 }
-
-/** Messages have a file of their own beside the users': they come and go by the million, users do not. */
-const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
 
 const ipsOf = ({ security }: Config) => ({
   allowed: ipList(security.allowed_ips),

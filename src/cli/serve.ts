@@ -33,6 +33,9 @@ export const serve = (argv: string[]): Promise<number> =>
 
 /** Starts the gateway, or says in one line what stands in the way. */
 export async function start(config: Config, log: Log, readConfig: () => Config): Promise<Gateway> {
+  // A bug of ours: said where an operator looks, and no reason to drop every other message and link.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+    process.on(event, (error: unknown) => log.error({ err: error }, 'unexpected error: please report it'))
   try {
     return await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
   } catch (error) {

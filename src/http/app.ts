@@ -34,8 +34,11 @@ export interface HttpApp {
 
 export interface HttpServer {
   readonly port: number
-  /** Takes no more requests, lets those in flight finish for up to `graceMs`, then closes every connection. */
-  stop(graceMs: number): Promise<void>
+  /**
+   * Takes no more requests and lets those in flight finish for up to `graceMs`. Then calls `lastCall`, after which
+   * what only waits should be answered, and soon closes every connection.
+   */
+  stop(graceMs: number, lastCall?: () => void): Promise<void>
 }
 
 /** Where the reference's sections and its summary disagree, an operator may go by the sections. */
@@ -49,6 +52,8 @@ export const OPENABLE_ROUTES: readonly string[] = [
 /** A connection that says nothing is closed; a handler that thinks is not (`edge.ts` lifts it then). */
 const IDLE_TIMEOUT_SECONDS = 30
 const BODY_TIMEOUT_MS = 15_000
+/** For the answers that only waited to hear that the server stops. */
+const LAST_CALL_MS = 500
 
 /**
  * The HTTP edge. A request passes, in this order:
@@ -106,12 +111,18 @@ export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp
       if (!server) throw new Error('the HTTP server did not start')
       return {
         port: server.port ?? port,
-        async stop(graceMs) {
-          const grace = Promise.withResolvers<void>()
-          const cancel = deps.clock.after(graceMs, grace.resolve)
+        async stop(graceMs, lastCall = () => undefined) {
           // Bun closes the port and what is idle at once, and is done when the rest is answered.
-          await Promise.race([server.stop(false), grace.promise])
-          cancel()
+          const answered = server.stop(false).then(() => true)
+          const within = (delayMs: number): Promise<boolean> => {
+            const late = Promise.withResolvers<boolean>()
+            const cancel = deps.clock.after(delayMs, () => late.resolve(false))
+            return Promise.race([answered, late.promise]).finally(cancel)
+          }
+          if (!(await within(graceMs))) {
+            lastCall()
+            await within(LAST_CALL_MS)
+          }
           await server.stop(true)
         },
       }

@@ -219,4 +219,27 @@ describe('the binary', () => {
     expect(statuses.filter(status => status !== 200 && status !== 0)).toEqual([])
     expect(smsc.smsc.sessions).toEqual([])
   }, 20_000)
+
+  test('tells messages that still wait for room when its time to stop is over that they were not sent', async () => {
+    await using smsc = startSmsc()
+    await using gateway = new TestGateway({
+      links: [{ port: smsc.port, more: 'limit_tps: 1' }],
+      smpp: '  queue_timeout: 60s',
+      yaml: 'shutdown_timeout: 300ms',
+    })
+    await gateway.start()
+    await gateway.bound()
+    expect((await gateway.send()).status).toBe(200)
+    const waiting = [gateway.send(), gateway.send()]
+    await gateway.until(
+      () => gateway.fetch('GET', '/metrics'),
+      ({ body }) => /^sms_proxy_pool_queued\S* 2$/m.test(body),
+    )
+    const stopped = gateway.stop()
+    const replies = await Promise.all(waiting)
+    const unsent = replies.filter(({ body }) => body.error === 'not sent: the gateway is stopping')
+    expect(unsent.length).toBeGreaterThan(0)
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(2 - unsent.length)
+    expect(await stopped).toBe(0)
+  })
 })
