@@ -14,6 +14,14 @@ const linkStates = async (gateway: TestGateway): Promise<readonly string[]> => {
   const { body } = await gateway.admin('GET', '/api/v1/admin/dashboard/smpp-links')
   return body.data.map((link: { status: string }) => link.status)
 }
+/** The first line of the log that says so: it may come after the answer. */
+const logged = async (gateway: TestGateway, words: string): Promise<unknown> => {
+  const line = await gateway.until(
+    () => gateway.log.find(text => text.includes(words)),
+    found => found !== undefined,
+  )
+  return JSON.parse(line ?? '')
+}
 const audited = (gateway: TestGateway) => {
   using db = openUsers(gateway)
   return db.query('SELECT who, action, subject, reason FROM audit ORDER BY id DESC LIMIT 1').get()
@@ -43,8 +51,7 @@ describe('a link that is switched off', () => {
       subject: '1',
       reason: 'maintenance window',
     })
-    const line = gateway.log.find(text => text.includes('link switched'))
-    expect(JSON.parse(line ?? '{}')).toMatchObject({
+    expect(await logged(gateway, 'link switched')).toMatchObject({
       ...{ link: 1, enabled: false, reason: 'maintenance window', who: 'user 1' },
       time: expect.anything(),
     })
@@ -194,11 +201,9 @@ describe('a configuration that is wrong', () => {
     await using gateway = await startGateway({ links: [{ port: smsc.port }] })
     gateway.configure(wrong(smsc.port))
     gateway.signal('SIGHUP')
-    const line = await gateway.until(
-      () => gateway.log.find(text => text.includes('not reloaded')),
-      found => found !== undefined,
-    )
-    expect(line).toContain('did you mean rate_limit')
+    expect(await logged(gateway, 'not reloaded')).toMatchObject({
+      why: expect.stringContaining('did you mean rate_limit'),
+    })
     expect((await gateway.send()).status).toBe(200)
   })
 
@@ -222,6 +227,5 @@ test('what only a start can take over is said, and shown as it still is', async 
   expect((await gateway.admin('POST', '/api/v1/admin/reload')).status).toBe(200)
   const config = await gateway.admin('GET', '/api/v1/admin/settings/server-config')
   expect(config.body.data).toMatchObject({ env: 'production', security: { token_ttl: '24h0m0s' } })
-  const line = gateway.log.find(text => text.includes('after a restart only'))
-  expect(JSON.parse(line ?? '{}')).toMatchObject({ sections: ['env', 'security'] })
+  expect(await logged(gateway, 'after a restart only')).toMatchObject({ sections: ['env', 'security'] })
 })
