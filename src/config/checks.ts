@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { parseIpList } from '../ip_list.ts'
 import { nearest } from '../nearest.ts'
+import { parseHosts } from './hosts.ts'
 import type { Config } from './schema.ts'
 
 /** Something that is wrong between values which are right by themselves. */
@@ -22,7 +23,11 @@ const NOT_YET: readonly {
   readonly on: (config: Config) => boolean
   readonly what: string
 }[] = [
-  { path: 'aerospike', on: config => config.aerospike !== undefined, what: 'an Aerospike store' },
+  {
+    path: 'aerospike.spool',
+    on: config => config.aerospike?.spool === true,
+    what: 'a journal for when the cluster is away',
+  },
   { path: 'grpc', on: config => config.grpc !== undefined, what: 'gRPC' },
   {
     path: 'statistic_exporter.enabled',
@@ -98,6 +103,13 @@ const networks: Check = ({ security }) =>
     return parsed.problems.map(({ index, message }) => ({ path: `security.${key}[${index}]`, message }))
   })
 
+const clusterHosts: Check = ({ aerospike }) => {
+  const parsed = aerospike && parseHosts(aerospike.hosts, aerospike.port)
+  if (!parsed || 'hosts' in parsed) return []
+  const message = `names ${JSON.stringify(parsed.wrong)}, which is no host, nor host:port`
+  return [{ path: 'aerospike.hosts', message }]
+}
+
 const files: Check = ({ tls, smpp }) => {
   const wanted = [
     { path: 'tls.cert', file: tls?.cert },
@@ -157,4 +169,13 @@ const linkKinds: Check = ({ smpp }) =>
       : [],
   )
 
-export const CHECKS: readonly Check[] = [notYet, names, poolLinks, networks, files, certificates, linkKinds]
+export const CHECKS: readonly Check[] = [
+  notYet,
+  names,
+  poolLinks,
+  networks,
+  clusterHosts,
+  files,
+  certificates,
+  linkKinds,
+]

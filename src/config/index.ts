@@ -1,6 +1,7 @@
 export type { Check, Complaint } from './checks.ts'
 export { describeConfig, type FilterDescription, type RunningState, showEndpoint } from './describe.ts'
 export type { Environment } from './environment.ts'
+export { parseHosts } from './hosts.ts'
 export { CONFIG_FILES, findConfigFile, type Loaded, loadConfig, showProblem, showPublicly } from './load.ts'
 export type { Config, LinkConfig, PoolConfig } from './schema.ts'
 export { configTemplate } from './template.ts'

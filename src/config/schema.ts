@@ -47,22 +47,28 @@ const tls = section('HTTPS; without this section the server speaks plain HTTP', 
   key: path('private key, PEM', { example: '/etc/sms-proxy/tls.key' }),
 })
 
-const aerospike = section('keep messages in an Aerospike cluster, shared by several gateways', {
-  hosts: text('hosts, separated by commas', { example: 'aero-1.local,aero-2.local', minLength: 1 }),
-  port: port('port of the hosts that name none', 3000),
-  namespace: text('namespace', { default: 'sms', minLength: 1, maxLength: 31 }),
-  sweep_time: duration('between two searches for what is past its time', {
-    default: '1h',
-    minimum: SECOND,
-    maximum: 24 * HOUR,
-  }),
-  ttl: duration('how long a message is kept', {
-    default: '86400s',
-    minimum: 60 * SECOND,
-    maximum: 10 * YEAR,
-  }),
-  spool: path('folder for writes that wait while the cluster is away', { default: './data/spool' }),
-})
+const aerospike = section(
+  'keep messages in an Aerospike cluster that several gateways share, in place of storage',
+  {
+    hosts: text('hosts to ask first, separated by commas; the others are learned from them', {
+      example: 'aero-1.local,aero-2.local',
+      minLength: 1,
+    }),
+    port: port('port of the hosts that name none', 3000),
+    namespace: text('namespace', { default: 'sms', minLength: 1, maxLength: 31 }),
+    sweep_time: duration('between two searches for what is past its time', {
+      default: '1h',
+      minimum: SECOND,
+      maximum: 24 * HOUR,
+    }),
+    ttl: duration('how long a message is kept; the namespace needs an nsup-period for it', {
+      default: '86400s',
+      minimum: 60 * SECOND,
+      maximum: 10 * YEAR,
+    }),
+    spool: flag('take sends while the cluster is away, and write them down later', false),
+  },
+)
 
 const link = section('an account at an SMSC', {
   id: whole('number that callers send as "esme"', { example: 1, minimum: 0, maximum: 2 ** 31 - 1 }),
@@ -131,7 +137,7 @@ export const ConfigSchema = section('Configuration of sms-proxy', {
     minLength: 1,
     maxLength: 64,
   }),
-  node: whole('number of this gateway among those that share a store', {
+  node: whole('number of this gateway among those that share a store; the next free one if another has it', {
     default: 0,
     minimum: 0,
     maximum: 31,
@@ -152,7 +158,7 @@ export const ConfigSchema = section('Configuration of sms-proxy', {
     ),
     message_text: flag('write the texts of messages into the log', false),
   }),
-  storage: section('the database: users, apps and messages', {
+  storage: section('the database: users, apps, and messages without aerospike', {
     db_path: path('SQLite file', { default: './data/sms.db' }),
     retention: duration('how long a message is kept', {
       default: '30d',

@@ -1,8 +1,6 @@
 import type { Cancel, Clock } from '../clock.ts'
 import type { MessageStore } from './store.ts'
 
-/** Between two searches for what is past its time. */
-const SWEEP_MS = 60_000
 /** Between two pieces of one search: traffic goes first. */
 const PIECE_MS = 10
 
@@ -11,6 +9,8 @@ export function startSweeper(
   store: Pick<MessageStore, 'sweep'>,
   clock: Pick<Clock, 'now' | 'after'>,
   log: { warn(fields: object, text: string): void },
+  /** Between two searches for what is past its time. */
+  everyMs: number,
 ): Cancel {
   let stopped = false
   let cancel: Cancel = () => undefined
@@ -19,14 +19,14 @@ export function startSweeper(
   }
   const sweep = (): void => {
     store.sweep(clock.now()).then(
-      rows => plan(rows > 0 ? PIECE_MS : SWEEP_MS),
+      rows => plan(rows > 0 ? PIECE_MS : everyMs),
       (error: unknown) => {
         log.warn({ err: error }, 'what is past its time could not be deleted')
-        plan(SWEEP_MS)
+        plan(everyMs)
       },
     )
   }
-  plan(SWEEP_MS)
+  plan(everyMs)
   return () => {
     stopped = true
     cancel()

@@ -145,12 +145,24 @@ security: { allowed_ips: [10.0.0.0/33] }
 
   test.each([
     ['grpc: { port: 1 }', 'grpc'],
-    ['aerospike: { hosts: a }', 'aerospike'],
+    ['aerospike: { hosts: a, spool: true }', 'aerospike.spool'],
     ['monitoring: { otel: true }', 'monitoring.otel'],
     ['statistic_exporter: { enabled: true }', 'statistic_exporter.enabled'],
   ])('what this version does not do is refused when it is switched on: %s', (yaml, path) => {
     expect(bad(yaml)).toEqual([
       expect.stringMatching(new RegExp(`: ${path} asks for .*, which this version does not have`)),
+    ])
+  })
+
+  test.each([
+    ['a,,b', '""'],
+    ['a:0', '"a:0"'],
+    ['a:70000', '"a:70000"'],
+    ['http://a', '"http://a"'],
+    ['[::1', '"[::1"'],
+  ])('hosts of a cluster that are none are named: %s', (hosts, named) => {
+    expect(bad(`aerospike: { hosts: "${hosts}" }`)).toEqual([
+      `sms-proxy.yaml:1:21: aerospike.hosts names ${named}, which is no host, nor host:port`,
     ])
   })
 
