@@ -1,7 +1,8 @@
 /**
  * The SQLite store alone: writes by batch size, and what they cost as the store grows.
+ *   bun run bench store [--long]
  *   bun test/bench/store.ts [--rows 100000,1000000] [--ids sequential|random] [--seconds 1] [--path FILE]
- * `--rows 100000,1000000,10000000` takes some minutes and 4 GB of disk. The file is removed at the end.
+ * `--long` goes up to 10,000,000 rows: some minutes, and 4 GB of disk. The file is removed at the end.
  */
 
 import { rmSync } from 'node:fs'
@@ -11,10 +12,12 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/message.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { long } from './support/options.ts'
 
 const { values } = parseArgs({
   options: {
-    rows: { type: 'string', default: '100000,1000000' },
+    rows: { type: 'string', default: long ? '100000,1000000,10000000' : '100000,1000000' },
+    long: { type: 'boolean' },
     ids: { type: 'string', default: 'sequential' },
     seconds: { type: 'string', default: '1' },
     path: { type: 'string', default: join(tmpdir(), `bench-store-${process.pid}.db`) },

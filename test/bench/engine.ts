@@ -1,17 +1,16 @@
 /**
- * The SMPP engine by itself: `bun test/bench/smpp.ts`. The codec in this process; then submit_sm a second
- * by window over one loopback connection, to an SMSC in a second process that answers at once.
+ * The SMPP engine by itself: submit_sm a second by window over one loopback connection, to an SMSC in a second
+ * process that answers at once.
+ *   bun run bench engine
  */
 import { systemClock, systemRandom } from '../../src/clock.ts'
-import { decode, encode } from '../../src/smpp/codec.ts'
 import { Link } from '../../src/smpp/link.ts'
 import { connect, listen } from '../../src/smpp/net.ts'
-import type { BodyInput, Command } from '../../src/smpp/pdu.ts'
 import { Session } from '../../src/smpp/session.ts'
-import { ByteWriter } from '../../src/smpp/writer.ts'
+import { start, stop } from './support/process.ts'
+import { heading, hundredths, row, whole } from './support/table.ts'
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
-const CODEC_RUNS = 1_000_000
 const ENGINE_MS = 3000
 
 const submit = {
@@ -22,24 +21,6 @@ const submit = {
   destination_addr: '447700900123',
   registered_delivery: 1,
   short_message: new Uint8Array(Buffer.from('Your code is 123456. Do not give it to anybody at all.')),
-}
-
-function timed(run: () => void): number {
-  for (let i = 0; i < CODEC_RUNS / 10; i++) run()
-  const startedAt = performance.now()
-  for (let i = 0; i < CODEC_RUNS; i++) run()
-  return ((performance.now() - startedAt) / CODEC_RUNS) * 1e6
-}
-
-function codec<C extends Command>(command: C, body: BodyInput<C>): void {
-  const out = new ByteWriter()
-  const encodeNs = timed(() => {
-    out.length = 0
-    encode(out, command, body, 1)
-  })
-  const frame = out.view().slice()
-  const decodeNs = timed(() => decode(frame))
-  console.log(`| ${command} | ${frame.length} | ${encodeNs.toFixed(0)} | ${decodeNs.toFixed(0)} |`)
 }
 
 function serve(): void {
@@ -115,26 +96,16 @@ async function measure(port: number, window: number): Promise<void> {
   await new Promise(resolve => setTimeout(resolve, ENGINE_MS))
   const seconds = (performance.now() - startedAt) / 1000
   const { user, system } = process.cpuUsage(cpu)
-  const rate = Math.round(accepted / seconds).toLocaleString('en')
-  console.log(`| ${window} | ${rate} | ${((user + system) / accepted).toFixed(2)} |`)
+  row(String(window), whole(accepted / seconds), hundredths((user + system) / accepted))
   await link.close()
 }
 
 if (process.argv[2] === 'smsc') serve()
 else {
-  console.log('| PDU | octets | encode ns | decode ns |\n|---|---|---|---|')
-  codec('submit_sm', submit)
-  codec('submit_sm_resp', { message_id: '0123456789abcdef' })
-  codec('deliver_sm', {
-    ...submit,
-    esm_class: 4,
-    tlvs: { receipted_message_id: '0123456789abcdef', message_state: 2 },
-  })
-  codec('deliver_sm_resp', {})
-  const smsc = Bun.spawn([process.execPath, import.meta.path, 'smsc'], { stdout: 'pipe', stderr: 'inherit' })
+  const smsc = start([process.execPath, import.meta.path, 'smsc'], 'load')
   const { value } = await smsc.stdout.getReader().read()
   const port = Number(new TextDecoder().decode(value))
-  console.log('\n| window | submit_sm/s | CPU µs each, our side |\n|---|---|---|')
+  heading('The SMPP engine, one connection', 'window', 'submit_sm/s', 'CPU µs each, our side')
   for (const window of [1, 10, 100, 1000]) await measure(port, window)
-  smsc.kill()
+  await stop(smsc)
 }
