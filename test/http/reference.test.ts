@@ -140,14 +140,6 @@ const failingUsers = (method: 'register' | 'user' | 'toggleAdmin') => (edge: Tes
 
 const CASES: readonly Case[] = [
   { row: 'GET /healthy', as: 'nobody', status: 200, name: 'alive', body: { status: 'ok' } },
-  {
-    row: 'GET /healthy',
-    as: 'nobody',
-    status: 500,
-    name: 'service failure',
-    fakes: { rateLimits: { global: { take: fault }, perApp: { take: fault } } },
-    body: { error: 'internal error' },
-  },
   { row: 'GET /ready', as: 'nobody', status: 200, name: 'ready', body: { status: 'ready' } },
   {
     row: 'GET /ready',
