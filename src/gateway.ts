@@ -55,7 +55,14 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
   let config = initial
   const closers: (() => unknown)[] = []
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close()
+    for (const close of closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        // The others still have to: the links unbind, the store writes what waits.
+        log.error({ err: error }, 'a part did not stop cleanly')
+      }
+    }
   }
   /** What is opened here is closed at the end, or at once when a later part does not start. */
   const closing = <T>(part: T, close: (part: T) => unknown): T => {
