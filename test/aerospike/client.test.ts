@@ -45,8 +45,8 @@ describe('put and get', () => {
     ])
     await client.put(record, { map, object: { a: { b: [1] } } })
     const read = await client.get(record)
-    expect(read?.bins['map']).toEqual(map)
-    expect(read?.bins['object']).toEqual(new Map([['a', new Map([['b', [1]]])]]))
+    expect(read?.bins.map).toEqual(map)
+    expect(read?.bins.object).toEqual(new Map([['a', new Map([['b', [1]]])]]))
   })
 
   test('GeoJSON keeps its text, and a whole number can be stored as a double', async () => {
@@ -55,8 +55,8 @@ describe('put and get', () => {
     await client.put(record, { point, double: new Double(1) })
     await client.operate(record, [bins.increment('double', 0.5)])
     const read = await client.get(record)
-    expect(read?.bins['point']).toEqual(point)
-    expect(read?.bins['double']).toBe(1.5)
+    expect(read?.bins.point).toEqual(point)
+    expect(read?.bins.double).toBe(1.5)
   })
 
   test('only the bins asked for are read', async () => {
@@ -69,8 +69,8 @@ describe('put and get', () => {
     const record = fresh()
     await client.put(record, { constructor: 1, ['__proto__']: 2 })
     const read = await client.get(record)
-    expect(read?.bins['constructor']).toBe(1)
-    expect(read?.bins['__proto__']).toBe(2)
+    expect(Object.entries(read?.bins ?? {})).toContainEqual(['constructor', 1])
+    expect(Object.entries(read?.bins ?? {})).toContainEqual(['__proto__', 2])
   })
 
   test('a record that is not there is undefined', async () => {
@@ -91,21 +91,21 @@ describe('put and get', () => {
     const keys = [7, '7', Uint8Array.of(55), 2n ** 60n].map(value => key(namespace, set, value))
     for (const [at, record] of keys.entries()) await client.put(record, { at })
     const read = await Promise.all(keys.map(record => client.get(record)))
-    expect(read.map(record => record?.bins['at'])).toEqual([0, 1, 2, 3])
+    expect(read.map(record => record?.bins.at)).toEqual([0, 1, 2, 3])
   })
 
   test('a record of a megabyte passes through', async () => {
     const record = fresh()
     const blob = new Uint8Array(900_000).map((_, at) => at * 7)
     await client.put(record, { blob }, { timeoutMs: 5000 })
-    expect((await client.get(record, undefined, { timeoutMs: 5000 }))?.bins['blob']).toEqual(blob)
+    expect((await client.get(record, undefined, { timeoutMs: 5000 }))?.bins.blob).toEqual(blob)
   })
 
   test('a thousand at once all find their answer', async () => {
     const records = Array.from({ length: 1000 }, fresh)
     await Promise.all(records.map((record, at) => client.put(record, { at }, { timeoutMs: 5000 })))
     const read = await Promise.all(records.map(record => client.get(record, undefined, { timeoutMs: 5000 })))
-    expect(read.map(record => record?.bins['at'])).toEqual(records.map((_, at) => at))
+    expect(read.map(record => record?.bins.at)).toEqual(records.map((_, at) => at))
   })
 })
 
@@ -116,7 +116,7 @@ describe('policies', () => {
     await client.put(record, { a: 2 }, { generation })
     expect((await failure(client.put(record, { a: 3 }, { generation }))).code).toBe('GENERATION_ERROR')
     const read = await client.get(record)
-    expect([read?.bins['a'], read?.generation]).toEqual([2, generation + 1])
+    expect([read?.bins.a, read?.generation]).toEqual([2, generation + 1])
     expect((await failure(client.remove(record, { generation }))).code).toBe('GENERATION_ERROR')
     expect(await client.remove(record, { generation: generation + 1 })).toBe(true)
   })
@@ -126,7 +126,7 @@ describe('policies', () => {
     await client.put(record, { by: 'first' }, { exists: 'create' })
     const error = await failure(client.put(record, { by: 'second' }, { exists: 'create' }))
     expect([error.code, error.resultCode, error.inDoubt]).toEqual(['RECORD_EXISTS', 5, false])
-    expect((await client.get(record))?.bins['by']).toBe('first')
+    expect((await client.get(record))?.bins.by).toBe('first')
   })
 
   test('exists create: of fifty at once one wins', async () => {
@@ -212,7 +212,7 @@ describe('operate', () => {
       client.operate(record, [bins.increment('count', 1), bins.increment('text', 1)]),
     )
     expect(error.code).toBe('BIN_TYPE_ERROR')
-    expect((await client.get(record))?.bins['count']).toBe(1)
+    expect((await client.get(record))?.bins.count).toBe(1)
   })
 
   test('a hundred increments at once are all counted', async () => {
@@ -222,7 +222,7 @@ describe('operate', () => {
         client.operate(record, [bins.increment('n', 1)], { timeoutMs: 5000 }),
       ),
     )
-    expect((await client.get(record))?.bins['n']).toBe(100)
+    expect((await client.get(record))?.bins.n).toBe(100)
   })
 
   test('only reading a record that is not there is RECORD_NOT_FOUND', async () => {
@@ -338,7 +338,7 @@ describe('operate', () => {
       maps.put('m', 'a', 3, { only: 'create', quiet: true }),
       maps.put('m', 'b', 3, { only: 'update', quiet: true }),
     ])
-    expect((await client.get(record))?.bins['m']).toEqual(new Map([['a', 1]]))
+    expect((await client.get(record))?.bins.m).toEqual(new Map([['a', 1]]))
   })
 })
 
@@ -382,7 +382,7 @@ describe('batch', () => {
     expect(written.filter(({ error }) => error)).toEqual([])
     const reads = records.map(record => ({ kind: 'get', key: record }) as const)
     const read = await client.batch(reads, { timeoutMs: 10_000 })
-    expect(read.map(row => row.bins['at'])).toEqual(records.map((_, at) => at))
+    expect(read.map(row => row.bins.at)).toEqual(records.map((_, at) => at))
   })
 
   test('an empty batch is answered at once, one over the limit is refused', async () => {
@@ -408,7 +408,7 @@ describe('query', () => {
     await filled
     const seen: unknown[] = []
     for await (const record of client.query({ namespace, set: many })) {
-      expect(record.bins['text']).toBe(`record ${record.key.value}`)
+      expect(record.bins.text).toBe(`record ${record.key.value}`)
       seen.push(record.key.value)
     }
     expect(seen.map(Number).sort((one, other) => one - other)).toEqual(
@@ -476,7 +476,7 @@ describe('query', () => {
     ) => {
       const found: number[] = []
       for await (const record of client.query({ namespace, set: many, where, attemptsMax: 20 }))
-        found.push(Number(record.bins['n']))
+        found.push(Number(record.bins.n))
       return found.sort((one, other) => one - other)
     }
     let range = await read({ bin: 'n', from: 100, to: 104 }).catch(() => [])

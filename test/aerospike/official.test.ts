@@ -200,8 +200,10 @@ test('what one removes is gone for the other', async () => {
   expect(await client.exists(record)).toBeUndefined()
 })
 
-test.skipIf(!isReal)('the real cluster says which version it is', async () => {
-  const [build] = [...(await client.info('build')).values()]
-  expect(build).toMatch(/^\d+\.\d+/)
-  console.log(`aerospike: ran on a real cluster, build ${build}`)
-})
+if (isReal) {
+  test('the real cluster says which version it is', async () => {
+    const [build] = [...(await client.info('build')).values()]
+    expect(build).toMatch(/^\d+\.\d+/)
+    console.log(`aerospike: ran on a real cluster, build ${build}`)
+  })
+}
