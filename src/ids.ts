@@ -18,6 +18,8 @@ const SEQUENCES = 128
 export function createIds(clock: Clock, random: Random, node = 0): Ids {
   if (!(node >= 0 && node < NODES)) throw new RangeError(`node ${node} is not 0 to ${NODES - 1}`)
   let idMs = 0
+  /** The first two groups of an id, which are its time. */
+  let head = ''
   let counter = 0
   let tail = ''
   let taskMs = 0
@@ -27,20 +29,21 @@ export function createIds(clock: Clock, random: Random, node = 0): Ids {
       const now = clock.now()
       if (now > idMs) {
         idMs = now
+        head = headOf(idMs)
         const octets = random(10)
-        tail = hex(octets.subarray(4)).slice(1)
+        tail = octets.subarray(4).toHex().slice(1)
         // The top bit stays clear: 2^29 ids fit into this millisecond before the counter would wrap.
         counter = (octets[0] ?? 0) & 0x1f
         for (const octet of octets.subarray(1, 4)) counter = (counter << 8) | octet
       } else if (++counter === 2 ** 30) {
         idMs++
+        head = headOf(idMs)
         counter = 0
       }
-      const time = idMs.toString(16).padStart(12, '0')
       const high = (counter >>> 18).toString(16).padStart(3, '0')
       const variant = (8 | ((counter >>> 16) & 3)).toString(16)
       const low = (counter & 0xffff).toString(16).padStart(4, '0')
-      return `${time.slice(0, 8)}-${time.slice(8)}-7${high}-${variant}${low.slice(0, 3)}-${low.slice(3)}${tail}`
+      return `${head}-7${high}-${variant}${low.slice(0, 3)}-${low.slice(3)}${tail}`
     },
     taskId() {
       const now = clock.now() - EPOCH_MS
@@ -56,5 +59,7 @@ export function createIds(clock: Clock, random: Random, node = 0): Ids {
   }
 }
 
-const hex = (octets: Uint8Array): string =>
-  Array.from(octets, octet => octet.toString(16).padStart(2, '0')).join('')
+function headOf(unixMs: number): string {
+  const time = unixMs.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}`
+}

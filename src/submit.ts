@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
-import type { FilterMessage, Filters } from './filters/filter.ts'
+import type { FilterMessage, Filters, Verdict } from './filters/filter.ts'
 import type { Ids } from './ids.ts'
 import type { Message } from './message.ts'
 import { withResults } from './outcome.ts'
@@ -97,9 +97,13 @@ export function createSubmit(deps: SubmitDependencies): Submit {
 
   const save = async (outcome: Message, keyed: boolean): Promise<Message> => {
     if (keyed) remember(unsaved, outcome)
-    const stored = await keep(store, outcome)
-    unsaved.delete(outcome.id)
-    return stored
+    try {
+      const stored = await store.save(outcome)
+      if (keyed) unsaved.delete(outcome.id)
+      return stored
+    } catch (error) {
+      throw notKept(outcome, error)
+    }
   }
 
   const firstResult = (earlier: Earlier): Promise<Message> | Message => {
@@ -121,7 +125,8 @@ export function createSubmit(deps: SubmitDependencies): Submit {
     const first = idempotency && (await recall(store, request.appId, idempotency, clock.now()))
     if (first) return firstResult(first)
     const described = describe(request, prepared, clock.now())
-    await pass(filters, described)
+    const verdict = filters.check(described)
+    requirePass(verdict instanceof Promise ? await verdict : verdict)
     const pool = route(described)
     const fault = store.fault()
     if (fault !== undefined) throw new GatewayError('not_sent', `not sent: ${fault}`)
@@ -137,7 +142,11 @@ export function createSubmit(deps: SubmitDependencies): Submit {
       preferred: request.esme,
       destination: prepared.destination.digits,
     })
-    return save(withResults(accepted, results, clock.now()), idempotency !== undefined).finally(told)
+    try {
+      return await save(withResults(accepted, results, clock.now()), idempotency !== undefined)
+    } finally {
+      told()
+    }
   }
 
   return request => {
@@ -176,8 +185,7 @@ export function describe(
   }
 }
 
-async function pass(filters: Filters, message: FilterMessage): Promise<void> {
-  const verdict = await filters.check(message)
+function requirePass(verdict: Verdict): void {
   if (verdict.pass) return
   const reason = verdict.reason === '' ? '' : `: ${verdict.reason}`
   throw new GatewayError('refused', `rejected by filter "${verdict.filter}"${reason}`)
@@ -250,18 +258,14 @@ function remember(unsaved: Map<string, Message>, outcome: Message): void {
   }
 }
 
-/** The outcome, on disk. Here the SMSC may have the message already: the words say so. */
-async function keep(store: SubmitStore, message: Message): Promise<Message> {
-  try {
-    return await store.save(message)
-  } catch (error) {
-    const what = taken(message) ? 'the SMSC took the message, but' : `${message.error}, and`
-    throw new GatewayError(
-      'store_failed',
-      `${what} its outcome could not be stored: ${publicWords(error)}`,
-      error,
-    )
-  }
+/** The SMSC may have the message: the words say so. */
+function notKept(message: Message, error: unknown): GatewayError {
+  const what = taken(message) ? 'the SMSC took the message, but' : `${message.error}, and`
+  return new GatewayError(
+    'store_failed',
+    `${what} its outcome could not be stored: ${publicWords(error)}`,
+    error,
+  )
 }
 
 /** Nobody knows what became of an earlier message under this key: nothing here says that it was not sent. */

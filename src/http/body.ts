@@ -1,11 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { badRequest, HttpProblem } from './problem.ts'
 
-export interface BodyLimits {
-  readonly bytesMax: number
-  readonly timeoutMs: number
-}
-
 /** The client is not waited for, so the rest of what it sends must not be taken for its next request. */
 const CLOSE = { connection: 'close' }
 
@@ -17,17 +12,52 @@ export function requireJsonType(request: Request): void {
   throw new HttpProblem(415, 'the body must be JSON: send Content-Type: application/json', 'route')
 }
 
-/** The whole body, within both limits, whether or not the client says its length. */
-export async function readBody(
-  request: Request,
-  { bytesMax, timeoutMs }: BodyLimits,
-  clock: Pick<Clock, 'after'>,
-): Promise<Uint8Array> {
-  const length = request.headers.get('content-length')
-  if (length !== null && Number(length) > bytesMax) throw tooLarge(bytesMax)
-  // A body of known length ends there: it can be read at once.
-  const read = length === null ? readStream(request.body, bytesMax) : request.bytes()
-  return within(read, timeoutMs, clock)
+/** The whole body, within `bytesMax` and the time, whether or not the client says its length. */
+export type ReadBody = (request: Request, bytesMax: number) => Promise<Uint8Array>
+
+/** Bodies are looked at together as often: a timer each costs more than to read one. */
+const LOOK_MS = 100
+
+export function createBodyReader(timeoutMs: number, clock: Pick<Clock, 'after' | 'monotonic'>): ReadBody {
+  /** When each body under way has to be there, in that order, and what to do when it is not. */
+  const awaited = new Map<() => void, number>()
+  let looking = false
+
+  const lookLater = (): void => {
+    looking = true
+    clock.after(Math.min(LOOK_MS, timeoutMs), () => {
+      const now = clock.monotonic()
+      for (const [late, at] of awaited) {
+        if (at > now) break
+        awaited.delete(late)
+        late()
+      }
+      looking = false
+      if (awaited.size > 0) lookLater()
+    })
+  }
+
+  return (request, bytesMax) => {
+    const length = request.headers.get('content-length')
+    if (length !== null && Number(length) > bytesMax) throw tooLarge(bytesMax)
+    // A body of known length ends there: it can be read at once.
+    const read = length === null ? readStream(request.body, bytesMax) : request.bytes()
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new HttpProblem(408, 'the body did not arrive in time', 'route', CLOSE))
+      awaited.set(late, clock.monotonic() + timeoutMs)
+      if (!looking) lookLater()
+      read.then(
+        bytes => {
+          awaited.delete(late)
+          resolve(bytes)
+        },
+        (error: unknown) => {
+          awaited.delete(late)
+          reject(error instanceof HttpProblem ? error : badRequest('the body ended early'))
+        },
+      )
+    })
+  }
 }
 
 async function readStream(body: Request['body'], bytesMax: number): Promise<Uint8Array> {
@@ -40,21 +70,6 @@ async function readStream(body: Request['body'], bytesMax: number): Promise<Uint
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
-}
-
-function within<T>(work: Promise<T>, timeoutMs: number, clock: Pick<Clock, 'after'>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new HttpProblem(408, 'the body did not arrive in time', 'route', CLOSE))
-    const cancel = clock.after(timeoutMs, late)
-    const failed = (error: unknown) => {
-      cancel()
-      reject(error instanceof HttpProblem ? error : badRequest('the body ended early'))
-    }
-    work.then(value => {
-      cancel()
-      resolve(value)
-    }, failed)
-  })
 }
 
 const tooLarge = (bytesMax: number): HttpProblem =>

@@ -1,7 +1,7 @@
 import { clientIp, ipAllowed } from '../ip_list.ts'
 import type { Taken } from '../rate_limit.ts'
 import { type Caller, createAuthentication } from './auth.ts'
-import { parseJson, readBody, requireJsonType } from './body.ts'
+import { createBodyReader, parseJson, requireJsonType } from './body.ts'
 import type { HttpDependencies } from './dependencies.ts'
 import { HttpProblem, plainError, toResponse } from './problem.ts'
 import type { Route } from './route.ts'
@@ -35,6 +35,7 @@ export function createEdge(
 ) {
   const { clock, metrics, rateLimits, ips, log } = deps
   const authenticate = createAuthentication(deps.users, options.adminKey)
+  const readBody = createBodyReader(options.bodyTimeoutMs, clock)
 
   /** L1: the cheapest refusal comes first, and counts requests to nowhere too. */
   const admit = () => refuseOver(rateLimits.global.take('all'))
@@ -62,7 +63,8 @@ export function createEdge(
     params: Readonly<Record<string, string>>,
     read: { body: unknown },
   ): Promise<Response> {
-    const caller = await authenticate[route.access](request)
+    const known = authenticate[route.access](request)
+    const caller = known instanceof Promise ? await known : known
     if (route.guarded && caller.app) {
       refuseOver(rateLimits.perApp.take(caller.app.id))
       refuseStranger(caller.app, request)
@@ -78,7 +80,7 @@ export function createEdge(
   function bodyOf(kind: 'json' | 'form', request: Request): Promise<Uint8Array> {
     if (kind === 'json') requireJsonType(request)
     const bytesMax = kind === 'json' ? JSON_BYTES_MAX : FORM_BYTES_MAX
-    return readBody(request, { bytesMax, timeoutMs: options.bodyTimeoutMs }, clock)
+    return readBody(request, bytesMax)
   }
 
   /** The address costs a microsecond to find out: where no list is kept, nobody asks. */

@@ -14,15 +14,16 @@ export function countSends(submit: Submit): {
   const count = (result: SendResult): void => void counts.set(result, (counts.get(result) ?? 0) + 1)
   return {
     counts,
-    async submit(request) {
-      try {
-        const message = await submit(request)
-        count(taken(message) ? 'submitted' : message.state)
-        return message
-      } catch (error) {
-        count(error instanceof GatewayError ? error.code : 'internal')
-        throw error
-      }
-    },
+    submit: request =>
+      submit(request).then(
+        message => {
+          count(taken(message) ? 'submitted' : message.state)
+          return message
+        },
+        (error: unknown) => {
+          count(error instanceof GatewayError ? error.code : 'internal')
+          throw error
+        },
+      ),
   }
 }
