@@ -62,7 +62,7 @@ describe('a write that may have been applied is not repeated', () => {
     node.fail({ kind: 'close', when: 'after' })
     const [row] = await client.batch([{ kind: 'operate', key: record, operations: increment }])
     expect(row?.error?.inDoubt).toBe(true)
-    expect((await client.get(record))?.bins['n']).toBe(1)
+    expect((await client.get(record))?.bins.n).toBe(1)
   })
 })
 
@@ -73,7 +73,7 @@ describe('what surely did nothing is tried again', () => {
     node.fail({ kind: 'refuse', resultCode }, 3)
     await client.operate(record, increment)
     expect(node.requests).toBe(4)
-    expect((await client.get(record))?.bins['n']).toBe(1)
+    expect((await client.get(record))?.bins.n).toBe(1)
   })
 
   test('a busy key in a batch: only its entry', async () => {
@@ -84,7 +84,7 @@ describe('what surely did nothing is tried again', () => {
       { kind: 'put', key: key('test', 'faults', 'two'), bins: { a: 1 } },
     ])
     expect(rows.map(({ error }) => error)).toEqual([undefined, undefined])
-    expect((await client.get(record))?.bins['n']).toBe(1)
+    expect((await client.get(record))?.bins.n).toBe(1)
   })
 
   test('a key that stays busy fails with its name, not in doubt, after the attempts allowed', async () => {
@@ -105,7 +105,7 @@ describe('what surely did nothing is tried again', () => {
     await client.put(record, { a: 1 })
     for (const fault of [{ kind: 'close', when: 'after' }, { kind: 'truncate' }] as const) {
       node.fail(fault)
-      expect((await client.get(record))?.bins['a']).toBe(1)
+      expect((await client.get(record))?.bins.a).toBe(1)
     }
   })
 
@@ -138,7 +138,7 @@ describe('time', () => {
     const late = failure(client.get(record, undefined, { timeoutMs: 20 }))
     const right = client.get(other)
     expect((await late).code).toBe('CLIENT_TIMEOUT')
-    expect((await right)?.bins['a']).toBe('right')
+    expect((await right)?.bins.a).toBe('right')
     expect(node.connections).toBe(2)
   })
 
@@ -146,7 +146,7 @@ describe('time', () => {
     const { client, node } = await start({}, { limits: { socketTimeoutMs: 60 } })
     await client.put(record, { a: 1 })
     node.fail({ kind: 'silent' })
-    expect((await client.get(record))?.bins['a']).toBe(1)
+    expect((await client.get(record))?.bins.a).toBe(1)
     expect(node.requests).toBe(3)
   })
 })

@@ -155,7 +155,8 @@ test('a pool explains what it then does, and the explaining changes nothing', as
     { numRuns: 1000, examples: RARE },
   )
   // A property over states that never come up proves little: these are all reasons but `patience`, which is of a
-  // retry, and `lane`, which is of the moment between a link's room and the pump that fills it.
+  // retry, and `lane`, which is of the moment between a link's room and the pump that fills it: steps seldom hit it.
+  seen.delete('-lane')
   expect([...seen].sort()).toEqual(
     [
       ...['+destination', '+last_resort', '+preferred', '+strategy'],

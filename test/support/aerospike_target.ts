@@ -3,9 +3,9 @@ import { AerospikeClient, type ClientOptions, type Host } from '../../src/aerosp
 import { AerospikeServer } from './aerospike_server.ts'
 
 /** `host:port,host:port` of a real cluster to run against, in place of the fake one. */
-const real = process.env['AEROSPIKE_HOSTS']
+const real = process.env.AEROSPIKE_HOSTS
 
-export const namespace = process.env['AEROSPIKE_NAMESPACE'] ?? 'test'
+export const namespace = process.env.AEROSPIKE_NAMESPACE ?? 'test'
 export const isReal = real !== undefined && real !== ''
 
 /** The cluster of a test file: the real one when AEROSPIKE_HOSTS is set, else a fake of two nodes. */
