@@ -44,6 +44,17 @@ export class Outbox {
     return this.writer.length - this.#sent
   }
 
+  /** True while the transport takes no more. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
+
+  /** Nothing more leaves: what was not taken is told to its sender as unwritten, and has to stay so. */
+  end(): void {
+    this.#blocked = true
+    this.writer.length = this.#sent
+  }
+
   /** To be called after a PDU was appended to `writer`. */
   appended(): void {
     if (this.#blocked) return

@@ -92,7 +92,7 @@ export class Session {
 
   /** Requests that the window takes now; 0 once the session is on its way out, and while the socket is full. */
   get room(): number {
-    if (this.#leaving !== 'no' || this.#state === 'closed') return 0
+    if (this.#leaving !== 'no' || this.#state === 'closed' || this.#outbox.blocked) return 0
     return this.#outbox.waiting < this.#outputBytesMax / 2 ? this.#window.room : 0
   }
 
@@ -173,7 +173,8 @@ export class Session {
     this.#timers.deadline()
     this.#timers.leave()
     this.transport.close()
-    const taken = this.#outbox.taken
+    const { taken } = this.#outbox
+    this.#outbox.end()
     for (const pending of this.#window.drop())
       pending.settle(
         pending.position >= taken ? { kind: 'unwritten' } : { kind: 'unknown', reason: 'closed' },

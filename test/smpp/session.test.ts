@@ -208,11 +208,13 @@ describe('a session that ends', () => {
     expect(kindOf(await session.request('submit_sm', {}))).toBe('unwritten')
   })
 
-  test('before its turn ended has written nothing', async () => {
-    const { session } = await bound()
+  test('before its turn ended has written nothing, and writes nothing at its end', async () => {
+    const { session, transport, clock } = await bound()
     const reply = session.request('submit_sm', {})
     session.close('connection closed')
     expect(kindOf(await reply)).toBe('unwritten')
+    await clock.settle()
+    expect(transport.last).toStartWith('bind_transceiver')
   })
 
   test('goes on where a full socket stopped', async () => {
@@ -220,12 +222,14 @@ describe('a session that ends', () => {
     transport.capacity = 10
     for (let i = 0; i < 3; i++) void session.request('submit_sm', {})
     await clock.settle()
+    expect(session.room).toBe(0)
     transport.capacity = 40
     session.drained()
-    void session.request('submit_sm', {})
+    session.received(pduBytes('enquire_link', {}, 5))
     await clock.settle()
     transport.capacity = Number.POSITIVE_INFINITY
     session.drained()
+    expect(session.room).toBeGreaterThan(0)
     expect(transport.pdus.map(pdu => pdu.sequence_number)).toEqual([1, 2, 3, 4, 5])
   })
 
