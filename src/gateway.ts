@@ -4,7 +4,7 @@ import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
-import { type Inspection, openFilters } from './filters/index.ts'
+import { openFilters } from './filters/index.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
 import { createIds } from './ids.ts'
@@ -12,8 +12,8 @@ import { createLate } from './late.ts'
 import { type Licence, openLicence } from './licence/licence.ts'
 import type { Log } from './log.ts'
 import { openMessageStore } from './message_store.ts'
-import { createMetrics } from './metrics.ts'
 import { Network } from './network.ts'
+import { createNumbers } from './numbers.ts'
 import { createRateLimiter } from './rate_limit.ts'
 import { createReceive } from './receipt.ts'
 import type { Rules } from './routing/rules.ts'
@@ -21,16 +21,12 @@ import { watchRules } from './rules_watch.ts'
 import { fileOfRules, ipList, networkSettings, readRules } from './settings.ts'
 import { connect } from './smpp/net.ts'
 import { References } from './smpp/text/reference.ts'
-import { createHost } from './stats/host.ts'
-import { HttpTally } from './stats/http_tally.ts'
-import { openFiles, processUsage, watchLoop } from './stats/process.ts'
 import { countSends } from './stats/sends.ts'
-import { createTraffic } from './stats/traffic.ts'
-import type { MessageStore } from './store/store.ts'
 import { startSweeper } from './store/sweeper.ts'
 import { createSubmit, type PartTag } from './submit.ts'
 import { openUserDatabase } from './users/index.ts'
 import { COMMIT, VERSION } from './version.ts'
+import { filterViews, linkView, poolViews, readiness } from './views.ts'
 
 export interface GatewayParts {
   readonly clock: Clock
@@ -169,34 +165,26 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     )
     const explain = createExplain({ ...shared, network, store, clock, onError: config.filters.on_error })
 
-    // Numbers.
-    const traffic = createTraffic(clock)
-    const tally = new HttpTally()
-    const host = createHost({ clock, dataDir: dirname(config.storage.db_path) })
-    closing(host.start(), stop => stop())
-    const loop = closing(watchLoop(clock), each => each.stop())
-    const metrics = createMetrics({
-      build: { version: VERSION, commit: COMMIT },
-      http: () => tally.rows(),
-      sends: () => sends,
-      filters: () => filters.inspect().filters,
-      rules: () => ({ count: rules.list.length, broken: rulesWatch.error() !== '' }),
-      links: () =>
-        network.links().map(({ settings, state, stats }) => {
-          return { name: settings.name, limitTps: settings.limitTps, state, stats }
-        }),
-      pools: () => network.pools(),
-      store: () => ({ ...store.counts(), faulty: store.fault() !== undefined }),
-      rateLimits: () => [
-        ['global', limits.global.refused],
-        ['app', limits.perApp.refused],
-      ],
-      receipts: () => receipts,
-      licence: () => licence.current(),
-      process: processUsage,
-      openFiles,
-      loopLag: () => loop.lag,
-    })
+    const numbers = closing(
+      createNumbers(clock, dirname(config.storage.db_path), {
+        sends: () => sends,
+        filters: () => filters.inspect().filters,
+        rules: () => ({ count: rules.list.length, broken: rulesWatch.error() !== '' }),
+        links: () =>
+          network.links().map(({ settings, state, stats }) => {
+            return { name: settings.name, limitTps: settings.limitTps, state, stats }
+          }),
+        pools: () => network.pools(),
+        store: () => ({ ...store.counts(), faulty: store.fault() !== undefined }),
+        rateLimits: () => [
+          ['global', limits.global.refused],
+          ['app', limits.perApp.refused],
+        ],
+        receipts: () => receipts,
+        licence: () => licence.current(),
+      }),
+      each => each.stop(),
+    )
 
     // The door.
     let stopping = false
@@ -242,21 +230,12 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           network.applyLicence()
         },
       },
-      pools: () =>
-        network.pools().map(({ id, name, links }) => {
-          const limits = links.map(link => link.settings.limitTps)
-          // With one link that has no limit the pool has none.
-          const totalTps = limits.includes(0) ? 0 : limits.reduce((sum, limit) => sum + limit, 0)
-          return { id, name, links: links.map(link => link.name), totalTps }
-        }),
+      pools: () => poolViews(network),
       store,
       filters,
       licence,
-      stats: {
-        requests: () => traffic.requests(),
-        errors: () => traffic.errors(),
-        system: () => host.usage(),
-      },
+      stats: numbers.stats,
+      metrics: numbers.metrics,
       rateLimits: limits,
       ips: {
         get allowed() {
@@ -266,18 +245,11 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           return ips.trustedProxies
         },
       },
-      metrics: {
-        render: () => metrics.render(),
-        observe: (method, route, status, durationMs) => {
-          tally.observe(method, route, status, durationMs)
-          traffic.record(status)
-        },
-      },
       serverConfig: () =>
         describeConfig(config, {
           rulesLoaded: rules.list.length > 0,
           rulesError: rulesWatch.error(),
-          filters: described(filters.inspect()),
+          filters: filterViews(filters.inspect()),
         }),
       reload,
       ready: () => readiness(stopping, store, network),
@@ -336,39 +308,3 @@ function rulesOf(config: Config): Rules {
 function requireLicence(licence: Licence): void {
   if (licence.expired()) throw new GatewayError('licence_expired', 'license expired')
 }
-
-function readiness(
-  stopping: boolean,
-  store: MessageStore,
-  network: Network,
-): ReturnType<HttpDependencies['ready']> {
-  const fault = store.fault()
-  if (stopping) return { ready: false, reason: 'the gateway is stopping' }
-  if (fault !== undefined) return { ready: false, reason: fault }
-  if (network.sessions() === 0) return { ready: false, reason: 'no link is bound' }
-  return { ready: true, reason: '' }
-}
-
-const described = ({ filters }: Inspection) =>
-  Object.fromEntries(
-    filters.map(({ name, active, blacklist, description, snippet, error }) => [
-      name,
-      { active, blacklist, description, snippet, ...(error !== '' && { error }) },
-    ]),
-  )
-
-const linkView = ({ settings, state, bound, enabled, stats }: ReturnType<Network['links']>[number]) => ({
-  id: settings.id,
-  name: settings.name,
-  host: settings.address.host,
-  port: settings.address.port,
-  systemId: settings.systemId,
-  systemType: settings.systemType,
-  interfaceVersion: settings.interfaceVersion === 0x34 ? '3.4' : '3.3',
-  responseTimeoutMs: settings.responseTimeoutMs,
-  state,
-  bound,
-  currentTps: stats.sentLastSecond,
-  limitTps: settings.limitTps,
-  enabled,
-})
