@@ -68,7 +68,8 @@ heading(
   ],
 )
 const smsc = await startSmsc()
-const gateway = await startGateway({ smscPort: smsc.port })
+// Like Kannel's processes, wherever there is room.
+const gateway = await startGateway({ smscPort: smsc.port, place: 'anywhere' })
 const target = { port: gateway.port, pids: [gateway.pid], request: gateway.request() }
 const ours = await measure('ours, everything on', smsc, target, undefined)
 await gateway.stop()
