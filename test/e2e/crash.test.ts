@@ -1,8 +1,7 @@
 import { expect, test } from 'bun:test'
-import { join } from 'node:path'
 import { systemClock } from '../../src/clock.ts'
 import { seededDraw } from '../../src/smsc/smsc.ts'
-import { openSqliteStore } from '../../src/store/sqlite.ts'
+import type { MessageStore } from '../../src/store/store.ts'
 import { startSmsc, type TestSmsc } from '../support/smsc.ts'
 import { type Reply, startGateway, type TestGateway } from './gateway.ts'
 
@@ -103,7 +102,7 @@ test(
     }
     for (const [tag, count] of arrivals(smsc)) expect([tag, count]).toEqual([tag, 1])
     expect(await gateway.stop()).toBe(0)
-    await expectStored(join(gateway.folder, 'sms-messages.db'), smsc, acknowledged)
+    await expectStored(await gateway.messages('sms-messages.db'), smsc, acknowledged)
     console.log(
       `${KILLS} kills: ${all.length} sends, ${answered.length} answered 200, ${smsc.received.length} reached the SMSC`,
     )
@@ -112,8 +111,11 @@ test(
 )
 
 /** Every acknowledged receipt lies in the store: with its message, or held for one that was never stored. */
-async function expectStored(path: string, smsc: TestSmsc, acknowledged: ReadonlySet<string>): Promise<void> {
-  const store = await openSqliteStore({ path, clock: systemClock, retentionMs: 24 * 3600 * 1000 })
+async function expectStored(
+  store: MessageStore,
+  smsc: TestSmsc,
+  acknowledged: ReadonlySet<string>,
+): Promise<void> {
   const { rows } = await store.unmatched({ offset: 0, limit: 100_000 })
   const held = new Set(rows.flatMap(({ ids }) => ids))
   const account = `127.0.0.1:${smsc.port}/tester`

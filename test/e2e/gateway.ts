@@ -1,6 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { AerospikeClient } from '../../src/aerospike/index.ts'
+import { systemClock, systemRandom } from '../../src/clock.ts'
+import { openAerospikeStore } from '../../src/store/aerospike.ts'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
+import type { MessageStore } from '../../src/store/store.ts'
 
 /** The compiled binary, as `npm run build` left it. */
 export const BINARY = join(import.meta.dir, '../../dist/sms-proxy')
@@ -9,6 +14,9 @@ export const ADMIN_KEY = 'admin-key-of-the-tests'
 const EMAIL = 'tester@example.com'
 const PASSWORD = 'password of the tester'
 const START_MS = 15_000
+/** `host:port` of a cluster to keep messages in, in place of files: `aerospike.test.ts` runs suites so. */
+const CLUSTER = process.env.E2E_AEROSPIKE
+let namespaces = 0
 /** No binary outlives its test by more, whatever becomes of the test. */
 const LIFE_MS = 180_000
 
@@ -72,6 +80,8 @@ export class TestGateway {
   readonly configFile = join(this.folder, 'sms-proxy.yaml')
   /** Of app 1; made with the first call of `asApp`. */
   readonly user = { email: EMAIL, password: PASSWORD }
+  /** Where there is a cluster: it has 32, and few suites start more gateways. */
+  readonly namespace = `sms${namespaces++ % 32}`
   port = 0
   #process: Bun.Subprocess<'ignore', 'pipe', 'pipe'> | undefined
   #token: Promise<string> | undefined
@@ -111,7 +121,7 @@ ${yaml}
     const child = Bun.spawn([...(this.options.under ?? []), BINARY, 'serve', '--config', this.configFile], {
       cwd: this.folder,
       // Nothing of this machine's environment: a binary needs none.
-      env: { ADMIN_API_KEY: ADMIN_KEY, ...this.options.env },
+      env: { ADMIN_API_KEY: ADMIN_KEY, ...this.#cluster(), ...this.options.env },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
@@ -121,6 +131,28 @@ ${yaml}
     this.#process = child
     this.port = await this.#listening(child)
     return this
+  }
+
+  #cluster(): Record<string, string> {
+    if (CLUSTER === undefined) return {}
+    return { SMS_PROXY_AEROSPIKE__HOSTS: CLUSTER, SMS_PROXY_AEROSPIKE__NAMESPACE: this.namespace }
+  }
+
+  /** What the gateway has stored, once it has stopped. `path` in its folder, where there is no cluster. */
+  async messages(path: string): Promise<MessageStore> {
+    const retentionMs = 24 * 3600 * 1000
+    if (CLUSTER === undefined) {
+      return openSqliteStore({ path: join(this.folder, path), clock: systemClock, retentionMs })
+    }
+    const [host = '', port] = CLUSTER.split(':')
+    return openAerospikeStore({
+      ...{
+        client: new AerospikeClient({ hosts: [{ host, port: Number(port) }] }),
+        namespace: this.namespace,
+      },
+      ...{ clock: systemClock, random: systemRandom, log: { warn: () => {} } },
+      ...{ retentionMs, instance: 'test', name: 'test', node: 0 },
+    })
   }
 
   async #listening(child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>): Promise<number> {
