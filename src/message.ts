@@ -40,6 +40,9 @@ export interface Part {
   readonly error: number
 }
 
+/** Some SMSCs accept a message and name no id: it was taken, and no receipt will find it. */
+export const NO_SMSC_ID = 'none'
+
 export interface Message {
   /** UUIDv7. */
   readonly id: string

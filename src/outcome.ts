@@ -1,5 +1,5 @@
 import type { Message, Part, PartState } from './message.ts'
-import { stateOf } from './message.ts'
+import { NO_SMSC_ID, stateOf } from './message.ts'
 import type { PartResult, Unknown, Unsent } from './routing/carrier.ts'
 import { statusName } from './smpp/status.ts'
 
@@ -15,11 +15,8 @@ export function withResults(message: Message, results: readonly PartResult<Taker
   return { ...message, parts, state: stateOf(parts), updatedAt: at, error: reasonOf(results) }
 }
 
-/** Some SMSCs accept a message and name no id: it was taken, and no receipt will find it. */
-const NO_ID = 'none'
-
 /** What is stored as the SMSC's id, given what its response says. */
-export const smscIdOf = (messageId: string): string => messageId || NO_ID
+export const smscIdOf = (messageId: string): string => messageId || NO_SMSC_ID
 
 function partOf(result: PartResult<Taker>): Part {
   const account = result.kind === 'unsent' ? '' : result.link.account

@@ -1,6 +1,6 @@
 import type { Key } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type Message, type PartChange, withPart } from '../message.ts'
+import { type Message, NO_SMSC_ID, type PartChange, withPart } from '../message.ts'
 import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
 import type { Candidate, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
@@ -143,7 +143,9 @@ export class Writer {
       Array.from(parts, async index => {
         const { smscId = '', account = '' } = message.parts[index] ?? {}
         const key = idKey(smscId)
-        const names = key === '' ? [] : await this.receipts.place(account, key, message, deadline)
+        // All messages of such an SMSC would meet in one record.
+        const none = key === '' || key === NO_SMSC_ID
+        const names = none ? [] : await this.receipts.place(account, key, message, deadline)
         return { index, account, key, names }
       }),
     )
