@@ -1,3 +1,5 @@
+import { TextKey, TextTable } from './text_table.ts'
+
 /**
  * A large static list, `filters/<name>.txt`: one entry a line, UTF-8.
  *
@@ -8,7 +10,7 @@
  *     # a comment       to the end of the line
  *
  * Numbers of up to 15 digits, which is what E.164 allows, lie in an open-addressing table of doubles, 16 octets
- * an entry or less at a million; anything else in a Map.
+ * an entry or less at a million; anything else lies in a `TextTable`.
  */
 
 export interface ListLimits {
@@ -73,13 +75,13 @@ class NumberTable {
 }
 
 export class List {
-  readonly #texts = new Map<string, boolean>()
-  readonly #textPrefixes = new Map<string, boolean>()
+  readonly #texts = new TextTable()
+  readonly #textPrefixes = new TextTable()
+  readonly #key = new TextKey()
   readonly #numbers: NumberTable
   readonly #prefixes = new NumberTable(0)
   /** Bit n: there is a prefix of n digits. */
   #prefixLengths = 0
-  #textPrefixMax = 0
 
   private constructor(expected: number) {
     this.#numbers = new NumberTable(expected)
@@ -111,7 +113,7 @@ export class List {
   }
 
   get entries(): number {
-    return this.#numbers.count + this.#prefixes.count + this.#texts.size + this.#textPrefixes.size
+    return this.#numbers.count + this.#prefixes.count + this.#texts.count + this.#textPrefixes.count
   }
 
   /** True when the longest entry that fits the value lists it. */
@@ -138,13 +140,9 @@ export class List {
     const text = normal(value)
     const key = numberOf(text)
     if (key !== undefined) return this.#hasNumber(key, text.length)
-    const exact = this.#texts.get(text)
-    if (exact !== undefined) return exact
-    for (let length = Math.min(text.length, this.#textPrefixMax); length > 0; length--) {
-      const found = this.#textPrefixes.get(text.slice(0, length))
-      if (found !== undefined) return found
-    }
-    return false
+    const held = this.#key.of(text)
+    const exact = held.whole ? this.#texts.get(held) : undefined
+    return exact ?? this.#textPrefixes.longest(held) ?? false
   }
 
   /** The common line, digits and perhaps a star, without making a string of it; false when it is another. */
@@ -178,10 +176,10 @@ export class List {
     if (key !== undefined) {
       if (prefix) this.#addPrefix(key, text.length, listed)
       else this.#numbers.set(key, listed)
-    } else if (prefix) {
-      this.#textPrefixes.set(text, listed)
-      this.#textPrefixMax = Math.max(this.#textPrefixMax, text.length)
-    } else this.#texts.set(text, listed)
+    } else {
+      const held = prefix ? this.#textPrefixes : this.#texts
+      held.set(this.#key.of(text), listed)
+    }
   }
 
   #addPrefix(key: number, digits: number, listed: boolean): void {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { List } from '../../src/filters/list.ts'
+import { seededDraw } from '../../src/smsc/smsc.ts'
 
 const read = (text: string, entriesMax = 1000) =>
   List.read(new TextEncoder().encode(text), { entriesMax, pause: () => Promise.resolve() })
@@ -75,6 +76,64 @@ describe('a list', () => {
     await expect(read('x'.repeat(300))).rejects.toThrow('line 1: it is longer than 256 characters')
     const list = List.read(new Uint8Array([49, 10, 0xff]), { entriesMax: 9, pause: () => Promise.resolve() })
     await expect(list).rejects.toThrow('line 2: it is not UTF-8')
+  })
+
+  test('of texts decides as a plain Map of them would, whatever the alphabet, length and order', async () => {
+    const draw = seededDraw(7)
+    const letters = ['a', 'b', 'ж', 'İ', '漢', '😀']
+    const word = (charactersMax: number) =>
+      Array.from({ length: 1 + draw() * charactersMax }, () => letters[Math.floor(draw() * 6)]).join('')
+    const exact = new Map<string, boolean>()
+    const prefixes = new Map<string, boolean>()
+    const lines = Array.from({ length: 5000 }, () => {
+      const text = word(draw() < 0.01 ? 120 : 5)
+      const listed = draw() < 0.6
+      const prefix = draw() < 0.3
+      const held = prefix ? prefixes : exact
+      held.set(text.toLowerCase(), listed)
+      return `${listed ? '' : '!'}${text}${prefix ? '*' : ''}`
+    })
+    const list = await read(lines.join('\n'), 5000)
+    expect(list.entries).toBe(exact.size + prefixes.size)
+    const expected = (value: string): boolean => {
+      const held = exact.get(value)
+      if (held !== undefined) return held
+      for (let length = value.length; length > 0; length--) {
+        const found = prefixes.get(value.slice(0, length))
+        if (found !== undefined) return found
+      }
+      return false
+    }
+    for (let i = 0; i < 20_000; i++) {
+      const value = word(draw() < 0.01 ? 600 : 7)
+      expect([value, list.has(value)]).toEqual([value, expected(value.toLowerCase())])
+    }
+    // Longer than any entry: it begins with an entry, and is none.
+    const longest = 'İ'.repeat(256)
+    const long = await read(`${longest}\nshop*`)
+    expect([long.has(longest), long.has(`${longest}x`), long.has(`shop${longest}`)]).toEqual([
+      true,
+      false,
+      true,
+    ])
+  })
+
+  test('of a million texts takes well below 100 MB and is found whole', async () => {
+    const count = 1_000_000
+    const text = (i: number) => `sender-${i.toString(36)}`
+    const octets = new TextEncoder().encode(Array.from({ length: count }, (_, i) => text(i)).join('\n'))
+    const residentBytes = () => {
+      Bun.gc(true)
+      return process.memoryUsage.rss()
+    }
+    const before = residentBytes()
+    const list = await List.read(octets, { entriesMax: count, pause: () => Promise.resolve() })
+    expect(list.entries).toBe(count)
+    expect((residentBytes() - before) / 1024 ** 2).toBeLessThan(100)
+    for (let i = 0; i < count; i += 997) {
+      expect(list.has(text(i).toUpperCase())).toBeTrue()
+      expect(list.has(`${text(i)}-`)).toBeFalse()
+    }
   })
 
   test('of a million numbers is found whole, and lets others work while it is read', async () => {
