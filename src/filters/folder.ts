@@ -35,7 +35,15 @@ export class Folder {
       const stamp = files.has(file) ? await this.#stamp(file) : GONE
       if (stamp === this.#taken.get(file)) this.#spotted.delete(file)
       else if (settled && this.#spotted.get(file) !== stamp) this.#spotted.set(file, stamp)
-      else changes.push(await this.#take(file, stamp))
+      else {
+        const change = stamp === GONE ? { file } : await this.#read(file)
+        // Written to while it was read: the next looks see what becomes of it.
+        if (settled && (await this.#stamp(file)) !== stamp) continue
+        this.#spotted.delete(file)
+        if (stamp === GONE) this.#taken.delete(file)
+        else this.#taken.set(file, stamp)
+        changes.push(change)
+      }
     }
     return changes
   }
@@ -49,13 +57,7 @@ export class Folder {
     }
   }
 
-  async #take(file: string, stamp: string): Promise<Change> {
-    this.#spotted.delete(file)
-    if (stamp === GONE) {
-      this.#taken.delete(file)
-      return { file }
-    }
-    this.#taken.set(file, stamp)
+  async #read(file: string): Promise<Change> {
     const bytesMax = this.bytesMaxOf(file) ?? 0
     try {
       const { size } = await stat(`${this.dir}/${file}`)

@@ -1,0 +1,31 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Folder } from '../../src/filters/folder.ts'
+
+const text = ({ octets }: { readonly octets?: Uint8Array }) => new TextDecoder().decode(octets)
+
+test('a file that is written to while it is read is taken once it is whole', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'folder-'))
+  const file = join(dir, 'f.js')
+  let reads = 0
+  // Asked for the size limit just before it reads: that is when the other one saves.
+  const folder = new Folder(dir, () => {
+    if (spotted && reads++ === 1) writeFileSync(file, 'half')
+    return 1000
+  })
+  let spotted = false
+  writeFileSync(file, 'first')
+  expect((await folder.changes(false)).map(text)).toEqual(['first'])
+  writeFileSync(file, 'second')
+  expect(await folder.changes(true)).toEqual([])
+  spotted = true
+  expect(await folder.changes(true)).toEqual([])
+  expect(reads).toBe(2)
+  writeFileSync(file, 'whole')
+  expect(await folder.changes(true)).toEqual([])
+  expect((await folder.changes(true)).map(text)).toEqual(['whole'])
+  expect(await folder.changes(true)).toEqual([])
+  rmSync(dir, { recursive: true })
+})
