@@ -83,7 +83,8 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       log: log.child('store'),
     })
     closing(store, each => each.close())
-    const recovered = await store.recover(clock.now())
+    // All that is open is of an earlier life, also where the clock was set back since.
+    const recovered = await store.recover(Number.MAX_SAFE_INTEGER)
     if (recovered > 0) log.warn({ messages: recovered }, 'left open by a crash: now unknown')
     closing(startSweeper(store, clock, log, sweepMs), stop => stop())
 
@@ -193,6 +194,8 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       const nextRules = rulesOf(next)
       const nextNetwork = networkSettings(next, nextRules)
       await filters.reload()
+      // A link that began now would be closed by nobody, and keep the process from its end.
+      if (stopping) throw new GatewayError('unavailable', 'the gateway is stopping')
       // From here on nothing may fail: what is refused is refused whole.
       people.audit.record(who, 'reload', 'configuration', '')
       network.apply(nextNetwork)

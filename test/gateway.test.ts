@@ -1,0 +1,71 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock, systemRandom } from '../src/clock.ts'
+import { type Config, loadConfig } from '../src/config/index.ts'
+import { startGateway } from '../src/gateway.ts'
+import { createIds } from '../src/ids.ts'
+import type { Message } from '../src/message.ts'
+import { openMessageStore } from '../src/message_store.ts'
+import { silent } from './support/simulation_quiet.ts'
+import { startSmsc } from './support/smsc.ts'
+
+function configured(folder: string, ports: readonly number[]): Config {
+  const file = join(folder, 'sms-proxy.yaml')
+  const links = ports.map(
+    (port, at) =>
+      `    - { id: ${at + 1}, name: l${at}, host: 127.0.0.1, port: ${port}, system_id: me, password: x }`,
+  )
+  writeFileSync(
+    file,
+    `endpoint: 127.0.0.1:0\nstorage: { db_path: ./sms.db }\nsmpp:\n  links:\n${links.join('\n')}\n`,
+  )
+  const loaded = loadConfig(file, { ADMIN_API_KEY: 'admin-key-of-the-tests' })
+  if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems))
+  return loaded.config
+}
+
+const PARTS = { clock: systemClock, random: systemRandom, log: silent }
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sms-proxy-gateway-'))
+  await work(folder).finally(() => rmSync(folder, { recursive: true }))
+}
+
+test('what a crash left open is unknown at the next start, though the clock was set back', () =>
+  inFolder(async folder => {
+    const config = configured(folder, [1])
+    const sentAt = Date.now() + 3_600_000
+    const ids = createIds({ ...systemClock, now: () => sentAt }, systemRandom)
+    const part = { state: 'accepted', smscId: '', account: '', error: 0 } as const
+    const open: Message = {
+      ...{ id: ids.messageId(), taskId: ids.taskId(), appId: 1, esme: 1, campaign: 'c', transactionId: '' },
+      ...{ source: 'SHOP', destination: '4915112345678', state: 'accepted', parts: [part], error: '' },
+      ...{ sentAt, updatedAt: sentAt },
+    }
+    const claim = { appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: sentAt + 86_400_000 }
+    const crashed = await openMessageStore(config, PARTS)
+    await crashed.store.claim(claim, open)
+    await crashed.store.close()
+    const gateway = await startGateway(config, { ...PARTS, readConfig: () => config })
+    await gateway.stop()
+    const { store } = await openMessageStore(config, PARTS)
+    expect((await store.find(open.id))?.state).toBe('unknown')
+    await store.close()
+  }))
+
+test('a reload that meets a stop is refused, and binds no link that nobody would close', () =>
+  inFolder(async folder => {
+    await using first = startSmsc()
+    await using second = startSmsc()
+    const gateway = await startGateway(configured(folder, [first.port]), {
+      ...PARTS,
+      readConfig: () => configured(folder, [first.port, second.port]),
+    })
+    const before = gateway.reload('SIGHUP')
+    const stopped = gateway.stop()
+    await expect(before).rejects.toThrow('stopping')
+    await expect(gateway.reload('SIGHUP')).rejects.toThrow('stopping')
+    await stopped
+  }))
