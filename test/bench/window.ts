@@ -24,8 +24,8 @@ for (const delayMs of DELAYS_MS) {
     const result = await load(
       {
         // Enough callers that the window is always full.
-        ...{ port: gateway.port, connections: Math.min(2 * window, 400), rate: 0, requestsMax: 2_000_000 },
-        ...{ warmUpMs: 2500, durationMs: 3000, pids: [gateway.pid], request: gateway.request() },
+        ...{ port: gateway.port, connections: Math.min(4 * window, 500), rate: 0, requestsMax: 2_000_000 },
+        ...{ warmUpMs: 5000, durationMs: 3000, pids: [gateway.pid], request: gateway.request() },
       },
       async () => {
         before = await smsc.counts()
