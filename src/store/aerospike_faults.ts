@@ -21,7 +21,6 @@ const FAULTS: Partial<Record<ErrorName, string>> = {
   FAIL_FORBIDDEN: NO_TTL,
   SERVER_MEM_ERROR: 'the Aerospike namespace is full and takes no writes',
   DEVICE_OVERLOAD: 'the storage of the Aerospike cluster is overloaded',
-  KEY_BUSY: 'the Aerospike cluster is overloaded',
   CLIENT_OVERLOADED: 'too many writes wait for the Aerospike cluster',
   PARTITION_UNAVAILABLE: 'a part of the Aerospike cluster is unavailable',
   INVALID_NAMESPACE: 'the Aerospike cluster has lost its namespace',
@@ -33,6 +32,9 @@ const codeOf = (cause: unknown): ErrorName | undefined =>
   cause instanceof AerospikeError ? cause.code : undefined
 
 export const isCallersFault = (cause: unknown): boolean => CALLERS_FAULTS.has(codeOf(cause) ?? 'NO_NODE')
+
+/** Everybody wants this record: the others are well. */
+export const isOfOneRecord = (cause: unknown): boolean => codeOf(cause) === 'KEY_BUSY'
 
 export const faultOf = (cause: unknown): string => FAULTS[codeOf(cause) ?? 'NO_NODE'] ?? AWAY
 

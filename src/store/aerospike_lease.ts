@@ -31,18 +31,18 @@ export class Lease {
     this.#key = records.key('state', `lease/${name}`)
   }
 
-  /** Takes it or renews it; false when somebody else has it. */
-  async hold(deadline: Deadline, takeOver: boolean): Promise<boolean> {
+  /** Takes it or renews it; undefined when somebody else has it. */
+  async hold(deadline: Deadline, takeOver: boolean): Promise<'taken' | 'renewed' | undefined> {
     const { nonce, instance, name } = this.holder
     for (;;) {
       const record = await this.records.get(this.#key, deadline)
-      const ours =
-        !record ||
-        textOf(record.bins, 'nonce') === nonce ||
-        (takeOver && textOf(record.bins, 'instance') === instance)
-      if (!ours) return false
+      const renewed = record !== undefined && textOf(record.bins, 'nonce') === nonce
+      const free = !record || (takeOver && textOf(record.bins, 'instance') === instance)
+      if (!renewed && !free) return undefined
       const bins = { nonce, instance, name }
-      if (await this.records.put(this.#key, bins, this.seconds, deadline, record?.generation)) return true
+      if (await this.records.put(this.#key, bins, this.seconds, deadline, record?.generation)) {
+        return renewed ? 'renewed' : 'taken'
+      }
     }
   }
 

@@ -2,7 +2,7 @@ import { type AerospikeClient, AerospikeError } from '../aerospike/index.ts'
 import type { Cancel, Clock, Random } from '../clock.ts'
 import type { Message } from '../message.ts'
 import { Claims } from './aerospike_claims.ts'
-import { AWAY, DISPLACED, faultOf, isCallersFault } from './aerospike_faults.ts'
+import { AWAY, DISPLACED, faultOf, isCallersFault, isOfOneRecord } from './aerospike_faults.ts'
 import { Inbox } from './aerospike_inbox.ts'
 import { Journal } from './aerospike_journal.ts'
 import { type Holder, Lease } from './aerospike_lease.ts'
@@ -219,7 +219,8 @@ export class AerospikeStore implements MessageStore {
   recover: MessageStore['recover'] = before =>
     this.#write(undefined, async () => {
       const lost = await this.#recovery.settle(this.#journal, before, this.#underWay)
-      this.#claimed.clear()
+      const open = new Map(await this.#journal.entries())
+      for (const [id, token] of this.#claimed) if (!open.has(token)) this.#claimed.delete(id)
       return lost
     })
 
@@ -346,9 +347,10 @@ export class AerospikeStore implements MessageStore {
   #failed(cause: unknown): StoreError {
     if (cause instanceof StoreError && !(cause.cause instanceof AerospikeError)) return cause
     if (isCallersFault(cause)) return new StoreError('the store cannot take this record', { cause })
+    this.#counts.failures++
+    if (isOfOneRecord(cause)) return new StoreError('the store did not take it', { cause })
     if (this.#fault === undefined) this.options.log.warn({ err: cause }, 'the store fails')
     this.#fault = faultOf(cause)
-    this.#counts.failures++
     this.#beatLater()
     return new StoreError('the store did not take it', { cause })
   }
@@ -376,8 +378,11 @@ export class AerospikeStore implements MessageStore {
 
   async #renew(): Promise<void> {
     const at = this.options.clock.monotonic()
-    this.#displaced ||= !(await this.lease.hold(this.#deadline(), false))
+    const held = await this.lease.hold(this.#deadline(), false)
+    this.#displaced = held === undefined
     if (this.#displaced) throw new StoreError(DISPLACED)
+    // It had expired: another may have given up what was open, and closed its entries.
+    if (held === 'taken') this.#claimed.clear()
     this.#renewedAt = at
   }
 

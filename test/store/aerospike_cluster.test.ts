@@ -219,6 +219,20 @@ describe('several gateways', () => {
     expect(await openEntries()).toBe(0)
   })
 
+  test('one that stood still and was taken for dead counts what another gave up as it turned out', async () => {
+    const [a, b] = await Promise.all([open('a'), open('b')])
+    const begun = accepted()
+    await a.store.claim(claim('k'), begun)
+    aheadMs += 31_000
+    await b.store.sweep(clock.now())
+    expect((await b.store.campaigns(ALL)).rows).toMatchObject([{ sent: 0, failed: 1 }])
+    clock.skip(20_000)
+    const outcome = message({ id: begun.id, taskId: begun.taskId })
+    expect(await a.store.save(outcome)).toMatchObject({ state: 'submitted' })
+    expect((await b.store.campaigns(ALL)).rows).toMatchObject([{ sent: 1, failed: 0 }])
+    expect(await b.store.settle(receipt(smscId(outcome)))).toMatchObject({ matched: true })
+  })
+
   test('one that was taken for dead, and whose number another has, writes no more and says why', async () => {
     const a = await open('a')
     aheadMs += 31_000
