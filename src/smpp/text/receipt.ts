@@ -39,16 +39,19 @@ const ESM_INTERMEDIATE = 0x20
 export function readReceipt(pdu: Carried): Receipt | undefined {
   const type = pdu.esm_class & MESSAGE_TYPE
   const { receipted_message_id, message_state, network_error_code } = pdu.tlvs
-  const told = receipted_message_id !== undefined && message_state !== undefined
-  if (type !== ESM_RECEIPT && type !== ESM_INTERMEDIATE && !told) return undefined
+  const typed = type === ESM_RECEIPT || type === ESM_INTERMEDIATE
+  if (!typed && receipted_message_id === undefined && message_state === undefined) return undefined
   const text = textOf(pdu)
   const fields = readAppendixB(text) ?? readFields(text)
+  const id = receipted_message_id || fields.get('id') || ''
+  // With one of the TLVs the text may say the rest: which message, and what became of it.
+  if (!typed && (id === '' || (message_state ?? fields.get('stat')) === undefined)) return undefined
   const networkError = network_error_code
     ? ((network_error_code[1] ?? 0) << 8) | (network_error_code[2] ?? 0)
     : 0
   const intermediate = type === ESM_INTERMEDIATE
   return {
-    id: receipted_message_id || fields.get('id') || '',
+    id,
     state: MESSAGE_STATES[message_state ?? -1] ?? stateOf(fields.get('stat'), intermediate),
     error: networkError || errorOf(fields.get('err')),
     intermediate,

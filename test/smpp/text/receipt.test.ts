@@ -153,6 +153,15 @@ describe('what is a receipt', () => {
     expect(readReceipt(carried('', { esm_class: 0, tlvs }))?.state).toBe('delivered')
   })
 
+  test('one of the TLVs makes it one when the text says the rest, and not else', () => {
+    const byId = carried('id:9 stat:DELIVRD', { esm_class: 0, tlvs: { receipted_message_id: '7' } })
+    expect(readReceipt(byId)).toMatchObject({ id: '7', state: 'delivered' })
+    const byState = carried('id:9 stat:UNDELIV', { esm_class: 0, tlvs: { message_state: 2 } })
+    expect(readReceipt(byState)).toMatchObject({ id: '9', state: 'delivered' })
+    for (const tlvs of [{ receipted_message_id: '7' }, { message_state: 2 }])
+      expect(readReceipt(carried('hello', { esm_class: 0, tlvs }))).toBeUndefined()
+  })
+
   test('an intermediate notification is marked, and on its way when it names no state', () => {
     expect(read('id:7 stat:DELIVRD', { esm_class: 0x20 })).toMatchObject({
       state: 'delivered',
