@@ -169,6 +169,17 @@ const linkKinds: Check = ({ smpp }) =>
       : [],
   )
 
+/** C-Octet Strings carry one octet a character: a bind with any other could never be written (SMPP 3.4 §3.1). */
+const credentials: Check = ({ smpp }) =>
+  smpp.links.flatMap((link, index) =>
+    (['system_id', 'password', 'system_type'] as const)
+      .filter(key => /[^\0-\xff]/.test(link[key]))
+      .map(key => ({
+        path: `smpp.links[${index}].${key}`,
+        message: 'holds a character that SMPP cannot carry: letters and digits always do',
+      })),
+  )
+
 export const CHECKS: readonly Check[] = [
   notYet,
   names,
@@ -178,4 +189,5 @@ export const CHECKS: readonly Check[] = [
   files,
   certificates,
   linkKinds,
+  credentials,
 ]

@@ -166,6 +166,17 @@ security: { allowed_ips: [10.0.0.0/33] }
     ])
   })
 
+  test('a credential that no bind could carry is one, and is not repeated', () => {
+    const yaml = `smpp:
+  links:
+    - { id: 1, name: a, host: h, system_id: naïve, password: 密钥 }
+`
+    expect(bad(yaml)).toEqual([
+      expect.stringMatching(/smpp.links\[0\].password holds a character that SMPP cannot carry/),
+    ])
+    expect(bad(yaml)[0]).not.toContain('密')
+  })
+
   test('a file that is named and not there is one', () => {
     expect(bad('tls: { cert: no.crt, key: no.key }')).toEqual([
       expect.stringContaining('tls.cert names no.crt, which cannot be read: there is no such file'),
