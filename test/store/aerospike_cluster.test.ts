@@ -233,6 +233,24 @@ describe('several gateways', () => {
     expect(await b.store.settle(receipt(smscId(outcome)))).toMatchObject({ matched: true })
   })
 
+  test('a count that one could not write, and another wrote in its place, counts once', async () => {
+    const [a, b] = await Promise.all([open('a'), open('b')])
+    // Entry (a read, a write), message, id; what closes the entry is refused.
+    let left = 4
+    for (const node of server.nodes) {
+      node.faults.shift = () => (left-- > 0 ? undefined : { kind: 'refuse', resultCode: 18 })
+    }
+    await a.store.save(message())
+    for (const node of server.nodes) node.faults.shift = () => undefined
+    expect(await b.store.totals()).toEqual({ messages: 0 })
+    aheadMs += 31_000
+    await b.store.sweep(clock.now())
+    expect(await b.store.totals()).toEqual({ messages: 1 })
+    for (let seconds = 0; seconds < 12; seconds++) await pass()
+    await a.store.save(message())
+    expect(await b.store.totals()).toEqual({ messages: 2 })
+  })
+
   test('one that was taken for dead, and whose number another has, writes no more and says why', async () => {
     const a = await open('a')
     aheadMs += 31_000
