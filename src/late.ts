@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
-import { smscIdOf } from './outcome.ts'
+import { refusal, smscIdOf } from './outcome.ts'
 import type { Answered } from './smpp/link.ts'
 import type { MessageStore } from './store/store.ts'
 import type { PartTag } from './submit.ts'
@@ -23,7 +23,7 @@ export function createLate({ store, clock, log }: LateDependencies): Late {
     const known =
       answer.kind === 'accepted'
         ? ({ state: 'submitted', smscId: smscIdOf(answer.messageId), error: 0 } as const)
-        : ({ state: 'failed', smscId: '', error: answer.status } as const)
+        : ({ state: 'failed', smscId: '', error: answer.status, reason: refusal(answer.status) } as const)
     const at = clock.now()
     await stored
     try {

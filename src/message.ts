@@ -73,6 +73,8 @@ export interface PartChange {
   /** Replaces the part's when given. */
   readonly smscId?: string
   readonly error: number
+  /** Why, in words for the caller: said of the message unless its end was told before. */
+  readonly reason?: string
   /** Unix milliseconds. */
   readonly at: number
 }
@@ -127,8 +129,9 @@ export function withPart(message: Message, index: number, change: PartChange): M
   }
   const parts = message.parts.with(index, part)
   const state = isFinal(message.state) ? message.state : stateOf(parts)
-  // Good news ends the complaint about an answer that did not come.
-  const error = state === 'submitted' || state === 'delivered' ? '' : message.error
+  // News end the complaint about an answer that did not come.
+  const why = isFinal(message.state) ? message.error : (change.reason ?? message.error)
+  const error = state === 'submitted' || state === 'delivered' ? '' : why
   return { ...message, parts, state, error, updatedAt: Math.max(change.at, message.updatedAt) }
 }
 

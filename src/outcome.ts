@@ -34,6 +34,8 @@ function partOf(result: PartResult<Taker>): Part {
 
 const part = (state: PartState, account: string): Part => ({ state, smscId: '', account, error: 0 })
 
+export const refusal = (status: number): string => `SMSC refused with ${statusName(status)}`
+
 /** The worst tells: a refusal, then an unknown outcome, then what was never sent. */
 function reasonOf(results: readonly PartResult<Taker>[]): string {
   const count = results.length
@@ -41,7 +43,7 @@ function reasonOf(results: readonly PartResult<Taker>[]): string {
   const refused = results.findIndex(result => result.kind === 'refused')
   const unknown = results.findIndex(result => result.kind === 'unknown')
   const first = results.find((_, part) => part === refused) ?? results.find((_, part) => part === unknown)
-  if (first?.kind === 'refused') return `SMSC refused with ${statusName(first.status)}${told(refused)}`
+  if (first?.kind === 'refused') return `${refusal(first.status)}${told(refused)}`
   if (first?.kind === 'unknown') {
     return `${UNKNOWN[first.reason]}${told(unknown)}: the SMSC may have the message, so it is not sent again`
   }

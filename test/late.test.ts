@@ -32,7 +32,15 @@ describe('a response after its time', () => {
     const at = clock.now()
     expect(told).toEqual([
       { messageId: 'm', part: 1, state: 'submitted', smscId: 'id-7', error: 0, at },
-      { messageId: 'm', part: 1, state: 'failed', smscId: '', error: 0x45, at },
+      {
+        messageId: 'm',
+        part: 1,
+        state: 'failed',
+        smscId: '',
+        error: 0x45,
+        reason: 'SMSC refused with ESME_RSUBMITFAIL (0x45)',
+        at,
+      },
     ])
   })
 

@@ -76,6 +76,14 @@ describe('a message', () => {
     expect([late.state, late.parts[0]?.smscId, late.error]).toEqual(['submitted', 'late', ''])
   })
 
+  test('refused after its time says why, unless its end was told before', () => {
+    const refused = { ...change('failed'), reason: 'SMSC refused with 0x0B' }
+    const unknown = { ...message('unknown', 'submitted'), error: 'no submit_sm_resp in time' }
+    expect(withPart(unknown, 0, refused).error).toBe('SMSC refused with 0x0B')
+    const failed = { ...message('unknown', 'failed'), error: 'SMSC refused with 0x45' }
+    expect(withPart(failed, 0, refused)).toMatchObject({ state: 'failed', error: 'SMSC refused with 0x45' })
+  })
+
   test('does not change for a part that it has not, nor for news that say less than is known', () => {
     const before = message('submitted')
     expect(withPart(before, 7, change('delivered'))).toBe(before)

@@ -91,16 +91,15 @@ export class Writer {
 
   /** Under the journal's entry `token`; undefined when there is no such message. */
   async resolve(late: LateAnswer, token: string, deadline: Deadline): Promise<Saved | undefined> {
-    const { messageId, part: index, state, smscId, error, at } = late
+    const { messageId, part: index, ...change } = late
     const stored = await this.#changeIfThere(
       messageId,
       deadline,
-      ({ message }) =>
-        isOpen(message, index) ? withPart(message, index, { state, smscId, error, at }) : message,
+      ({ message }) => (isOpen(message, index) ? withPart(message, index, change) : message),
       token,
     )
     if (!stored) return undefined
-    const known = smscId !== '' && stored.message.parts[index]?.smscId === smscId
+    const known = late.smscId !== '' && stored.message.parts[index]?.smscId === late.smscId
     const message = known ? await this.#place(stored.message, [index], deadline) : stored.message
     return { message, count: countOf(stored, token) }
   }

@@ -200,8 +200,8 @@ export class SqliteWriter {
     const stored = this.#stored(idBytes(late.messageId))
     const part = stored?.message.parts[late.part]
     if (!stored || part?.state !== 'unknown' || part.smscId !== '') return stored?.message
-    const { state, smscId, error, at } = late
-    const message = this.#change(stored.message, late.part, { state, smscId, error, at })
+    const { messageId, part: index, ...change } = late
+    const message = this.#change(stored.message, index, change)
     this.#update(message, stored)
     return message
   }

@@ -133,6 +133,8 @@ export interface LateAnswer {
   readonly state: 'submitted' | 'failed'
   readonly smscId: string
   readonly error: number
+  /** Of a refusal, in words for the caller. */
+  readonly reason?: string
   /** Unix milliseconds. */
   readonly at: number
 }

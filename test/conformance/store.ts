@@ -328,10 +328,13 @@ export function describeStore(
         expect(await store.find(id)).toEqual(resolved)
       })
 
-      test('a late refusal leaves the count as it was', async () => {
-        const { id } = await store.save(message([part('')]))
-        const refused = await store.resolve({ ...late(id, ''), state: 'failed', error: 0x58 })
-        expect(refused).toMatchObject({ state: 'failed', parts: [{ state: 'failed', error: 0x58 }] })
+      test('a late refusal leaves the count as it was, and says why in place of what nobody knew', async () => {
+        const { id } = await store.save(message([part('')], { error: 'no submit_sm_resp in time' }))
+        const refusal = { state: 'failed', error: 0x58, reason: 'SMSC refused' } as const
+        expect(await store.resolve({ ...late(id, ''), ...refusal })).toMatchObject({
+          ...{ state: 'failed', error: 'SMSC refused', parts: [{ state: 'failed', error: 0x58 }] },
+        })
+        expect((await store.find(id))?.error).toBe('SMSC refused')
         expect(await tally()).toEqual([{ campaign: 'spring', sme: 1, sent: 0, failed: 1 }])
       })
 
