@@ -170,9 +170,12 @@ function fromDump(dump: string): string {
   return oneLine(text, TEXT_CHARACTERS_MAX)
 }
 
-/** The first line of the stack that is the filter's own says where: `name.js:3:14`. */
+/**
+ * The first line of the stack that is the filter's own says where: `name.js:3:14`. The stack may be of the filter's
+ * making, so the expression is one that no text makes slow: a name has at most 64 characters.
+ */
 function withPlace(text: string, stack: string): string {
-  const place = /\(?([^\s()]+\.js:\d+(?::\d+)?)\)?/.exec(stack)?.[1]
+  const place = /[\w.-]{1,64}\.js:\d+(?::\d+)?/.exec(stack)?.[0]
   return place === undefined ? text : `${text} (${place})`
 }
 

@@ -169,6 +169,11 @@ export const HOSTILE_FILTERS: readonly HostileFilter[] = [
   asked('throwing megabytes', "throw new Error('x'.repeat(2e6))"),
   asked('an error whose text throws', 'throw { get name() { throw this } }'),
   whole('throwing as it loads', 'throw { toString() { for (;;) {} } }\nexport default () => true', 'refused'),
+  whole(
+    'a stack of its own as it loads',
+    "throw { name: 'Error', message: 'm', stack: 'x'.repeat(15000) }\nexport default () => true",
+    'refused',
+  ),
 
   // Reaching out.
   whole('an import', "import fs from 'fs'\nexport default () => true", 'refused'),
@@ -226,6 +231,11 @@ export const HOSTILE_FILTERS: readonly HostileFilter[] = [
   whole(
     'a description that is no text',
     'export const description = { toString() { for (;;) {} } }\nexport default () => true',
+    'refused',
+  ),
+  whole(
+    'a description of a megabyte',
+    "export const description = 'x'.repeat(1e6)\nexport default () => true",
     'refused',
   ),
   whole('a mode of its own', "export const mode = 'off'\nexport default () => true", 'refused'),
