@@ -62,6 +62,6 @@ const UNSENT: Readonly<Record<Unsent, string>> = {
   no_room: 'not sent: no link had room within smpp.queue_timeout',
   no_link: 'not sent: no link of the pool was bound within smpp.queue_timeout',
   queue_full: 'not sent: the queue of the pool is full',
-  abandoned: 'not sent: an earlier part was refused',
+  abandoned: 'not sent: another part of it was not taken',
   closing: 'not sent: the gateway is stopping',
 }

@@ -36,7 +36,7 @@ export type PartResult<Link> =
 
 /**
  * Why a part was never written: its time in the queue ran out with links bound or with none, the queue was
- * full, an earlier part was refused, or the gateway stops.
+ * full, another part was not taken, or the gateway stops.
  */
 export type Unsent = 'no_room' | 'no_link' | 'queue_full' | 'abandoned' | 'closing'
 

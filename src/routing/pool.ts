@@ -293,7 +293,10 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     sending.waiting.splice(after < 0 ? sending.waiting.length : after, 0, part)
     const alone = sending.open === 0 && !sending.results.some(result => result?.kind === 'accepted')
     if (alone || !sending.link?.bound()) this.#unfollow(sending)
-    if (this.#closing || sending.results.some(result => result?.kind === 'refused')) {
+    if (
+      this.#closing ||
+      sending.results.some(result => result?.kind === 'refused' || result?.kind === 'unsent')
+    ) {
       this.#abandon(sending)
       return
     }
@@ -316,9 +319,12 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     return from
   }
 
+  /** Leaves its rest unwritten, since parts of it are missing for good. */
   #abandon(sending: Sending<Pdu, Link>): void {
+    const refused = sending.results.some(result => result?.kind === 'refused')
+    const unsent = { kind: 'unsent', reason: this.#closing ? 'closing' : 'abandoned' } as const
     for (const part of sending.waiting.splice(0)) {
-      sending.results[part] = { kind: 'unsent', reason: this.#closing ? 'closing' : 'abandoned' }
+      sending.results[part] = refused ? unsent : (sending.lastRefusal ?? unsent)
     }
     this.#leaveLane(sending)
     if (sending.queued) this.#dequeue(sending)

@@ -117,6 +117,21 @@ describe('a pool', () => {
     expect([pool.queued, clock.timers]).toEqual([0, 0])
   })
 
+  test('tries no part again on another link once the rest was given up', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2], queueTimeoutMs: 1000 })
+    Object.assign(first, { free: 1 })
+    const sent = pool.send(job('a', { parts: 2 }))
+    await clock.advance(1000)
+    first.answer(refused(SYSTEM_ERROR))
+    await clock.advance(1000)
+    expect(second.written).toEqual([])
+    expect(await sent).toEqual([
+      { ...refused(SYSTEM_ERROR), link: first } as never,
+      { kind: 'unsent', reason: 'no_room' },
+    ])
+    expect([pool.queued, pool.unfinished, clock.timers]).toEqual([0, 0, 0])
+  })
+
   test('refuses at once what the queue cannot hold', async () => {
     const { pool, first } = setUp({ queueMax: 1 })
     first.free = 0
