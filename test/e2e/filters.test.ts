@@ -9,8 +9,6 @@ import { TestGateway as Gateway, type Reply, type TestGateway } from './gateway.
 /** Every how many'th hostile filter goes into the live chain: `HOSTILE_EVERY=1 bun test test/e2e/filters.test.ts`. */
 const EVERY = Number(process.env.HOSTILE_EVERY ?? 5)
 const LIVE_BATCH = 7
-/** Takes half of its deadline, and on a busy machine all of it now and then: under traffic it ends in either way. */
-const SLOW = 'a reason of megabytes'
 /** How often a filter that is edited under load is saved. */
 const EDITS = Number(process.env.FILTER_EDITS ?? 8)
 const TIMEOUT_MS = 20
@@ -236,9 +234,7 @@ async function askEach(gateway: TestGateway, clean: string) {
 /** Puts hostile filters into the chain that decides the traffic, some at a time, and takes them out again. */
 async function loadSome(gateway: TestGateway, traffic: Traffic): Promise<void> {
   const rows = HOSTILE_FILTERS.flatMap((row, index) =>
-    (index % EVERY === 0 || row.source.length > BODY_BYTES_MAX) && row.name !== SLOW
-      ? [{ ...row, file: `h-${index}` }]
-      : [],
+    index % EVERY === 0 || row.source.length > BODY_BYTES_MAX ? [{ ...row, file: `h-${index}` }] : [],
   )
   const listed = async () => (await filters(gateway)).filter(({ name }) => name.startsWith('h-'))
   for (let at = 0; at < rows.length; at += LIVE_BATCH) {
@@ -249,8 +245,11 @@ async function loadSome(gateway: TestGateway, traffic: Traffic): Promise<void> {
       views =>
         views.length === batch.length && views.every(({ state, hits }) => state === 'broken' || hits >= 5),
     )
-    const ends = new Map((await listed()).map(view => [view.name, endOf(view)]))
-    expect(batch.map(row => [row.name, ends.get(row.file)])).toEqual(batch.map(row => [row.name, row.ends]))
+    const views = await listed()
+    const otherwise = batch.filter(
+      row => !views.some(view => view.name === row.file && endsSo(row.ends, view)),
+    )
+    expect(otherwise).toEqual([])
     await traffic.answered(20)
     for (const { file } of batch) rmSync(inFolder(gateway, `${file}.js`))
     await gateway.until(listed, views => views.length === 0)
@@ -260,8 +259,9 @@ async function loadSome(gateway: TestGateway, traffic: Traffic): Promise<void> {
 /** In shadow mode it is asked about every message, and its answers refuse none: those after it are asked too. */
 const inShadow = (source: string): string => `export const mode = 'shadow'; ${source}`
 
-const endOf = ({ state, errors }: FilterView): HostileFilter['ends'] =>
-  state === 'broken' ? 'refused' : errors > 0 ? 'fault' : 'answer'
+/** One that answers may fail at a later message: in a world that it spoilt itself, or late on a busy machine. */
+const endsSo = (ends: HostileFilter['ends'], { state, hits, errors }: FilterView): boolean =>
+  state === 'broken' ? ends === 'refused' : ends === 'answer' ? errors < hits : ends === 'fault' && errors > 0
 
 /** Refuses the odd destinations or the even ones: two versions that follow each other never agree. */
 const halves = (version: number): readonly [string, string] => [
