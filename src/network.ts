@@ -223,7 +223,7 @@ export class Network {
 
   /** Tells all that wait in queues that nothing was sent, and takes no more. */
   closePools(): void {
-    for (const pool of this.#allPools) pool.close()
+    for (const pool of this.#allPools) pool.close('closing')
   }
 
   /** Lets what is in flight end, unbinds all links, and resolves when the last socket is closed. */
@@ -280,7 +280,7 @@ export class Network {
     }
     const gone = this.#allPools
     this.#allPools = [...new Set([...this.#pools.values(), ...this.#poolOf.values()])]
-    for (const pool of gone) if (!this.#allPools.includes(pool)) pool.close()
+    for (const pool of gone) if (!this.#allPools.includes(pool)) pool.close('removed')
   }
 
   /** The link there is, when only its limits have changed; else a new one. */

@@ -64,4 +64,5 @@ const UNSENT: Readonly<Record<Unsent, string>> = {
   queue_full: 'not sent: the queue of the pool is full',
   abandoned: 'not sent: another part of it was not taken',
   closing: 'not sent: the gateway is stopping',
+  removed: 'not sent: a reload took its pool out of the configuration',
 }

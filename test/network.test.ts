@@ -73,3 +73,17 @@ test('a link that a reload binds anew holds its limit over the second in which t
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)
 })
+
+test('what waits in a pool that a reload removes is told so, and not that the gateway stops', async () => {
+  const { clock, network } = await setUp()
+  const pool = network.route({ ...FILTERED, esme: 1 })
+  const job = { partCount: 1, pdu: () => ({}), tag: () => undefined, preferred: 1, destination: '4915' }
+  network.apply(settings([{ ...LINK, enabled: false }]))
+  const waiting = pool.send(job)
+  network.apply(settings([{ ...LINK, id: 2, name: 'two' }]))
+  const told = [{ kind: 'unsent', reason: 'removed' } as const]
+  expect(await waiting).toEqual(told)
+  expect(await pool.send(job)).toEqual(told)
+  void network.close()
+  await clock.advance(10_000)
+})

@@ -80,7 +80,8 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   #orders = 0
   #timer: Cancel | undefined
   #timerAt = Number.POSITIVE_INFINITY
-  #closing = false
+  /** Why it takes no more, once it does not. */
+  #closed: Unsent | undefined
 
   readonly #judges: Judges<Link> = {
     admits: link => this.options.health.admits(link),
@@ -97,7 +98,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** Resolves when every part has its result; never rejects. */
   send(job: Job<Pdu, Link>): Promise<readonly PartResult<Link>[]> {
     const { clock, queueMax, queueTimeoutMs } = this.options
-    if (this.#closing) return Promise.resolve(unsent(job.partCount, 'closing'))
+    if (this.#closed) return Promise.resolve(unsent(job.partCount, this.#closed))
     if (this.#queue.length >= queueMax) return Promise.resolve(unsent(job.partCount, 'queue_full'))
     return new Promise(settle => {
       const sending: Sending<Pdu, Link> = {
@@ -161,11 +162,11 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   }
 
   /** Tells all that wait that nothing of them was sent, and takes no more; what is written is still awaited. */
-  close(): void {
-    this.#closing = true
+  close(reason: 'closing' | 'removed'): void {
+    this.#closed = reason
     for (const sending of this.#queue.splice(0)) {
       sending.queued = false
-      this.#giveUp(sending, 'closing')
+      this.#giveUp(sending, reason)
     }
     this.#timer?.()
   }
@@ -294,7 +295,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     const alone = sending.open === 0 && !sending.results.some(result => result?.kind === 'accepted')
     if (alone || !sending.link?.bound()) this.#unfollow(sending)
     if (
-      this.#closing ||
+      this.#closed ||
       sending.results.some(result => result?.kind === 'refused' || result?.kind === 'unsent')
     ) {
       this.#abandon(sending)
@@ -322,7 +323,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** Leaves its rest unwritten, since parts of it are missing for good. */
   #abandon(sending: Sending<Pdu, Link>): void {
     const refused = sending.results.some(result => result?.kind === 'refused')
-    const unsent = { kind: 'unsent', reason: this.#closing ? 'closing' : 'abandoned' } as const
+    const unsent = { kind: 'unsent', reason: this.#closed ?? 'abandoned' } as const
     for (const part of sending.waiting.splice(0)) {
       sending.results[part] = refused ? unsent : (sending.lastRefusal ?? unsent)
     }

@@ -329,7 +329,7 @@ describe('a pool', () => {
     first.free = 1
     const written = pool.send(job('a'))
     const waiting = pool.send(job('b'))
-    pool.close()
+    pool.close('closing')
     expect(await waiting).toEqual([{ kind: 'unsent', reason: 'closing' }])
     expect(await pool.send(job('c'))).toEqual([{ kind: 'unsent', reason: 'closing' }])
     first.accept()
