@@ -135,7 +135,7 @@ export function withPart(message: Message, index: number, change: PartChange): M
   return { ...message, parts, state, error, updatedAt: Math.max(change.at, message.updatedAt) }
 }
 
-/** A receipt that says less than is known (ENROUTE after submitted, UNKNOWN after ACCEPTD) changes nothing. */
+/** News that say no more than is known (ENROUTE after submitted, UNKNOWN after unknown) change nothing. */
 function advances(from: PartState, to: PartState): boolean {
   if (isFinalPart(to)) return true
   if (from === 'unknown') return to !== 'unknown'
