@@ -345,6 +345,6 @@ export class Network {
 
 /** What a session was bound with, or what a message is written with: a change of it needs a new link. */
 function sameBind(a: LinkSettings, b: LinkSettings): boolean {
-  const bindOf = ({ limitTps, window, enabled, ...bind }: LinkSettings): unknown => bind
+  const bindOf = ({ limitTps, window, enabled, weight, ...bind }: LinkSettings): unknown => bind
   return Bun.deepEquals(bindOf(a), bindOf(b))
 }
