@@ -123,10 +123,11 @@ describe('time', () => {
     await client.put(record, { a: 1 })
     node.fail({ kind: 'slow', delayMs: 30 })
     expect(await client.get(record, undefined, { timeoutMs: 1000 })).toBeDefined()
-    node.fail({ kind: 'slow', delayMs: 200 })
+    node.fail({ kind: 'slow', delayMs: 3000 })
     const began = performance.now()
     expect((await failure(client.get(record, undefined, { timeoutMs: 50 }))).code).toBe('CLIENT_TIMEOUT')
-    expect(performance.now() - began).toBeLessThan(180)
+    // Long before the answer would come.
+    expect(performance.now() - began).toBeLessThan(2500)
   })
 
   test('an answer that comes after its deadline is not taken for that of another', async () => {
