@@ -4,6 +4,7 @@ import type { Log } from '../smpp/session.ts'
 import { FAULT_OPTIONS, FaultError, type FaultSettings } from '../smsc/faults.ts'
 import { SELECTOR_RULE } from '../smsc/selector.ts'
 import { type Received, Smsc, type SmscAccount, seededDraw } from '../smsc/smsc.ts'
+import { UsageError } from './usage.ts'
 
 /** Options beside the faults. */
 const OWN = {
@@ -20,9 +21,6 @@ const OWN = {
     description: 'the same number draws the same faults; by chance without it',
   },
 } as const
-
-/** A mistake of the caller's; the text says how to mend it. */
-class UsageError extends Error {}
 
 /**
  * `argv` follows the word `smsc`. Runs until SIGTERM or SIGINT. Answers the exit code: 0, 1 (it did not

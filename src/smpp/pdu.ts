@@ -123,7 +123,6 @@ export type Command = keyof typeof PDUS
 export type Response = Extract<Command, `${string}_resp`>
 /** Commands that have a response of their own. */
 export type Request = { [C in Command]: `${C}_resp` extends Command ? C : never }[Command]
-export type ResponseOf<C extends Request> = `${C}_resp` & Response
 
 type FieldOf<C extends Command> = (typeof PDUS)[C]['fields'][number]
 type Body<C extends Command> = {
@@ -143,7 +142,6 @@ export type PduOf<C extends Command> = Body<C> & {
 export type Pdu = { [C in Command]: PduOf<C> }[Command]
 
 export type SubmitSm = PduOf<'submit_sm'>
-export type SubmitSmResp = PduOf<'submit_sm_resp'>
 export type DeliverSm = PduOf<'deliver_sm'>
 export type DataSm = PduOf<'data_sm'>
 export type BindRequest = PduOf<'bind_receiver' | 'bind_transmitter' | 'bind_transceiver'>

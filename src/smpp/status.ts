@@ -50,8 +50,6 @@ export const STATUS = {
   ESME_RUNKNOWNERR: 0xff,
 } as const
 
-export type StatusName = keyof typeof STATUS
-
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(STATUS).map(([name, code]) => [code, name]))
 
 /** `ESME_RTHROTTLED (0x58)`; a vendor's or reserved code by its number alone, `0x401`. */
