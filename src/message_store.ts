@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { AerospikeClient } from './aerospike/index.ts'
+import { AerospikeClient, type Logger as ClientLog } from './aerospike/index.ts'
 import type { Clock, Random } from './clock.ts'
 import { type Config, parseHosts } from './config/index.ts'
 import type { Log } from './log.ts'
@@ -29,9 +29,8 @@ export async function openMessageStore(
     const store = await openSqliteStore({ path, clock, retentionMs: storage.retention })
     return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS }
   }
-  const parsed = parseHosts(aerospike.hosts, aerospike.port)
   const store = await openAerospikeStore({
-    client: new AerospikeClient({ hosts: 'hosts' in parsed ? parsed.hosts : [], clock, random, logger: log }),
+    client: clusterClient(aerospike, parts),
     namespace: aerospike.namespace,
     clock,
     random,
@@ -45,8 +44,17 @@ export async function openMessageStore(
   return { store, node: store.node, sweepMs: aerospike.sweep_time }
 }
 
+/** Not connected yet. */
+export function clusterClient(
+  { hosts, port }: NonNullable<Config['aerospike']>,
+  { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: ClientLog },
+): AerospikeClient {
+  const parsed = parseHosts(hosts, port)
+  return new AerospikeClient({ hosts: 'hosts' in parsed ? parsed.hosts : [], clock, random, logger: log })
+}
+
 /** Messages have a file of their own beside the users': they come and go by the million, users do not. */
-const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
+export const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
 
 /** No two gateways that run have one database of users on one host. */
 const installation = (dbPath: string): string =>

@@ -7,6 +7,7 @@ import { init } from './init.ts'
 import { licence } from './licence.ts'
 import { serve } from './serve.ts'
 import { smsc } from './smsc.ts'
+import { store } from './store.ts'
 import { user } from './user.ts'
 import { version } from './version.ts'
 
@@ -35,6 +36,11 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     },
     filter: { form: 'filter test FILE …', about: 'run a filter on a message, without a server', run: filter },
     user: { form: 'user add|list|delete|…', about: 'users, apps and their networks', run: user },
+    store: {
+      form: 'store copy --from … --to …',
+      about: 'copy messages between SQLite and Aerospike',
+      run: store,
+    },
     license: { form: 'license show|sign|keygen', about: 'read and make licences', run: licence },
     smsc: {
       form: 'smsc [--port PORT] …',

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { openFault } from './aerospike_faults.ts'
-import { type Holder, Lease, NODES, nodeLease } from './aerospike_lease.ts'
+import { type Holder, Lease, NODES, nodeLease, noteOpening } from './aerospike_lease.ts'
 import { Deadline, Records } from './aerospike_records.ts'
 import { AerospikeStore, type AerospikeStoreOptions, CALL_MS, LEASE_SECONDS } from './aerospike_store.ts'
 import { StoreError } from './store.ts'
@@ -14,6 +14,7 @@ export async function openAerospikeStore(options: AerospikeStoreOptions): Promis
     const nonce = Buffer.from(random(6)).toString('hex')
     const holder = { nonce, instance: options.instance, name: options.name }
     const { node, lease } = await takeNode(records, holder, options.node, clock)
+    await noteOpening(records, holder, new Deadline(clock, CALL_MS))
     return new AerospikeStore(options, records, holder, node, lease)
   } catch (cause) {
     client.close()

@@ -1,4 +1,4 @@
-import type { Key } from '../aerospike/index.ts'
+import type { Bins, Key } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type Deadline, numberOf, type Records, textOf } from './aerospike_records.ts'
 import type { Claim } from './store.ts'
@@ -25,12 +25,11 @@ export class Claims {
   /** Takes the key for a message, or answers who holds it. */
   take(claim: Claim, messageId: string, deadline: Deadline): Promise<Holding | undefined> {
     const now = this.clock.now()
-    const life = Math.max(1, Math.ceil((claim.expiresAt - now) / 1000))
-    return this.records.change(this.#key(claim), life, deadline, bins => {
+    return this.records.change(this.#key(claim), claimSeconds(claim, now), deadline, bins => {
       const holder = bins && numberOf(bins, 'end') > now ? holding(bins, claim) : undefined
       if (holder?.messageId === messageId) return { answer: undefined }
       if (holder) return { answer: holder }
-      return { bins: { message: messageId, hash: hex(claim), end: claim.expiresAt }, answer: undefined }
+      return { bins: claimBins(claim, messageId), answer: undefined }
     })
   }
 
@@ -43,9 +42,24 @@ export class Claims {
   }
 
   #key({ appId, key }: Claim): Key {
-    return this.records.key('claims', `${appId} ${key}`)
+    return claimKey(this.records, appId, key)
   }
 }
+
+export const claimKey = (records: Records, appId: number, key: string): Key =>
+  records.key('claims', `${appId} ${key}`)
+
+/** `app` and `key` for who reads the whole set. */
+export const claimBins = (claim: Claim, messageId: string): Bins => ({
+  message: messageId,
+  hash: hex(claim),
+  end: claim.expiresAt,
+  app: claim.appId,
+  key: claim.key,
+})
+
+export const claimSeconds = ({ expiresAt }: Claim, now: number): number =>
+  Math.max(1, Math.ceil((expiresAt - now) / 1000))
 
 const holding = (bins: Parameters<typeof textOf>[0], claim: Claim): Holding => ({
   messageId: textOf(bins, 'message'),

@@ -1,4 +1,4 @@
-import { bins, type Key, type ReadBins } from '../aerospike/index.ts'
+import { type Bins, bins, type Key, type ReadBins } from '../aerospike/index.ts'
 import { idTime } from './aerospike_message.ts'
 import { type Deadline, type Records, textOf } from './aerospike_records.ts'
 import { Newest } from './newest.ts'
@@ -28,6 +28,37 @@ export class Inbox {
     else await this.#keepWhole({ ...rest, parts: [text] }, deadline)
   }
 
+  /**
+   * A message of segments as another store has it; what is here stays. `reference`: of its segments. Only where
+   * others may still join it does it share a record with them.
+   */
+  async bring(row: InboxMessage, reference: number, now: number, deadline: Deadline): Promise<void> {
+    const key = segmentsKey(this.records, row, { reference, total: row.parts.length })
+    const joinable = row.receivedAt > now - SEGMENTS_JOIN_MS
+    const alone = await this.records.change<boolean>(key, this.#seconds, deadline, record => {
+      const rows = rowsOf(record)
+      const there = rows.find(each => each.id === row.id)
+      if (!there && !joinable) return { answer: true }
+      const filled = there && {
+        ...there,
+        parts: there.parts.map((text, at) => text ?? row.parts[at] ?? null),
+      }
+      const after = filled ? rows.map(each => (each === there ? filled : each)) : [...rows, row]
+      if (JSON.stringify(after) === JSON.stringify(rows)) return { answer: false }
+      return { bins: inboundBins(after, this.retentionMs, reference), answer: false }
+    })
+    if (!alone) return
+    const seconds = Math.max(1, Math.ceil((idTime(row.id) + this.retentionMs - now) / 1000))
+    await this.#keepWhole(row, deadline, seconds)
+  }
+
+  /** One that was brought, wherever it lies. */
+  async has({ id, ...row }: InboxMessage, reference: number, deadline: Deadline): Promise<boolean> {
+    const shared = segmentsKey(this.records, row, { reference, total: row.parts.length })
+    const found = await this.records.getAll([this.records.key('inbound', id), shared], deadline)
+    return found.some(record => rowsOf(record).some(each => each.id === id))
+  }
+
   async list({ offset, limit }: Page): Promise<Rows<InboxMessage>> {
     const newest = new Newest<InboxMessage>(offset + limit, row => row.id)
     for await (const record of this.records.scan('inbound', ['rows'])) {
@@ -37,13 +68,15 @@ export class Inbox {
     return { rows: shown.slice(offset, offset + limit), total: newest.total }
   }
 
-  async #keepWhole(row: InboxMessage, deadline: Deadline): Promise<void> {
-    const steps = Object.entries(this.#bins([row])).map(([bin, value]) => bins.write(bin, value))
-    await this.records.repeat(this.records.key('inbound', row.id), steps, this.#seconds, deadline)
+  async #keepWhole(row: InboxMessage, deadline: Deadline, seconds = this.#seconds): Promise<void> {
+    const steps = Object.entries(inboundBins([row], this.retentionMs)).map(([bin, value]) =>
+      bins.write(bin, value),
+    )
+    await this.records.repeat(this.records.key('inbound', row.id), steps, seconds, deadline)
   }
 
   async #join(mo: InboundMessage, segment: Segment, deadline: Deadline): Promise<void> {
-    const key = this.#segmentsKey(mo, segment)
+    const key = segmentsKey(this.records, mo, segment)
     const since = mo.receivedAt - SEGMENTS_JOIN_MS
     const past = rowsOf((await this.records.get(key, deadline))?.bins).filter(row => row.receivedAt <= since)
     for (const row of past) await this.#keepWhole(row, deadline)
@@ -56,18 +89,10 @@ export class Inbox {
         segment,
         since,
       )
-      return rows ? { bins: this.#bins(rows), answer: undefined } : { answer: undefined }
+      return rows
+        ? { bins: inboundBins(rows, this.retentionMs, segment.reference), answer: undefined }
+        : { answer: undefined }
     })
-  }
-
-  #segmentsKey({ account, source, destination }: InboundMessage, { reference, total }: Segment): Key {
-    return this.records.key('inbound', JSON.stringify([account, source, destination, reference, total]))
-  }
-
-  /** As JSON: a segment may end in half a surrogate pair, which UTF-8 cannot write. */
-  #bins(rows: readonly InboxMessage[]) {
-    const latest = Math.max(...rows.map(row => idTime(row.id)))
-    return { rows: JSON.stringify(rows), count: rows.length, end: latest + this.retentionMs }
   }
 
   get #seconds(): number {
@@ -95,6 +120,23 @@ function joined(
   return [...rows, { id, account, link, source, destination, parts, receivedAt }]
 }
 
-/** As `#bins` wrote them. */
-const rowsOf = (record: ReadBins | undefined): readonly InboxMessage[] =>
+/** Of the messages whose segments race for each other. */
+export const segmentsKey = (
+  records: Records,
+  { account, source, destination }: Pick<InboundMessage, 'account' | 'source' | 'destination'>,
+  { reference, total }: Pick<Segment, 'reference' | 'total'>,
+): Key => records.key('inbound', JSON.stringify([account, source, destination, reference, total]))
+
+/**
+ * As JSON: a segment may end in half a surrogate pair, which UTF-8 cannot write. `reference`: of segments, for
+ * who reads the whole set.
+ */
+export function inboundBins(rows: readonly InboxMessage[], retentionMs: number, reference?: number): Bins {
+  const latest = Math.max(...rows.map(row => idTime(row.id)))
+  const named = reference === undefined ? {} : { reference }
+  return { rows: JSON.stringify(rows), count: rows.length, end: latest + retentionMs, ...named }
+}
+
+/** As `inboundBins` wrote them. */
+export const rowsOf = (record: ReadBins | undefined): readonly InboxMessage[] =>
   record ? (JSON.parse(textOf(record, 'rows') || '[]') as InboxMessage[]) : []

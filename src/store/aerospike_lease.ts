@@ -1,4 +1,4 @@
-import type { Key } from '../aerospike/index.ts'
+import { bins, type Key } from '../aerospike/index.ts'
 import type { Deadline, Records } from './aerospike_records.ts'
 import { textOf } from './aerospike_records.ts'
 
@@ -39,8 +39,15 @@ export class Lease {
       const renewed = record !== undefined && textOf(record.bins, 'nonce') === nonce
       const free = !record || (takeOver && textOf(record.bins, 'instance') === instance)
       if (!renewed && !free) return undefined
-      const bins = { nonce, instance, name }
-      if (await this.records.put(this.#key, bins, this.seconds, deadline, record?.generation)) {
+      if (
+        await this.records.put(
+          this.#key,
+          { nonce, instance, name },
+          this.seconds,
+          deadline,
+          record?.generation,
+        )
+      ) {
         return renewed ? 'renewed' : 'taken'
       }
     }
@@ -60,11 +67,23 @@ export class Lease {
   }
 }
 
-/** The numbers of the nodes that are alive. */
-export async function nodesAlive(records: Records, deadline: Deadline): Promise<ReadonlySet<number>> {
+/** The gateways that are alive: names by number. */
+export async function nodesAlive(records: Records, deadline: Deadline): Promise<ReadonlyMap<number, string>> {
   const keys = Array.from({ length: NODES }, (_, node) => records.key('state', `lease/${nodeLease(node)}`))
   const found = await records.getAll(keys, deadline)
-  return new Set(found.flatMap((bins, node) => (bins ? [node] : [])))
+  return new Map(found.flatMap((each, node) => (each ? [[node, textOf(each, 'name')] as const] : [])))
 }
+
+/** Another after each gateway that opened the store. */
+export async function openings(records: Records, deadline: Deadline): Promise<string> {
+  const record = await records.get(openingsKey(records), deadline)
+  return record ? textOf(record.bins, 'nonce') : ''
+}
+
+export async function noteOpening(records: Records, { nonce }: Holder, deadline: Deadline): Promise<void> {
+  await records.repeat(openingsKey(records), [bins.write('nonce', nonce)], 'never', deadline)
+}
+
+const openingsKey = (records: Records): Key => records.key('state', 'openings')
 
 export const nodeLease = (node: number): string => `node/${node}`

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import { PART_STATES } from '../message.ts'
 import { rowsOf, stateNamed } from './aerospike_message.ts'
 import { type Deadline, isText, mapOf, numberOf, type Records, textOf } from './aerospike_records.ts'
+import { heldName } from './held_name.ts'
 import { CANDIDATES_MAX, mayTake } from './matching.ts'
 import { sameNumber } from './same_number.ts'
 import { type HeldReceipt, RECEIPT_HELD_MS, type StoredReceipt } from './store.ts'
@@ -60,17 +61,17 @@ export class Receipts {
   }
 
   /** Keeps a receipt without a message; answers messages that have come to be there meanwhile. */
-  async hold(receipt: StoredReceipt, deadline: Deadline): Promise<Held> {
+  async hold(receipt: StoredReceipt, deadline: Deadline, naming?: Naming): Promise<Held> {
     const now = this.clock.now()
-    const count = (++this.#made % 1e6).toString().padStart(6, '0')
-    const name = `${now.toString().padStart(14, '0')}${count}${this.nonce}`
+    const since = naming?.since ?? now
+    const name = naming?.name ?? heldName(now, ++this.#made, this.nonce)
     const { account, ids, address, state, error, at } = receipt
-    const record = { name, account, ids, address, state, error, at, since: now, end: now + RECEIPT_HELD_MS }
+    const record = { name, account, ids, address, state, error, at, since, end: since + RECEIPT_HELD_MS }
     // Twice the same is the same: in doubt it is written again.
     await this.records.repeat(
       heldKey(this.records, name),
       Object.entries(record).map(([bin, value]) => bins.write(bin, value)),
-      HELD_SECONDS,
+      HELD_SECONDS - Math.floor((now - since) / 1000),
       deadline,
     )
     const seen = await Promise.all(
@@ -151,6 +152,14 @@ export interface Candidate {
   readonly form: number
 }
 
+/** Of a receipt that waits. */
+export interface Naming {
+  /** Sorts by the time at which it came. */
+  readonly name: string
+  /** Unix milliseconds; not past its time. */
+  readonly since: number
+}
+
 export interface Held {
   readonly name: string
   readonly candidates: readonly Candidate[]
@@ -162,10 +171,7 @@ export interface Taker {
   readonly part: number
 }
 
-export interface WaitingReceipt extends HeldReceipt {
-  /** Sorts by the time at which it came. */
-  readonly name: string
-  readonly since: number
+export interface WaitingReceipt extends HeldReceipt, Naming {
   readonly taker: Taker | undefined
 }
 
@@ -189,10 +195,10 @@ export function toWaiting(record: ReadBins): WaitingReceipt {
 const HELD_SECONDS = RECEIPT_HELD_MS / 1000 + 3600
 
 /** An account has no NUL in it. */
-const idsKey = (records: Records, account: string, key: string): Key =>
+export const idsKey = (records: Records, account: string, key: string): Key =>
   records.key('ids', `${account}\0${key}`)
 
-const heldKey = (records: Records, name: string): Key => records.key('held', name)
+export const heldKey = (records: Records, name: string): Key => records.key('held', name)
 
 /** The contract's choice: the address decides, then the earlier form, then the newer message. */
 function order(

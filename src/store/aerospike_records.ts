@@ -24,6 +24,8 @@ export type Life = number | 'never'
 /** A longer wait for one answer than this is a node that is gone. */
 const ANSWER_MS = 5000
 
+export const TOO_LATE = 'the store did not answer in time'
+
 /** The time that one call of the contract has, over all the requests that it takes. */
 export class Deadline {
   readonly #endsAt: number
@@ -38,7 +40,7 @@ export class Deadline {
   /** For the next request; throws when there is no time for one. */
   get policy(): { readonly timeoutMs: number } {
     const leftMs = Math.floor(this.#endsAt - this.clock.monotonic())
-    if (leftMs < 1) throw new StoreError('the store did not answer in time')
+    if (leftMs < 1) throw new StoreError(TOO_LATE)
     return { timeoutMs: Math.min(leftMs, ANSWER_MS) }
   }
 }
@@ -142,6 +144,15 @@ export class Records {
       set: `${this.prefix}${set}`,
       bins,
       recordsPerSecondMax: SCAN_RECORDS_PER_SECOND,
+    })
+  }
+
+  /** Those in some partitions, as fast as they come: for who has the cluster to himself. */
+  partitions(set: SetName, first: number, count: number): AsyncGenerator<StoredRecord, void, void> {
+    return this.client.query({
+      namespace: this.namespace,
+      set: `${this.prefix}${set}`,
+      partitions: { first, count },
     })
   }
 

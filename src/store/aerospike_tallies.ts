@@ -10,7 +10,7 @@ import { type CampaignTally, type CampaignTotal, StoreError } from './store.ts'
  * here with a roll-up, numbered by its lane. A record remembers the last number of each lane, in the step that
  * adds the counts, so that a roll-up which is done twice counts once.
  */
-const SHARDS = 64
+export const SHARDS = 64
 /** A roll-up has this long for one record. */
 const WRITE_MS = 3000
 const READ_MS = 5000
@@ -120,15 +120,15 @@ export function largest(tallies: readonly CampaignTally[], count: number): Campa
     .slice(0, count)
 }
 
-const shardKey = (records: Records, shard: number): Key => records.key('state', `tally/${shard}`)
+export const shardKey = (records: Records, shard: number): Key => records.key('state', `tally/${shard}`)
 
 /** Of a tally's name: the campaigns of a node are spread over all. */
-const shardOf = (name: string): number => Bun.hash.crc32(name) % SHARDS
+export const shardOf = (name: string): number => Bun.hash.crc32(name) % SHARDS
 
 const rolledOf = (bins: ReadBins, lane: string): number => mapOf(bins, 'rolled', isNumber).get(lane) ?? 0
 
 /** `sme campaign` */
-function parseName(name: string): { campaign: string; sme: number } {
+export function parseName(name: string): { campaign: string; sme: number } {
   const space = name.indexOf(' ')
   return { campaign: name.slice(space + 1), sme: Number(name.slice(0, space)) }
 }

@@ -1,11 +1,12 @@
 import type { Key } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type Message, NO_SMSC_ID, type PartChange, withPart } from '../message.ts'
+import { type Message, NO_SMSC_ID, withPart } from '../message.ts'
 import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
-import type { Candidate, Receipts } from './aerospike_receipts.ts'
+import type { Candidate, Naming, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey } from './id_key.ts'
 import { mayTake, partOf, receiptChange } from './matching.ts'
+import { merged } from './merged.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
 
 /**
@@ -58,12 +59,13 @@ export class Writer {
     })
   }
 
-  async settle(receipt: StoredReceipt, deadline: Deadline): Promise<Settled> {
+  /** `naming`: of a receipt that waits already, elsewhere. */
+  async settle(receipt: StoredReceipt, deadline: Deadline, naming?: Naming): Promise<Settled> {
     for (const candidate of await this.receipts.candidates(receipt, deadline)) {
       const settled = await this.#settle(receipt, candidate, deadline)
       if (settled) return settled
     }
-    const { name, candidates } = await this.receipts.hold(receipt, deadline)
+    const { name, candidates } = await this.receipts.hold(receipt, deadline, naming)
     for (const { id, form } of candidates) {
       const stored = await this.find(id, deadline)
       const part = stored ? partOf(stored.message, receipt.account, receipt.ids[form] ?? '') : -1
@@ -215,24 +217,6 @@ export interface Saved {
   readonly message: Message
   /** What the journal has to add. */
   readonly count: Count | undefined
-}
-
-/** With what `given` knows and `before` does not; the same object when that is nothing. */
-function merged(before: Message, given: Message): Message {
-  const named = before.parts.map((part, index) => {
-    const account = part.account || (given.parts[index]?.account ?? '')
-    // A message that was claimed and given up has heard of no account yet.
-    return account === part.account ? part : { ...part, account }
-  })
-  const same = named.every((part, index) => part === before.parts[index])
-  const start = same ? before : { ...before, parts: named }
-  let message = start
-  for (const [index, { state, smscId, error }] of given.parts.entries()) {
-    if (smscId === '' && message.parts[index]?.smscId !== '') continue
-    const change: PartChange = { state, smscId, error, at: given.updatedAt }
-    message = withPart(message, index, change)
-  }
-  return message === start ? start : { ...message, error: given.error }
 }
 
 const isOpen = ({ parts }: Message, index: number): boolean => {

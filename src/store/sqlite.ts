@@ -29,6 +29,8 @@ const PROBE_MS = 1000
 /** Throws a {@link StoreError} that tells the operator what is wrong with the file. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<MessageStore> {
   const db = openDatabase(options.path)
+  // What was copied before may change from now on: a copy that was interrupted has to begin anew.
+  db.run('DELETE FROM copying')
   return new SqliteStore(options, db, openLog(options.path))
 }
 

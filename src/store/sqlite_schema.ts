@@ -96,6 +96,21 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE inbound DROP COLUMN text;
   CREATE INDEX inbound_segments ON inbound (account, source, reference) WHERE reference IS NOT NULL;
   `,
+  `
+  -- What copies between stores go by. This store, to others; no row until a copy asks.
+  CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+  -- Of the tallies, what came from another store.
+  CREATE TABLE received (
+    store TEXT NOT NULL,
+    campaign TEXT NOT NULL,
+    sme INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (store, campaign, sme)
+  ) STRICT, WITHOUT ROWID;
+  -- How far a copy has come that is not at its end (JSON); forgotten when a gateway opens the file.
+  CREATE TABLE copying (copy TEXT NOT NULL PRIMARY KEY, progress TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /**

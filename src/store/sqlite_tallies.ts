@@ -1,10 +1,14 @@
 import type { Database } from 'bun:sqlite'
 import type { Message } from '../message.ts'
+import type { CampaignTally } from './store.ts'
 
 /** How a message is counted: its column `tallied`. */
 export const NOT_TALLIED = 0
-const TALLIED_SENT = 1
-const TALLIED_FAILED = 2
+export const TALLIED_SENT = 1
+export const TALLIED_FAILED = 2
+
+export const kindOf = (message: Message): number =>
+  message.parts.every(part => part.smscId !== '') ? TALLIED_SENT : TALLIED_FAILED
 
 /** Campaign counts and the total: collected while a transaction runs, added up in it just before its end. */
 export class SqliteTallies {
@@ -17,8 +21,7 @@ export class SqliteTallies {
 
   /** Counts a message as it now stands, or moves it; answers how it is counted. */
   tally(message: Message, before: number): number {
-    const taken = message.parts.every(part => part.smscId !== '')
-    const now = taken ? TALLIED_SENT : TALLIED_FAILED
+    const now = kindOf(message)
     if (now === before) return now
     this.untally(message, before)
     this.#count(message, now, 1)
@@ -29,15 +32,20 @@ export class SqliteTallies {
     if (tallied !== NOT_TALLIED) this.#count(message, tallied, -1)
   }
 
-  #count(message: Message, tallied: number, by: number): void {
-    const key = `${message.esme} ${message.campaign}`
+  add({ campaign, sme, sent, failed }: CampaignTally): void {
+    const key = `${sme} ${campaign}`
     let tally = this.#tallies.get(key)
     if (!tally) {
-      tally = { campaign: message.campaign, sme: message.esme, sent: 0, failed: 0 }
+      tally = { campaign, sme, sent: 0, failed: 0 }
       this.#tallies.set(key, tally)
     }
-    if (tallied === TALLIED_SENT) tally.sent += by
-    else tally.failed += by
+    tally.sent += sent
+    tally.failed += failed
+  }
+
+  #count({ campaign, esme: sme }: Message, tallied: number, by: number): void {
+    const taken = tallied === TALLIED_SENT
+    this.add({ campaign, sme, sent: taken ? by : 0, failed: taken ? 0 : by })
   }
 
   write(): void {

@@ -35,7 +35,8 @@ import {
 export type Write =
   | { readonly op: 'claim'; readonly claim: Claim; readonly message: Message }
   | { readonly op: 'save'; readonly message: Message }
-  | { readonly op: 'settle'; readonly receipt: StoredReceipt }
+  /** `since`: it waits since then, Unix milliseconds; else from now. */
+  | { readonly op: 'settle'; readonly receipt: StoredReceipt; readonly since?: number }
   | { readonly op: 'resolve'; readonly late: LateAnswer }
   | { readonly op: 'keepInbound'; readonly inbound: InboundMessage }
   | { readonly op: 'recover'; readonly before: number }
@@ -127,7 +128,7 @@ export class SqliteWriter {
       case 'save':
         return this.#save(write.message)
       case 'settle':
-        return this.#settle(write.receipt)
+        return this.#settle(write.receipt, write.since ?? this.#now)
       case 'resolve':
         return this.#resolve(write.late)
       case 'keepInbound':
@@ -184,10 +185,10 @@ export class SqliteWriter {
     return merged
   }
 
-  #settle(receipt: StoredReceipt): Settled {
+  #settle(receipt: StoredReceipt, since: number): Settled {
     const found = this.#candidate(receipt)
     if (!found) {
-      this.#hold(receipt)
+      this.#hold(receipt, since)
       return { matched: false }
     }
     const { stored, part, form } = found
@@ -353,7 +354,7 @@ export class SqliteWriter {
     return some.length < 2 ? some : (this.#sql.findSmscId.values(account, key, CANDIDATES_MAX) as typeof some)
   }
 
-  #hold(receipt: StoredReceipt): void {
+  #hold(receipt: StoredReceipt, since: number): void {
     const { account, ids, address, state, error, at } = receipt
     const seq = this.#sql.insertHeld.values(
       account,
@@ -362,7 +363,7 @@ export class SqliteWriter {
       partStateNumber(state),
       error,
       at,
-      this.#now,
+      since,
     )[0]?.[0]
     for (const [form, key] of ids.entries()) this.#sql.insertHeldKey.run(account, key, Number(seq), form)
     if (++this.#heldCount <= this.limits.heldMax) return
