@@ -23,6 +23,8 @@ export interface AerospikeCopyOptions {
   readonly retentionMs: number
   /** Partitions that are read together: what an interrupted copy has to read again. */
   readonly partitionsTogether?: number
+  /** Rows that are copied together. */
+  readonly rowsMax?: number
 }
 
 const CALL_MS = 10_000
@@ -62,14 +64,14 @@ export class AerospikeCopy implements CopySide {
     readonly id: string,
     readonly opening: string,
   ) {
-    const { clock, random, retentionMs, partitionsTogether = 16 } = options
+    const { clock, random, retentionMs, partitionsTogether = 16, rowsMax = 1000 } = options
     this.retentionMs = retentionMs
     this.#nonce = random(6).toHex()
     const receipts = new Receipts(records, clock, retentionMs, this.#nonce)
     this.#writer = new Writer(records, receipts, clock, retentionMs)
     this.#tallies = new Tallies(records, clock)
     this.#received = new Received(records, clock)
-    const parts = { records, receipts, writer: this.#writer, clock, retentionMs, partitionsTogether }
+    const parts = { records, receipts, writer: this.#writer, clock, retentionMs, partitionsTogether, rowsMax }
     this.shelves = {
       messages: messageShelf(parts),
       claims: claimShelf(parts),

@@ -45,8 +45,6 @@ import { Newest } from './newest.ts'
 
 /** For all that one piece takes of one kind of request. */
 const CALL_MS = 10_000
-/** Rows in a piece that is read. */
-const ROWS_MAX = 1000
 /** Records in one request. */
 const BATCH_MAX = 250
 /** Rows that go the careful way together. */
@@ -66,6 +64,8 @@ export interface ShelfParts {
   readonly retentionMs: number
   /** Partitions between two places. */
   readonly partitionsTogether: number
+  /** In a piece. */
+  readonly rowsMax: number
 }
 
 export function messageShelf(parts: ShelfParts): Shelf<CopiedMessage> {
@@ -213,7 +213,7 @@ export function inboundShelf(parts: ShelfParts): Shelf<CopiedInbound> {
 }
 
 export function heldShelf(parts: ShelfParts): Shelf<CopiedReceipt> {
-  const { records, receipts, writer, clock } = parts
+  const { records, receipts, writer, clock, rowsMax } = parts
   return {
     /** In the order in which they came; as many as there may be fit into memory. */
     async *read(after) {
@@ -223,12 +223,12 @@ export function heldShelf(parts: ShelfParts): Shelf<CopiedReceipt> {
         if (!waiting.taker) newest.add(waiting)
       }
       const rows = newest.rows().toReversed()
-      for (let at = rows.findIndex(({ name }) => name > after); at >= 0 && at < rows.length; at += ROWS_MAX) {
-        const some = rows.slice(at, at + ROWS_MAX)
+      for (let at = rows.findIndex(({ name }) => name > after); at >= 0 && at < rows.length; at += rowsMax) {
+        const some = rows.slice(at, at + rowsMax)
         yield {
           rows: some.map(toCopied),
           after: some.at(-1)?.name ?? '',
-          share: Math.min(1, (at + ROWS_MAX) / rows.length),
+          share: Math.min(1, (at + rowsMax) / rows.length),
         }
       }
     },
@@ -266,7 +266,7 @@ const toCopied = ({
 
 /** A few partitions after the other; the place moves when they are behind. */
 async function* readSet<T>(
-  { records, partitionsTogether }: ShelfParts,
+  { records, partitionsTogether, rowsMax }: ShelfParts,
   set: SetName,
   after: string,
   toRows: (record: StoredRecord) => readonly T[],
@@ -276,7 +276,7 @@ async function* readSet<T>(
     let rows: T[] = []
     for await (const record of records.partitions(set, first, count)) {
       rows.push(...toRows(record))
-      if (rows.length < ROWS_MAX) continue
+      if (rows.length < rowsMax) continue
       yield { rows, after: String(first), share: first / PARTITIONS }
       rows = []
     }

@@ -14,6 +14,8 @@ export interface SqliteCopyOptions {
   readonly retentionMs: number
   readonly clock: Pick<Clock, 'now'>
   readonly random: Random
+  /** Rows that are copied together. */
+  readonly rowsMax?: number
 }
 
 /** As for a gateway; more is pushed out by the newest. */
@@ -33,7 +35,7 @@ export class SqliteCopy implements CopySide {
 
   /** Throws a {@link StoreError} that tells the operator what is wrong with the file. */
   constructor(private readonly options: SqliteCopyOptions) {
-    const { path, retentionMs, clock, random } = options
+    const { path, retentionMs, clock, random, rowsMax = 2000 } = options
     const db = openDatabase(path)
     // Nobody waits for an answer here: the log is synced within each commit.
     db.run('PRAGMA synchronous = FULL')
@@ -46,7 +48,7 @@ export class SqliteCopy implements CopySide {
     this.retentionMs = retentionMs
     this.id = this.#identity(random)
     const transaction = (work: () => void) => this.#transaction(work)
-    const parts = { db, accounts, writer: this.#writer, clock, id: this.id, transaction }
+    const parts = { db, accounts, writer: this.#writer, clock, id: this.id, rowsMax, transaction }
     this.shelves = {
       messages: messageShelf(parts),
       claims: claimShelf(parts),

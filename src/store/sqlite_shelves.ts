@@ -22,9 +22,6 @@ import { RECEIPT_HELD_MS } from './store.ts'
 
 /** The rows of a file for a copy, a shelf a table: read in the order of their keys, so that a key is a place. */
 
-/** Bounds what is in memory, and how long a transaction is. */
-const ROWS_MAX = 2000
-
 export interface ShelfParts {
   readonly db: Database
   readonly accounts: SqliteAccounts
@@ -32,13 +29,15 @@ export interface ShelfParts {
   readonly clock: Pick<Clock, 'now'>
   /** Of the store. */
   readonly id: string
+  /** Of a piece: bounds what is in memory, and how long a transaction is. */
+  readonly rowsMax: number
   /** All of it, or none. */
   readonly transaction: (work: () => void) => void
 }
 
-export function messageShelf({ db, accounts, transaction }: ShelfParts): Shelf<CopiedMessage> {
+export function messageShelf({ db, rowsMax, accounts, transaction }: ShelfParts): Shelf<CopiedMessage> {
   const sql = writerStatements(db)
-  const page = db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id > ? ORDER BY id LIMIT ${ROWS_MAX}`)
+  const page = db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id > ? ORDER BY id LIMIT ${rowsMax}`)
   const count = db.query('SELECT count(*) FROM message WHERE id > ?')
   const idOf = (after: string) => (after === '' ? new Uint8Array() : idBytes(after))
   return {
@@ -85,10 +84,10 @@ function putMessage(
 
 type ClaimRow = [appId: number, key: string, bodyHash: Uint8Array, expiresAt: number, message: Uint8Array]
 
-export function claimShelf({ db, clock, transaction }: ShelfParts): Shelf<CopiedClaim> {
+export function claimShelf({ db, rowsMax, clock, transaction }: ShelfParts): Shelf<CopiedClaim> {
   const columns = 'app_id, key, body_hash, expires_at, message'
   const page = db.query(
-    `SELECT ${columns} FROM claim WHERE (app_id, key) > (?, ?) ORDER BY app_id, key LIMIT ${ROWS_MAX}`,
+    `SELECT ${columns} FROM claim WHERE (app_id, key) > (?, ?) ORDER BY app_id, key LIMIT ${rowsMax}`,
   )
   const count = db.query('SELECT count(*) FROM claim WHERE (app_id, key) > (?, ?)')
   // Who took it first keeps it until it expires.
@@ -131,11 +130,11 @@ type InboundRow = [
   receivedAt: number,
 ]
 
-export function inboundShelf({ db, transaction }: ShelfParts): Shelf<CopiedInbound> {
+export function inboundShelf({ db, rowsMax, transaction }: ShelfParts): Shelf<CopiedInbound> {
   const sql = writerStatements(db)
   const page = db.query(
     `SELECT id, account, link, source, destination, reference, parts, received_at FROM inbound
-     WHERE id > ? ORDER BY id LIMIT ${ROWS_MAX}`,
+     WHERE id > ? ORDER BY id LIMIT ${rowsMax}`,
   )
   const count = db.query('SELECT count(*) FROM inbound WHERE id > ?')
   const find = db.query('SELECT parts FROM inbound WHERE id = ?')
@@ -190,10 +189,10 @@ type HeldRow = [
   since: number,
 ]
 
-export function heldShelf({ db, accounts, writer, clock, id }: ShelfParts): Shelf<CopiedReceipt> {
+export function heldShelf({ db, rowsMax, accounts, writer, clock, id }: ShelfParts): Shelf<CopiedReceipt> {
   const page = db.query(
     `SELECT seq, account, ids, address, state, error, at, held_at FROM held
-     WHERE seq > ? ORDER BY seq LIMIT ${ROWS_MAX}`,
+     WHERE seq > ? ORDER BY seq LIMIT ${rowsMax}`,
   )
   const count = db.query('SELECT count(*) FROM held WHERE seq > ?')
   const find = db.query(
