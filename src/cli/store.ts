@@ -40,7 +40,7 @@ export const store = (argv: string[]): Promise<number> =>
     if ('problems' in loaded) return explain(loaded.problems)
     const { aerospike } = loaded.config
     if (!aerospike) {
-      const message = 'this section is needed to know where the cluster is: hosts, namespace, ttl'
+      const message = 'is missing: it says where the cluster is (hosts, namespace, ttl)'
       const place = values.config ?? findConfigFile() ?? 'the environment'
       return explain([{ place, path: 'aerospike', message }])
     }

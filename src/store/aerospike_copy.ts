@@ -64,7 +64,7 @@ export class AerospikeCopy implements CopySide {
     readonly id: string,
     readonly opening: string,
   ) {
-    const { clock, random, retentionMs, partitionsTogether = 16, rowsMax = 1000 } = options
+    const { clock, random, retentionMs, partitionsTogether = 16, rowsMax = 4000 } = options
     this.retentionMs = retentionMs
     this.#nonce = random(6).toHex()
     const receipts = new Receipts(records, clock, retentionMs, this.#nonce)

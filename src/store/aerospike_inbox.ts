@@ -29,27 +29,36 @@ export class Inbox {
   }
 
   /**
-   * A message of segments as another store has it; what is here stays. `reference`: of its segments. Only where
-   * others may still join it does it share a record with them.
+   * A message as another store has it; what is here stays. `reference`: of its segments. Only where others may
+   * still join it does it share a record with them.
    */
-  async bring(row: InboxMessage, reference: number, now: number, deadline: Deadline): Promise<void> {
-    const key = segmentsKey(this.records, row, { reference, total: row.parts.length })
+  async bring(
+    row: InboxMessage,
+    reference: number | undefined,
+    now: number,
+    deadline: Deadline,
+  ): Promise<void> {
     const joinable = row.receivedAt > now - SEGMENTS_JOIN_MS
-    const alone = await this.records.change<boolean>(key, this.#seconds, deadline, record => {
+    if (reference !== undefined && (await this.#bringTo(row, reference, joinable, deadline))) return
+    const seconds = Math.max(1, Math.ceil((idTime(row.id) + this.retentionMs - now) / 1000))
+    await this.#keepWhole(row, deadline, seconds)
+  }
+
+  /** Among those whose segments race for each other, if it is there or `joinable`; answers whether it is. */
+  #bringTo(row: InboxMessage, reference: number, joinable: boolean, deadline: Deadline): Promise<boolean> {
+    const key = segmentsKey(this.records, row, { reference, total: row.parts.length })
+    return this.records.change<boolean>(key, this.#seconds, deadline, record => {
       const rows = rowsOf(record)
       const there = rows.find(each => each.id === row.id)
-      if (!there && !joinable) return { answer: true }
+      if (!there && !joinable) return { answer: false }
       const filled = there && {
         ...there,
         parts: there.parts.map((text, at) => text ?? row.parts[at] ?? null),
       }
       const after = filled ? rows.map(each => (each === there ? filled : each)) : [...rows, row]
-      if (JSON.stringify(after) === JSON.stringify(rows)) return { answer: false }
-      return { bins: inboundBins(after, this.retentionMs, reference), answer: false }
+      if (JSON.stringify(after) === JSON.stringify(rows)) return { answer: true }
+      return { bins: inboundBins(after, this.retentionMs, reference), answer: true }
     })
-    if (!alone) return
-    const seconds = Math.max(1, Math.ceil((idTime(row.id) + this.retentionMs - now) / 1000))
-    await this.#keepWhole(row, deadline, seconds)
   }
 
   /** One that was brought, wherever it lies. */

@@ -185,8 +185,7 @@ export function inboundShelf(parts: ShelfParts): Shelf<CopiedInbound> {
       }),
     async write(rows) {
       const whole = rows.filter(({ reference }) => reference === undefined)
-      // One that is there is the same.
-      await createAll(
+      const taken = await createAll(
         parts,
         whole.map(row => ({
           key: keyOf(row),
@@ -194,10 +193,10 @@ export function inboundShelf(parts: ShelfParts): Shelf<CopiedInbound> {
           seconds: lifeSeconds(ENDS.inbound(row, retentionMs), clock),
         })),
       )
-      await together(rows, async ({ message, reference }) => {
-        if (reference === undefined) return
-        await inbox.bring(message, reference, clock.now(), new Deadline(clock, CALL_MS))
-      })
+      const again = [...whole.filter((_, at) => taken.has(at)), ...rows.filter(row => !whole.includes(row))]
+      await together(again, ({ message, reference }) =>
+        inbox.bring(message, reference, clock.now(), new Deadline(clock, CALL_MS)),
+      )
     },
     async missing(rows) {
       const lone = rows.filter(({ reference }) => reference === undefined)
@@ -264,23 +263,40 @@ const toCopied = ({
   name,
 })
 
-/** A few partitions after the other; the place moves when they are behind. */
+/** A few partitions after the other; the place moves when they are behind. Small ones share a piece. */
 async function* readSet<T>(
   { records, partitionsTogether, rowsMax }: ShelfParts,
   set: SetName,
   after: string,
   toRows: (record: StoredRecord) => readonly T[],
 ): AsyncGenerator<Piece<T>, void, void> {
+  const piece = (rows: readonly T[], at: number): Piece<T> => ({
+    rows,
+    // The beginning has one name.
+    after: at === 0 ? '' : String(at),
+    share: at / PARTITIONS,
+  })
+  /** Of partitions that are behind. */
+  let whole: T[] = []
   for (let first = Number(after); first < PARTITIONS; first += partitionsTogether) {
     const count = Math.min(partitionsTogether, PARTITIONS - first)
-    let rows: T[] = []
+    let begun: T[] = []
+    let split = false
     for await (const record of records.partitions(set, first, count)) {
-      rows.push(...toRows(record))
-      if (rows.length < rowsMax) continue
-      yield { rows, after: String(first), share: first / PARTITIONS }
-      rows = []
+      begun.push(...toRows(record))
+      if (whole.length + begun.length < rowsMax) continue
+      if (whole.length > 0) yield piece(whole, first)
+      else {
+        yield piece(begun, first)
+        begun = []
+        split = true
+      }
+      whole = []
     }
-    yield { rows, after: String(first + count), share: (first + count) / PARTITIONS }
+    whole.push(...begun)
+    if (!split && whole.length < rowsMax / 2 && first + count < PARTITIONS) continue
+    yield piece(whole, first + count)
+    whole = []
   }
 }
 

@@ -133,8 +133,8 @@ export interface Rig {
   renew(): void
 }
 
-export function rig(): Rig {
-  const { hosts } = target()
+export function rig(hostsOf?: () => readonly Host[]): Rig {
+  const fixed = hostsOf ? [] : target().hosts
   let folder = ''
   let clock = new TurnedClock()
   let prefix = ''
@@ -172,19 +172,19 @@ export function rig(): Rig {
       new SqliteCopy({ path: path(name), retentionMs: RETENTION_MS, clock, random: systemRandom, rowsMax }),
     cluster: () =>
       openAerospikeCopy({
-        client: connect(hosts),
+        client: connect(hostsOf?.() ?? fixed),
         namespace,
         prefix,
         clock,
         random: systemRandom,
         retentionMs: RETENTION_MS,
-        partitionsTogether: 512,
+        partitionsTogether: 1024,
         rowsMax: 3,
       }),
     gateway: name => openSqliteStore({ path: path(name), clock, retentionMs: RETENTION_MS }),
     clusterGateway: (name = 'gateway') =>
       openAerospikeStore({
-        client: connect(hosts),
+        client: connect(hostsOf?.() ?? fixed),
         namespace,
         prefix,
         clock,
