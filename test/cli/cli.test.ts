@@ -40,7 +40,7 @@ describe('sms-proxy', () => {
   test('helps, with every command', async () => {
     const { code, out } = await sms('--help')
     expect(code).toBe(0)
-    for (const word of ['init', 'check', 'user', 'license', 'smsc', 'health', 'version']) {
+    for (const word of ['init', 'check', 'user', 'store', 'license', 'smsc', 'health', 'version']) {
       expect(out).toContain(`sms-proxy ${word}`)
     }
   })
