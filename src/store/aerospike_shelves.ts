@@ -1,28 +1,12 @@
-import {
-  type AerospikeError,
-  type BatchEntry,
-  type Bins,
-  bins as binSteps,
-  type Key,
-  maps,
-  PARTITIONS,
-  type StoredRecord,
-} from '../aerospike/index.ts'
+import { bins, type Key, maps, PARTITIONS, type StoredRecord } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { NO_SMSC_ID } from '../message.ts'
+import { CALL_MS, countMissing, createAll, lifeSeconds, together } from './aerospike_bulk.ts'
 import { Claims, claimBins, claimKey, claimSeconds } from './aerospike_claims.ts'
 import { Inbox, inboundBins, rowsOf } from './aerospike_inbox.ts'
 import { kindOf, type Mark, type Stored, toBins, toStored } from './aerospike_message.ts'
 import { heldKey, idsKey, type Receipts, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
-import {
-  Deadline,
-  isNumber,
-  looksAgain,
-  numberOf,
-  type Records,
-  type SetName,
-  textOf,
-} from './aerospike_records.ts'
+import { Deadline, isNumber, numberOf, type Records, type SetName, textOf } from './aerospike_records.ts'
 import type { Writer } from './aerospike_writer.ts'
 import {
   type CopiedClaim,
@@ -43,18 +27,10 @@ import { Newest } from './newest.ts'
  * already goes the careful way of the driver, since gateways may be at it.
  */
 
-/** For all that one piece takes of one kind of request. */
-const CALL_MS = 10_000
-/** Records in one request. */
-const BATCH_MAX = 250
-/** Rows that go the careful way together. */
-const TOGETHER_MAX = 64
 /** Receipts that wait; the oldest past it are left out, as a sweep would do. */
 const HELD_MAX = 100_000
 /** Under which a copy marks how a message is counted: no journal has such an entry. */
 const COPIED = 'copy'
-/** Long enough for who is at it. */
-const LIFE_SECONDS_MIN = 60
 
 export interface ShelfParts {
   readonly records: Records
@@ -112,7 +88,7 @@ function placesOf({ records, clock, retentionMs }: ShelfParts, row: CopiedMessag
   return [...keys].flatMap(([name, account]) => {
     const key = name.slice(account.length + 1)
     if (key === '' || key === NO_SMSC_ID) return []
-    const operations = [maps.put('msgs', id, destination, { order: 'key' }), binSteps.write('end', end)]
+    const operations = [maps.put('msgs', id, destination, { order: 'key' }), bins.write('end', end)]
     return [{ row, key: idsKey(records, account, key), operations, seconds: lifeSeconds(end, clock) }]
   })
 }
@@ -299,68 +275,3 @@ async function* readSet<T>(
     whole = []
   }
 }
-
-type Creation = { readonly key: Key; readonly seconds: number } & (
-  | { readonly bins: Bins }
-  | { readonly operations: Extract<BatchEntry, { kind: 'operate' }>['operations'] }
-)
-
-/** Makes records; answers the indexes of those that are there already, or of which nobody knows. */
-async function createAll(
-  { records, clock }: ShelfParts,
-  creations: readonly Creation[],
-): Promise<Set<number>> {
-  const left = new Set<number>()
-  const deadline = new Deadline(clock, CALL_MS)
-  await together(batches(creations), async ({ at, some }) => {
-    const entries = some.map((creation): BatchEntry => {
-      const policy = { exists: 'create', ttlSeconds: creation.seconds } as const
-      return 'bins' in creation
-        ? { kind: 'put', key: creation.key, bins: creation.bins, policy }
-        : { kind: 'operate', key: creation.key, operations: creation.operations, policy }
-    })
-    const results = await records.client.batch(entries, deadline.policy)
-    for (const [index, { error }] of results.entries()) {
-      if (!error) continue
-      if (!looksAgain(error)) throw error
-      left.add(at + index)
-    }
-  })
-  return left
-}
-
-async function countMissing({ records, clock }: ShelfParts, keys: readonly Key[]): Promise<number> {
-  let missing = 0
-  const deadline = new Deadline(clock, CALL_MS)
-  await together(batches(keys), async ({ some }) => {
-    const entries = some.map(key => ({ kind: 'get', key, bins: [] }) as const)
-    for (const { error } of await records.client.batch(entries, deadline.policy)) {
-      if (isMissing(error)) missing++
-      else if (error) throw error
-    }
-  })
-  return missing
-}
-
-const isMissing = (error: AerospikeError | undefined): boolean => error?.code === 'RECORD_NOT_FOUND'
-
-const batches = <T>(all: readonly T[]): { readonly at: number; readonly some: readonly T[] }[] =>
-  Array.from({ length: Math.ceil(all.length / BATCH_MAX) }, (_, index) => {
-    const at = index * BATCH_MAX
-    return { at, some: all.slice(at, at + BATCH_MAX) }
-  })
-
-/** Some tasks together, and no more; the first failure ends it. */
-async function together<T>(all: readonly T[], task: (item: T) => Promise<unknown>): Promise<void> {
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < all.length) {
-      const item = all[next++]
-      if (item !== undefined) await task(item)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(TOGETHER_MAX, all.length) }, worker))
-}
-
-const lifeSeconds = (endsAt: number, clock: Pick<Clock, 'now'>): number =>
-  Math.max(LIFE_SECONDS_MIN, Math.ceil((endsAt - clock.now()) / 1000))
