@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { AerospikeClient, type Logger as ClientLog } from './aerospike/index.ts'
+import { AerospikeClient, type Logger as ClientLog, type TlsOptions } from './aerospike/index.ts'
 import type { Clock, Random } from './clock.ts'
 import { type Config, parseHosts } from './config/index.ts'
 import type { Log } from './log.ts'
@@ -46,11 +47,34 @@ export async function openMessageStore(
 
 /** Not connected yet. */
 export function clusterClient(
-  { hosts, port }: NonNullable<Config['aerospike']>,
+  cluster: NonNullable<Config['aerospike']>,
   { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: ClientLog },
 ): AerospikeClient {
-  const parsed = parseHosts(hosts, port)
-  return new AerospikeClient({ hosts: 'hosts' in parsed ? parsed.hosts : [], clock, random, logger: log })
+  const { tls, tls_name: tlsName, user, password } = cluster
+  const parsed = parseHosts(cluster.hosts, cluster.port)
+  const hosts = 'hosts' in parsed ? parsed.hosts : []
+  if (user !== undefined && !tls) log.warn({ user }, CLEAR_LOGIN)
+  return new AerospikeClient({
+    hosts: tlsName === undefined ? hosts : hosts.map(host => ({ ...host, tlsName })),
+    ...(tls && { tls: tlsOf(cluster) }),
+    ...(user !== undefined && password !== undefined && { credentials: { user, password } }),
+    clock,
+    random,
+    logger: log,
+  })
+}
+
+/** The protocol hashes the password in a way that is always the same: who has the hash can log in. */
+const CLEAR_LOGIN =
+  'the login at the Aerospike cluster goes without TLS: whoever listens can use it (set aerospike.tls)'
+
+function tlsOf({ tls_ca: ca, tls_cert: cert, tls_key: key }: NonNullable<Config['aerospike']>): TlsOptions {
+  const read = (file: string): string => readFileSync(file, 'utf8')
+  return {
+    ...(ca !== undefined && { ca: read(ca) }),
+    ...(cert !== undefined && { cert: read(cert) }),
+    ...(key !== undefined && { key: read(key) }),
+  }
 }
 
 /** Messages have a file of their own beside the users': they come and go by the million, users do not. */

@@ -86,13 +86,21 @@ function summary(config: Config, filters: readonly FilterState[]): string {
   return `The configuration is right.
 
   listens on  ${tls ? 'https' : 'http'}://${showEndpoint(config.endpoint)}
-  database    ${storage.db_path}
+  database    ${storage.db_path}${clusterLine(config)}
   admin key   ${adminKey ? 'set' : 'not set: the admin routes will answer 503 (set ADMIN_API_KEY)'}
   rules       ${count === 0 ? 'none: each message takes the pool of its esme' : count}
 
 ${part('Links', ['id', 'name', 'SMSC', 'account', 'bind', 'window', 'TPS', ''], links)}
 ${part('Pools', ['name', 'strategy', 'links'], pools)}
 ${part(`Filters in ${config.filters.dir}`, ['name', 'state', 'kind', 'description'], shown)}`
+}
+
+function clusterLine({ aerospike }: Config): string {
+  if (!aerospike) return ''
+  const { hosts, namespace, tls, user } = aerospike
+  const login =
+    user === undefined ? '' : ` as ${user}${tls ? '' : ', whose login whoever listens can use: set tls'}`
+  return `\n  messages    in the Aerospike namespace ${namespace} at ${hosts}${tls ? ' (TLS)' : ''}${login}`
 }
 
 const part = (

@@ -67,7 +67,8 @@ async function copy(
   if (source === 'sqlite' && !existsSync(path)) throw new Error(`there is no ${path}: nothing to copy`)
   const file = new SqliteCopy({ path, retentionMs: config.storage.retention, clock, random })
   try {
-    const log = { info() {}, warn() {} }
+    // What the client has to say of nodes is no news here; what it was told to do unsafely is.
+    const log = { info() {}, warn: (fields: object, text: string) => 'user' in fields && progress.say(text) }
     const client = clusterClient(aerospike, { clock, random, log })
     const { namespace, ttl } = aerospike
     const cluster = await openAerospikeCopy({ client, namespace, clock, random, retentionMs: ttl })

@@ -110,10 +110,32 @@ const clusterHosts: Check = ({ aerospike }) => {
   return [{ path: 'aerospike.hosts', message }]
 }
 
-const files: Check = ({ tls, smpp }) => {
+const CLUSTER_FILES = ['tls_ca', 'tls_cert', 'tls_key'] as const
+
+/** What needs something else beside it to be of use. */
+const clusterAccess: Check = ({ aerospike }) => {
+  if (!aerospike) return []
+  const complaints: Complaint[] = []
+  for (const key of [...CLUSTER_FILES, 'tls_name'] as const) {
+    if (aerospike[key] !== undefined && !aerospike.tls)
+      complaints.push({ path: `aerospike.${key}`, message: 'is set while tls is false: switch tls on' })
+  }
+  for (const [one, other] of [
+    ['tls_cert', 'tls_key'],
+    ['user', 'password'],
+  ] as const) {
+    if ((aerospike[one] === undefined) === (aerospike[other] === undefined)) continue
+    const [there, missing] = aerospike[one] === undefined ? [other, one] : [one, other]
+    complaints.push({ path: `aerospike.${there}`, message: `is set without ${missing}: they go together` })
+  }
+  return complaints
+}
+
+const files: Check = ({ tls, aerospike, smpp }) => {
   const wanted = [
     { path: 'tls.cert', file: tls?.cert },
     { path: 'tls.key', file: tls?.key },
+    ...CLUSTER_FILES.map(key => ({ path: `aerospike.${key}`, file: aerospike?.[key] })),
     ...smpp.links.map(({ tls_ca }, index) => ({ path: `smpp.links[${index}].tls_ca`, file: tls_ca })),
     { path: 'smpp.rules', file: smpp.rules && 'file' in smpp.rules ? smpp.rules.file : undefined },
   ]
@@ -137,7 +159,7 @@ function unreadable(file: string): string | undefined {
 }
 
 /** What a start would say of a file's content in the words of OpenSSL, if at all. */
-const certificates: Check = ({ tls, smpp }) => {
+const certificates: Check = ({ tls, aerospike, smpp }) => {
   const complaints: Complaint[] = []
   const read = <T>(path: string, file: string | undefined, what: string, parse: (pem: string) => T) => {
     if (file === undefined || unreadable(file) !== undefined) return undefined
@@ -150,13 +172,16 @@ const certificates: Check = ({ tls, smpp }) => {
     }
   }
   const certificate = (pem: string) => new X509Certificate(pem)
-  const cert = read('tls.cert', tls?.cert, 'certificate', certificate)
-  const key = read('tls.key', tls?.key, 'private key without a passphrase', createPrivateKey)
-  if (cert && key && !cert.checkPrivateKey(key))
-    complaints.push({
-      path: 'tls.key',
-      message: 'is not the key of the certificate in tls.cert: name a pair',
-    })
+  const pair = (certPath: string, certFile: string | undefined, keyPath: string, keyFile?: string): void => {
+    const cert = read(certPath, certFile, 'certificate', certificate)
+    const key = read(keyPath, keyFile, 'private key without a passphrase', createPrivateKey)
+    if (!cert || !key || cert.checkPrivateKey(key)) return
+    const message = `is not the key of the certificate in ${certPath}: name a pair`
+    complaints.push({ path: keyPath, message })
+  }
+  pair('tls.cert', tls?.cert, 'tls.key', tls?.key)
+  pair('aerospike.tls_cert', aerospike?.tls_cert, 'aerospike.tls_key', aerospike?.tls_key)
+  read('aerospike.tls_ca', aerospike?.tls_ca, 'certificate', certificate)
   for (const [index, { tls_ca }] of smpp.links.entries())
     read(`smpp.links[${index}].tls_ca`, tls_ca, 'certificate', certificate)
   return complaints
@@ -186,6 +211,7 @@ export const CHECKS: readonly Check[] = [
   poolLinks,
   networks,
   clusterHosts,
+  clusterAccess,
   files,
   certificates,
   linkKinds,

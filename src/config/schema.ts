@@ -66,6 +66,32 @@ const aerospike = section(
       minimum: 60 * SECOND,
       maximum: 10 * YEAR,
     }),
+    tls: flag("speak TLS; the nodes' certificates must hold", false),
+    tls_ca: optional(
+      path('certificates of a private authority, PEM', { example: '/etc/sms-proxy/aerospike-ca.crt' }),
+    ),
+    tls_cert: optional(
+      path("this gateway's own certificate, PEM, for a cluster that asks for one", {
+        example: '/etc/sms-proxy/aerospike.crt',
+      }),
+    ),
+    tls_key: optional(path('its private key, PEM', { example: '/etc/sms-proxy/aerospike.key' })),
+    tls_name: optional(
+      text('name in the certificates of the hosts, if it is not the name they are reached by', {
+        example: 'aerospike.local',
+        minLength: 1,
+        maxLength: 253,
+      }),
+    ),
+    user: optional(
+      text('user, for a cluster that asks for one', { example: 'sms', minLength: 1, maxLength: 63 }),
+    ),
+    password: optional(
+      secret('its password; better not here but in the environment, see above', {
+        example: 'secret',
+        maxLength: 60,
+      }),
+    ),
     spool: flag('take sends while the cluster is away, and write them down later', false),
   },
 )

@@ -16,6 +16,8 @@ const CALLERS_FAULTS: ReadonlySet<ErrorName> = new Set([
 const NO_TTL =
   'the Aerospike namespace refuses records that expire: set nsup-period in it, say to 120 (seconds)'
 
+const WRONG_LOGIN = 'the Aerospike cluster refuses user and password'
+
 /** Any other is {@link AWAY}. */
 const FAULTS: Partial<Record<ErrorName, string>> = {
   FAIL_FORBIDDEN: NO_TTL,
@@ -25,6 +27,8 @@ const FAULTS: Partial<Record<ErrorName, string>> = {
   PARTITION_UNAVAILABLE: 'a part of the Aerospike cluster is unavailable',
   INVALID_NAMESPACE: 'the Aerospike cluster has lost its namespace',
   NOT_AUTHENTICATED: 'the Aerospike cluster asks for a password',
+  INVALID_USER: WRONG_LOGIN,
+  INVALID_CREDENTIAL: WRONG_LOGIN,
   ROLE_VIOLATION: 'the Aerospike cluster does not let this gateway write',
 }
 
@@ -44,5 +48,21 @@ export function openFault(cause: unknown, namespace: string): string {
   if (code === 'FAIL_FORBIDDEN') return NO_TTL
   if (code === 'INVALID_NAMESPACE') return `the Aerospike cluster has no namespace "${namespace}"`
   const why = cause instanceof Error ? cause.message : String(cause)
-  return `the Aerospike store cannot be opened: ${why}`
+  const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : undefined
+  const details = below ? `${why} (${below.message})` : why
+  return `the Aerospike store cannot be opened: ${details}${remedy(code, below)}`
+}
+
+/** What to set in the configuration, where that can help. */
+function remedy(code: ErrorName | undefined, below: Error | undefined): string {
+  const reason = below && 'code' in below ? String(below.code) : ''
+  if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return ': set aerospike.tls_name to a name in the certificate'
+  if (/SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(reason))
+    return ': set aerospike.tls_ca to the authority that signed the certificate'
+  if (code === 'INVALID_USER' || code === 'INVALID_CREDENTIAL' || code === 'NOT_AUTHENTICATED')
+    return ': set aerospike.user and aerospike.password'
+  if (code === 'CONNECTION_ERROR' && (reason === '' || reason === 'ECONNRESET'))
+    return ': is aerospike.tls as the cluster has it?'
+  return ''
 }

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import {
   showProblem,
 } from '../../src/config/index.ts'
 import { ConfigSchema } from '../../src/config/schema.ts'
+import { certPem, keyPem } from '../smpp/certificate.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sms-proxy-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -184,6 +186,35 @@ security: { allowed_ips: [10.0.0.0/33] }
     ])
   })
 
+  test('of access to the cluster say what does not go together, and what the files do not hold', () => {
+    writeFileSync(join(folder, 'cert.pem'), certPem)
+    writeFileSync(join(folder, 'key.pem'), keyPem)
+    const { privateKey } = generateKeyPairSync('ed25519')
+    writeFileSync(join(folder, 'other.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    const cluster = (more: string) => bad(`aerospike: { hosts: h, ${more} }`)
+    const pair = 'tls: true, tls_ca: cert.pem, tls_cert: cert.pem'
+    expect(cluster(`${pair}, tls_key: key.pem, tls_name: n, user: u, password: p`)).toEqual([])
+    expect(cluster(`${pair}, tls_key: other.pem`)).toEqual([
+      expect.stringContaining('aerospike.tls_key is not the key of the certificate in aerospike.tls_cert'),
+    ])
+    expect(cluster('tls: true, tls_ca: key.pem')).toEqual([
+      expect.stringContaining('aerospike.tls_ca names key.pem, which holds no certificate in PEM'),
+    ])
+    expect(cluster('tls: true, tls_ca: no.pem')).toEqual([
+      expect.stringContaining('aerospike.tls_ca names no.pem, which cannot be read: there is no such file'),
+    ])
+    expect(cluster('tls_ca: cert.pem, tls_name: n')).toEqual([
+      expect.stringContaining('aerospike.tls_ca is set while tls is false: switch tls on'),
+      expect.stringContaining('aerospike.tls_name is set while tls is false: switch tls on'),
+    ])
+    expect(cluster('user: u')).toEqual([
+      expect.stringContaining('aerospike.user is set without password: they go together'),
+    ])
+    expect(cluster(`${pair}`)).toEqual([
+      expect.stringContaining('aerospike.tls_cert is set without tls_key: they go together'),
+    ])
+  })
+
   test('of the YAML itself have a place too', () => {
     expect(bad('a: [1\nb: 2')[0]).toMatch(/^sms-proxy.yaml:\d+:\d+: /)
     expect(bad('env: a\nenv: b')[0]).toMatch(/^sms-proxy.yaml:2:1: .*unique/)
@@ -290,6 +321,17 @@ describe('a secret', () => {
       expect.stringContaining('node does not fit (it comes from ${PASSWORD})'),
     ])
   })
+})
+
+test('the password of the cluster is in no answer, no complaint, and may come by ${NAME}', () => {
+  const yaml = 'aerospike: { hosts: h, user: u, password: "${PASSWORD}" }'
+  const config = good(yaml, { PASSWORD: 'hunter2' })
+  expect(config.aerospike?.password).toBe('hunter2')
+  const shown = describeConfig(config, { rulesLoaded: true, rulesError: '', filters: {} })
+  expect(JSON.stringify(shown)).not.toContain('hunter2')
+  expect(bad(yaml, { PASSWORD: 'hunter2'.repeat(10) })).toEqual([
+    expect.stringMatching(/aerospike\.password does not fit: wanted is text of 0 to 60 octets[^2]*$/),
+  ])
 })
 
 test('server-config has the shape and the durations of the reference', () => {

@@ -41,7 +41,8 @@ export interface ServerOptions {
   /** Unix milliseconds. */
   readonly now?: () => number
   readonly users?: Users
-  readonly tls?: { readonly cert: string; readonly key: string }
+  /** With `ca`: asks for certificates of clients that it has signed. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string }
 }
 
 /** A cluster of small Aerospike servers over one set of records in memory, on ports of 127.0.0.1. */
@@ -147,7 +148,7 @@ export class FakeNode {
     this.#listener = Bun.listen<Client>({
       hostname: '127.0.0.1',
       port: this.port,
-      ...(tls ? { tls } : {}),
+      ...(tls ? { tls: { ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: true } } : {}),
       socket: {
         open: socket => this.#open(socket),
         data(socket, chunk) {
@@ -159,8 +160,8 @@ export class FakeNode {
         },
         drain: socket => flush(socket),
         close: socket => {
-          this.#sockets.delete(socket)
-          socket.data.drained?.()
+          // One whose handshake fails never was open.
+          if (this.#sockets.delete(socket)) socket.data.drained?.()
         },
       },
     })
