@@ -90,7 +90,7 @@ async function copy(
         tell: teller(progress),
         waits: why => progress.say(`${why}: trying again`),
       })
-      return tellReport(report, to.retentionMs)
+      return tellReport(report, to, source === 'sqlite' ? 'aerospike.ttl' : 'storage.retention')
     } catch (error) {
       progress.end()
       if (!(error instanceof CopyStopped)) throw error
@@ -117,6 +117,8 @@ function stopSignal(): () => boolean {
   return () => stopping
 }
 
+const DAY_MS = 24 * 3600 * 1000
+
 const KIND_COLUMNS = Math.max(...KINDS.map(kind => kind.length))
 
 function teller(progress: Progress): (step: Step) => void {
@@ -134,16 +136,19 @@ function teller(progress: Progress): (step: Step) => void {
 }
 
 /** Answers the exit code. */
-function tellReport({ counts, missing, counted }: Report, retentionMs: number): number {
+function tellReport({ counts, missing, tallies, counted }: Report, to: CopySide, lifeKey: string): number {
   const rows = KINDS.map(kind => [kind, counts[kind].copied, counts[kind].past, missing[kind]])
-  process.stdout.write(table(['', 'copied', 'past their time', 'missing'], rows))
+  const all = [...rows, ['tallies', tallies.copied, 0, tallies.wrong]]
+  process.stdout.write(table(['', 'copied', 'past their time', 'missing'], all))
   process.stdout.write(`messages ever counted: ${counted.from} in the source, ${counted.to} in the target\n`)
   if (counts.messages.past > 0) {
-    const days = +(retentionMs / 86_400_000).toFixed(2)
-    process.stdout.write(`the target keeps messages for ${days} d: older ones were left out\n`)
+    const days = +(to.retentionMs / DAY_MS).toFixed(2)
+    process.stdout.write(
+      `the target keeps messages for ${days} d (${lifeKey}): older ones were left out; to have them, set more and copy again\n`,
+    )
   }
-  if (KINDS.every(kind => missing[kind] === 0)) return 0
-  process.stderr.write('rows are missing in the target: run the same command again\n')
+  if (tallies.wrong === 0 && KINDS.every(kind => missing[kind] === 0)) return 0
+  process.stderr.write('something is missing in the target: run the same command again\n')
   return 1
 }
 

@@ -152,6 +152,8 @@ export interface Report {
   readonly counts: Counts
   /** Of what was copied, what the target does not have. */
   readonly missing: { readonly [K in Kind]: number }
+  /** Tallies, and how many of them the target has otherwise. */
+  readonly tallies: { readonly copied: number; readonly wrong: number }
   /** Messages ever counted, in each store. */
   readonly counted: { readonly from: number; readonly to: number }
 }
@@ -182,13 +184,16 @@ export async function copyStore(parts: CopyParts): Promise<Report> {
     progress = { kind: index + 1, after: '', counts: progress.counts }
     book.write(progress)
   }
-  await patiently(parts, () => copyTallies(parts))
+  let tallies = { copied: 0, wrong: 0 }
+  await patiently(parts, async () => {
+    tallies = await copyTallies(parts)
+  })
   const missing = { messages: 0, claims: 0, inbound: 0, held: 0 }
   for (const kind of KINDS) missing[kind] = await checkKind(parts, kind)
   await patiently(parts, () => from.undisturbed())
   const counted = { from: sum(await from.tallies()), to: sum(await to.tallies()) }
   book.clear()
-  return { counts: progress.counts, missing, counted }
+  return { counts: progress.counts, missing, tallies, counted }
 }
 
 async function copyKind<K extends Kind>(parts: CopyParts, kind: K, begun: Progress): Promise<Progress> {
@@ -237,9 +242,12 @@ async function checkKind<K extends Kind>(parts: CopyParts, kind: K): Promise<num
   return behind.missing
 }
 
-async function copyTallies({ from, to }: CopyParts): Promise<void> {
+async function copyTallies({ from, to }: CopyParts): Promise<Report['tallies']> {
   const own = without(await from.tallies(), await from.received(to.id))
   await to.receive(from.id, own)
+  const left = without(own, await to.received(from.id))
+  const wrong = left.filter(({ sent, failed }) => sent !== 0 || failed !== 0)
+  return { copied: own.length, wrong: wrong.length }
 }
 
 /** What the source counted itself, or has from others than the target. */

@@ -52,7 +52,9 @@ const configure = (aerospike = true): void =>
 const path = (): string => join(folder, 'data/sms-messages.db')
 const open = () => openSqliteStore({ path: path(), clock: systemClock, retentionMs: 30 * 86_400_000 })
 const ids = createIds(systemClock, systemRandom)
-const message = (smscId: string): Message => ({
+/** Of three days ago. */
+const oldIds = createIds({ ...systemClock, now: () => Date.now() - 3 * 86_400_000 }, systemRandom)
+const message = (smscId: string, over: Partial<Message> = {}): Message => ({
   id: ids.messageId(),
   taskId: ids.taskId(),
   appId: 1,
@@ -66,6 +68,7 @@ const message = (smscId: string): Message => ({
   sentAt: Date.now(),
   updatedAt: Date.now(),
   error: '',
+  ...over,
 })
 async function fill(count: number): Promise<void> {
   mkdirSync(join(folder, 'data'), { recursive: true })
@@ -77,18 +80,22 @@ async function fill(count: number): Promise<void> {
 test('copy brings a file into a cluster and back, and counts what it did', async () => {
   configure()
   await fill(10)
+  const source = await open()
+  await source.save(message('old', { id: oldIds.messageId() }))
+  await source.close()
   const there = await sms('copy --from sqlite --to aerospike')
   expect(there.err).toContain(`copying from ${path()} to the Aerospike namespace sms\n`)
-  expect(there.err).toContain('copying  messages 100 %  10\n')
-  expect(there.err).toContain('checking messages 100 %  10\n')
-  expect(there.out).toMatch(/messages +10 +0 +0\n/)
-  expect(there.out).toContain('messages ever counted: 10 in the source, 10 in the target\n')
+  expect(there.err).toContain('copying  messages 100 %  11\n')
+  expect(there.err).toContain('checking messages 100 %  11\n')
+  expect(there.out).toMatch(/messages +10 +1 +0\n(?:.*\n)*  tallies +1 +0 +0\n/)
+  expect(there.out).toContain('messages ever counted: 11 in the source, 11 in the target\n')
+  expect(there.out).toContain('the target keeps messages for 1 d (aerospike.ttl): older ones were left out')
   expect(there.code).toBe(0)
   rmSync(join(folder, 'data'), { recursive: true })
   mkdirSync(join(folder, 'data'))
   expect(await sms('copy --from aerospike --to sqlite')).toMatchObject({ code: 0 })
   const store = await open()
-  expect(await store.totals()).toEqual({ messages: 10 })
+  expect(await store.totals()).toEqual({ messages: 11 })
   await store.close()
 })
 
