@@ -87,7 +87,7 @@ test('copy brings a file into a cluster and back, and counts what it did', async
   expect(there.err).toContain(`copying from ${path()} to the Aerospike namespace sms\n`)
   expect(there.err).toContain('copying  messages 100 %  11\n')
   expect(there.err).toContain('checking messages 100 %  11\n')
-  expect(there.out).toMatch(/messages +10 +1 +0\n(?:.*\n)*  tallies +1 +0 +0\n/)
+  expect(there.out).toMatch(/messages +10 +1 +0\n(?:.*\n)* {2}tallies +1 +0 +0\n/)
   expect(there.out).toContain('messages ever counted: 11 in the source, 11 in the target\n')
   expect(there.out).toContain('the target keeps messages for 1 d (aerospike.ttl): older ones were left out')
   expect(there.code).toBe(0)
