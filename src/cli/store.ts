@@ -72,14 +72,12 @@ async function copy(
     const client = clusterClient(aerospike, { clock, random, log })
     const { namespace, ttl } = aerospike
     const cluster = await openAerospikeCopy({ client, namespace, clock, random, retentionMs: ttl })
+    const book = file.book(source === 'sqlite' ? `to ${cluster.id}` : `from ${cluster.id} ${cluster.opening}`)
     try {
       const names = { sqlite: path, aerospike: `the Aerospike namespace ${namespace}` }
       const [from, to]: [CopySide, CopySide] = source === 'sqlite' ? [file, cluster] : [cluster, file]
       const target = source === 'sqlite' ? 'aerospike' : 'sqlite'
       progress.say(`copying from ${names[source]} to ${names[target]}`)
-      const book = file.book(
-        source === 'sqlite' ? `to ${cluster.id}` : `from ${cluster.id} ${cluster.opening}`,
-      )
       if (book.read()) progress.say('an earlier copy was interrupted: going on from there')
       const report = await copyStore({
         from,
@@ -93,8 +91,9 @@ async function copy(
       return tellReport(report, to, source === 'sqlite' ? 'aerospike.ttl' : 'storage.retention')
     } catch (error) {
       progress.end()
-      if (!(error instanceof CopyStopped)) throw error
-      process.stderr.write('stopped: run the same command again to go on from here\n')
+      const why = error instanceof Error ? error.message : String(error)
+      const begun = error instanceof CopyStopped || book.read() !== undefined
+      process.stderr.write(`${why}${begun ? ': run the same command again to go on from here' : ''}\n`)
       return 1
     } finally {
       await cluster.close()

@@ -97,6 +97,16 @@ describe('check', () => {
     expect(err).toContain('make one with "sms-proxy init"')
   })
 
+  test('says where messages are, and that a login without TLS can be listened to', async () => {
+    write('sms-proxy.yaml', 'aerospike: { hosts: a:1, user: sms, password: sesame }\n')
+    const { code, out } = await sms('check')
+    expect(code).toBe(0)
+    expect(out).toContain(
+      'messages    in the Aerospike namespace sms at a:1 as sms, whose login whoever listens can use: set tls\n',
+    )
+    expect(out).not.toContain('sesame')
+  })
+
   test('says what is wrong with configuration, rules and filters at once', async () => {
     write('rules.yaml', '- { pool: nowhere }\n')
     mkdirSync(join(folder, 'filters'))
