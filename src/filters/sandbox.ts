@@ -4,9 +4,10 @@ import {
   EVAL_MODULE,
   EVAL_SCRIPT,
   Machine,
+  PROMISE,
   type Value,
 } from './sandbox_machine.ts'
-import { DECIDE, DECLARE, WITHOUT_CLOCK } from './sandbox_prelude.ts'
+import { DECIDE, DECLARE, SAMPLE, WITHOUT_CLOCK } from './sandbox_prelude.ts'
 import { pack } from './sandbox_wire.ts'
 
 export { pack }
@@ -64,6 +65,8 @@ const NO_MEMORY = { bytes: 0, allocations: 0 }
 interface Booted {
   readonly machine: Machine
   readonly decide: Value
+  /** What every message looks like. */
+  readonly sample: Value
 }
 
 /**
@@ -88,12 +91,13 @@ export class Sandbox {
   /** What the filter says of a message that `pack` packed; throws a FilterFault when it says nothing of use. */
   ask(packed: Uint8Array): Answer {
     this.#booted ??= this.#boot()
-    const { machine, decide } = this.#booted
+    const { machine, decide, sample } = this.#booted
     try {
       machine.within(this.options.timeoutMs)
-      const answer = machine.ask(decide, packed)
-      if (machine.jobPending) throw new FilterFault('costly', 'it left a promise: a filter answers at once')
-      return typeof answer === 'boolean' ? (answer ? MATCH : NO_MATCH) : told(answer)
+      const answer = machine.ask(decide, sample, packed)
+      if (typeof answer === 'boolean') return answer ? MATCH : NO_MATCH
+      if (answer === PROMISE) throw new FilterFault('costly', 'it left a promise: a filter answers at once')
+      return told(answer)
     } catch (error) {
       if (!(error instanceof FilterFault) || error.kind === 'costly') this.#booted = undefined
       throw faultOf(error, `no answer within ${this.options.timeoutMs} ms`)
@@ -122,12 +126,13 @@ export class Sandbox {
       })
       machine.free(machine.eval(WITHOUT_CLOCK, 'sandbox', EVAL_SCRIPT))
       const declare = machine.eval(DECLARE, 'sandbox', EVAL_SCRIPT)
-      const ask = machine.call(machine.eval(DECIDE, 'sandbox', EVAL_SCRIPT), machine.lookupFunction())
+      const sample = machine.call(machine.eval(SAMPLE, 'sandbox', EVAL_SCRIPT), machine.lookupFunction())
+      const decide = machine.eval(DECIDE, 'sandbox', EVAL_SCRIPT)
       machine.within(LOAD_TIMES * timeoutMs)
       const module = machine.eval(this.source, `${this.name}.js`, EVAL_MODULE)
       if (machine.jobPending) throw new FilterFault('costly', WAITS)
       const declaration = declared(machine.string(machine.call(declare, module)))
-      return { machine, decide: machine.call(ask, module), declaration }
+      return { machine, decide: machine.call(decide, module), sample, declaration }
     } catch (error) {
       throw faultOf(error, `it did not load within ${LOAD_TIMES * timeoutMs} ms`)
     }

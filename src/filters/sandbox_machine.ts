@@ -1,4 +1,5 @@
 import wasmFile from './quickjs.wasm' with { type: 'file' }
+import { FIELDS, WIRE_BYTES_MAX } from './sandbox_wire.ts'
 
 /**
  * One QuickJS in one instance of the wasm: a runtime, a context, its own memory, and no way out but the imports
@@ -25,9 +26,7 @@ interface Exports {
   compute_memory_usage(runtime: number, context: number): Value
   get_undefined(): Value
   new_string(context: number, text: number): Value
-  new_array_buffer(context: number, at: number, bytes: number): Value
   new_function(context: number, id: number, name: number): Value
-  bjson_decode(context: number, arrayBuffer: Value): Value
   eval(context: number, code: number, bytes: number, file: number, detect: number, flags: number): Value
   call(context: number, func: Value, self: Value, count: number, args: number): Value
   resolve_exception(context: number, value: Value): Value
@@ -35,7 +34,22 @@ interface Exports {
   get_string(context: number, value: Value): number
   free_c_string(context: number, text: number): void
   free_value(context: number, value: Value): void
+  /** Ours, see .tools/fuel.ts: one of the codes below, or where the answer lies. */
+  ask(
+    context: number,
+    runtime: number,
+    decide: Value,
+    sample: Value,
+    at: number,
+    count: number,
+    values: number,
+  ): Value
 }
+
+const NO_ANSWER = 0
+const FALSE = 1
+const TRUE = 2
+const PROMISE_LEFT = 3
 
 /** The deadline came before the answer. */
 export class DeadlinePassed extends Error {
@@ -58,9 +72,9 @@ export interface MachineOptions {
 
 const PAGE_BYTES = 65_536
 /** The wasm's data and its C stack, which lie below the heap. */
-const BASE_BYTES = 5_400_000
+const BASE_BYTES = 620_000
 /** What the wasm declares: the least it wants, and the most it can take. */
-const PAGES_MIN = 256
+const PAGES_MIN = 16
 const PAGES_MAX = 32_768
 /** Native frames of the host lie under those of the code: more than this could reach the end of its stack. */
 const STACK_BYTES = 96 * 1024
@@ -74,14 +88,11 @@ const FUEL = 250
  * in which the whole process stood still, and no filter is late for that.
  */
 const SLICE_MS = 2
-/** The longest message, packed; a request's body has at most 64 KiB, and a character two octets. */
-export const WIRE_BYTES_MAX = 160 * 1024
 /** The most that is read of any text from inside. */
 const TEXT_BYTES_MAX = 16 * 1024
 
-/** High words of a NaN-boxed JSValue. */
-const TAG_BOOL = 1
-const TAG_EXCEPTION = 6
+/** Instead of an answer: the code left a promise behind. */
+export const PROMISE = Symbol('a promise')
 
 export const EVAL_SCRIPT = 0
 export const EVAL_MODULE = 1
@@ -95,9 +106,9 @@ export class Machine {
   readonly #exports: Exports
   readonly #runtime: number
   readonly #context: number
-  readonly #arguments: number
+  readonly #argument: number
   readonly #wire: number
-  readonly #wireBuffer: Value
+  readonly #values: number
   readonly #undefined: Value
   readonly #monotonic: () => number
   #octets: Uint8Array
@@ -126,9 +137,9 @@ export class Machine {
     x.enable_interrupt_handler(this.#runtime)
     this.#context = x.new_context(this.#runtime, 0)
     this.#undefined = x.get_undefined()
-    this.#arguments = x.malloc(8)
+    this.#argument = x.malloc(4)
     this.#wire = x.malloc(WIRE_BYTES_MAX)
-    this.#wireBuffer = x.new_array_buffer(this.#context, this.#wire, WIRE_BYTES_MAX)
+    this.#values = x.malloc(8 * FIELDS.length)
   }
 
   /**
@@ -154,22 +165,25 @@ export class Machine {
   }
 
   /** What `func` answers to `argument`; throws a CodeThrew. */
-  call(func: Value, argument?: Value): Value {
-    return this.#checked(this.#call(func, argument))
+  call(func: Value, argument: Value): Value {
+    this.#words[this.#argument >> 2] = argument
+    return this.#checked(this.#exports.call(this.#context, func, this.#undefined, 1, this.#argument))
   }
 
-  /** What `func` answers to the packed message; undefined when it threw. Frees the answer: it must be plain. */
-  ask(func: Value, packed: Uint8Array): boolean | string | undefined {
+  /**
+   * What `decide` answers to the packed message, which it gets as an object like `sample`: undefined when it threw,
+   * `PROMISE` when it left one behind.
+   */
+  ask(decide: Value, sample: Value, packed: Uint8Array): boolean | string | typeof PROMISE | undefined {
     const x = this.#exports
     this.#octets.set(packed, this.#wire)
-    const message = x.bjson_decode(this.#context, this.#wireBuffer)
-    const value = this.#call(func, message)
-    const tag = this.#words[(value >> 2) + 1]
-    let answer: boolean | string | undefined
-    if (tag === TAG_BOOL) answer = this.#words[value >> 2] === 1
-    else if (tag !== TAG_EXCEPTION) answer = this.string(value)
-    x.free_value(this.#context, message)
-    x.free_value(this.#context, value)
+    const code = x.ask(this.#context, this.#runtime, decide, sample, this.#wire, FIELDS.length, this.#values)
+    if (code === FALSE) return false
+    if (code === TRUE) return true
+    if (code === NO_ANSWER) return undefined
+    if (code === PROMISE_LEFT) return PROMISE
+    const answer = this.string(code)
+    x.free_value(this.#context, code)
     return answer
   }
 
@@ -204,12 +218,6 @@ export class Machine {
     const { memory_used_size: bytes, malloc_count: allocations } = JSON.parse(this.#dumped(usage))
     this.free(usage)
     return { bytes: Number(bytes) || 0, allocations: Number(allocations) || 0 }
-  }
-
-  #call(func: Value, argument: Value | undefined): Value {
-    if (argument !== undefined) this.#words[this.#arguments >> 2] = argument
-    const count = argument === undefined ? 0 : 1
-    return this.#exports.call(this.#context, func, this.#undefined, count, this.#arguments)
   }
 
   #checked(value: Value): Value {

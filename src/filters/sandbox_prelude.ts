@@ -40,13 +40,15 @@ export const DECLARE = `(() => {
   }
 })()`
 
+const CUT = `const { apply } = Reflect, { slice } = String.prototype, text = String
+  const cut = value => apply(slice, text(value), [0, 1000])`
+
 /**
- * (lookup) → (module namespace) → (packed fields) → the answer: a boolean, or a text that begins with `y` (it
- * matches, for the reason that follows), `n` (it does not) or `e` (what went wrong).
+ * (lookup) → a message, whose shape is that of all. Made by `Object.create`, since a shape that objects share has to be
+ * one that QuickJS knows to be shared, and `__proto__` in a literal makes one that it would change in place.
  */
-export const DECIDE = `(lookup => {
-  const { apply } = Reflect, { slice } = String.prototype, text = String
-  const cut = value => apply(slice, text(value), [0, 1000])
+export const SAMPLE = `(lookup => {
+  ${CUT}
   const Sms = Object.freeze({
     in(list, value) {
       if (typeof list !== 'string' || typeof value !== 'string')
@@ -56,6 +58,15 @@ export const DECIDE = `(lookup => {
       return found === 1
     },
   })
+  return Object.assign(Object.create(Sms), { ${FIELDS.map(field => `${field}: ''`).join(', ')} })
+})`
+
+/**
+ * (module namespace) → (message) → the answer: a boolean, or a text that begins with `y` (it matches, for the reason
+ * that follows), `n` (it does not) or `e` (what went wrong).
+ */
+export const DECIDE = `(() => {
+  ${CUT}
   const told = answer => {
     if (typeof answer === 'object' && answer !== null) {
       if (typeof answer.then === 'function') return 'eit returned a promise: a filter answers at once'
@@ -78,13 +89,13 @@ export const DECIDE = `(lookup => {
   }
   return module => {
     const decide = module.default
-    return fields => {
+    return sms => {
       try {
-        const answer = decide({ __proto__: Sms, ${FIELDS.map((field, at) => `${field}: fields[${at}]`).join(', ')} })
+        const answer = decide(sms)
         return answer === true || answer === false ? answer : told(answer)
       } catch (error) {
         return thrown(error)
       }
     }
   }
-})`
+})()`
