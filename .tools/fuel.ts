@@ -177,9 +177,9 @@ export function instrument(func: string): string {
 }
 
 /**
- * The package sets 16 MiB aside for each instance, 5 of them for the stack of C, of which the sandbox lets code use 96 KiB.
- * JavaScriptCore takes all of that, twice, for part of its own heap, and lets the rest of it grow in proportion before
- * it collects: two filters had half a gateway's memory for their effect.
+ * The package sets 16 MiB aside for an instance, 5 of them for C's stack, of which the sandbox lets code use 96 KiB (and
+ * no hostile filter took 100 KB). JavaScriptCore counts an instance's memory, touched or not, twice as part of its own
+ * heap, and lets that grow in proportion before it collects: with two filters a gateway took 400 MB at full load, not 190.
  */
 const STACK_BYTES = 512 * 1024
 const STACK_END = 90_208 + STACK_BYTES

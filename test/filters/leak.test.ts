@@ -1,3 +1,4 @@
+import { heapStats } from 'bun:jsc'
 import { expect, test } from 'bun:test'
 import { FilterFault, Sandbox } from '../../src/filters/sandbox.ts'
 import { limits, message, openFolder, packed } from './support.ts'
@@ -32,6 +33,13 @@ test('no call leaves anything allocated behind, whatever its answer', () => {
   const warm = ask(messages.length * 100)
   expect(ask(CALLS)).toBe(warm)
 }, 120_000)
+
+test('a filter counts for no more than 3 MB of the heap that decides when the host collects', () => {
+  new Sandbox('first', SOURCE, limits)
+  const before = heapStats().extraMemorySize
+  const sandboxes = Array.from({ length: 10 }, (_, i) => new Sandbox(`f${i}`, SOURCE, limits))
+  expect((heapStats().extraMemorySize - before) / sandboxes.length).toBeLessThan(3e6)
+})
 
 test('no reload leaves a machine behind', async () => {
   await using folder = await openFolder({ 'f.js': 'export default () => false' })

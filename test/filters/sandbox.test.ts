@@ -117,6 +117,45 @@ describe('a filter', () => {
     expect(sandbox.ask(sms).match).toBeFalse()
   })
 
+  test.each([
+    'sms.extra = 1',
+    'for (let i = 0; i < 50; i++) sms["extra" + i] = i',
+    'delete sms.esme',
+    'sms.self = sms',
+    'Object.freeze(sms)',
+    'Object.preventExtensions(sms)',
+    'Object.setPrototypeOf(sms, { extra: 1 })',
+    'Object.defineProperty(sms, "esme", { get: () => 99 })',
+    'const like = Object.create(Object.getPrototypeOf(sms)); Object.assign(like, sms); delete like.source; like.extra = 1',
+    'globalThis.kept ??= []; kept.push(sms); if (kept.length > 100) kept.length = 0',
+  ])('gets every message in full and as plain as the first after: %s', change => {
+    const seen = `JSON.stringify([
+      Reflect.ownKeys(sms), Object.getOwnPropertyDescriptors(sms), Object.isExtensible(sms), typeof sms.in, sms.extra === undefined,
+    ])`
+    const source = `let was
+      export default sms => {
+        const now = ${seen}
+        was ??= now
+        ${change}
+        return now === was
+      }`
+    const changed = new Sandbox('f', source, limits)
+    for (let i = 0; i < 300; i++) expect(changed.ask(sms).match).toBeTrue()
+  })
+
+  test('that holds all its memory is out of it when a message has no room, and answers the next', () => {
+    const source = `const kept = []
+      export default sms => {
+        if (sms.message !== 'grow') return true
+        for (let bytes = 65536; bytes > 64; bytes /= 2) try { for (;;) kept.push(new ArrayBuffer(bytes)) } catch {}
+        return false
+      }`
+    const full = new Sandbox('f', source, { ...limits, timeoutMs: 2000 })
+    expect(full.ask(packed({ message: 'grow' })).match).toBeFalse()
+    expect(() => full.ask(packed({ message: 'x'.repeat(50_000) }))).toThrow('out of memory')
+    expect(full.ask(sms).match).toBeTrue()
+  })
+
   test('keeps its variables from message to message', () => {
     const sandbox = new Sandbox('f', 'let n = 0\nexport default () => ++n === 3', limits)
     expect([sandbox.ask(sms).match, sandbox.ask(sms).match, sandbox.ask(sms).match]).toEqual([
