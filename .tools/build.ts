@@ -39,6 +39,8 @@ const { status } = spawnSync(
     '--bytecode',
     '--format=esm',
     '--sourcemap',
+    // Until `compileAsUsual` of src/cli/usage.ts.
+    '--compile-jit-policy=8',
     // Without these two the binary would read ./.env and ./bunfig.toml of the folder it is started in.
     '--no-compile-autoload-dotenv',
     '--no-compile-autoload-bunfig',

@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway.ts'
 import { createLog, type Log } from '../log.ts'
 import { explain, load } from './configuration.ts'
-import { codeOf, command } from './usage.ts'
+import { codeOf, command, compileAsUsual } from './usage.ts'
 
 const USAGE = `sms-proxy serve [--config FILE]
     runs the server until SIGTERM or SIGINT; SIGHUP reads rules, filters, links and limits anew
@@ -37,7 +37,9 @@ export async function start(config: Config, log: Log, readConfig: () => Config):
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error: unknown) => log.error({ err: error }, 'unexpected error: please report it'))
   try {
-    return await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
+    const gateway = await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
+    compileAsUsual()
+    return gateway
   } catch (error) {
     const { host, port } = config.endpoint
     if (codeOf(error) === 'EADDRINUSE') {

@@ -4,7 +4,7 @@ import type { Log } from '../smpp/session.ts'
 import { FAULT_OPTIONS, FaultError, type FaultSettings } from '../smsc/faults.ts'
 import { SELECTOR_RULE } from '../smsc/selector.ts'
 import { type Received, Smsc, type SmscAccount, seededDraw } from '../smsc/smsc.ts'
-import { UsageError } from './usage.ts'
+import { compileAsUsual, UsageError } from './usage.ts'
 
 /** Options beside the faults. */
 const OWN = {
@@ -79,6 +79,7 @@ async function run(values: Values): Promise<void> {
     ...(values.verbose === true && { onMessage: show }),
   })
   process.stdout.write(`SMSC on port ${simulator.port}\n`)
+  compileAsUsual()
   await signalled()
   await simulator.close(CLOSE_MS)
   const { messages, taken, refused } = simulator.counts
