@@ -4,6 +4,7 @@ import { idKey } from './id_key.ts'
 import { CANDIDATES_MAX, mayTake, partOf, receiptChange } from './matching.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
+import type { Outcome } from './sqlite_commits.ts'
 import type { SqliteReader } from './sqlite_reader.ts'
 import {
   idBytes,
@@ -41,9 +42,6 @@ export type Write =
   | { readonly op: 'recover'; readonly before: number }
   | { readonly op: 'sweep'; readonly now: number }
   | { readonly op: 'probe' }
-
-/** What a write answers, or why it was left out. */
-export type Outcome = { readonly value: unknown } | { readonly refused: string }
 
 export interface WriterLimits {
   readonly retentionMs: number
