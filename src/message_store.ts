@@ -1,10 +1,15 @@
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { AerospikeClient } from './aerospike/index.ts'
 import type { Clock, Random } from './clock.ts'
 import { type Config, parseHosts } from './config/index.ts'
 import type { Log } from './log.ts'
 import { openAerospikeStore } from './store/aerospike.ts'
+import type { AerospikeStore } from './store/aerospike_store.ts'
+import { openSpooledStore } from './store/spooled.ts'
+import { SpooledStore } from './store/spooled_store.ts'
 import { openSqliteStore } from './store/sqlite.ts'
+import { openSpool } from './store/sqlite_spool.ts'
 import type { MessageStore } from './store/store.ts'
 
 export interface OpenedStore {
@@ -13,40 +18,97 @@ export interface OpenedStore {
   readonly node: number
   /** Between two sweeps. */
   readonly sweepMs: number
+  /** What waits on disk for a cluster, where that is asked for. */
+  readonly spool?: Pick<SpooledStore, 'warning' | 'spoolCounts'>
+}
+
+export interface StoreParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
 }
 
 const SQLITE_SWEEP_MS = 60_000
 
 /** Opens the store that the configuration asks for: a cluster, or a file of this gateway alone. */
-export async function openMessageStore(
-  config: Config,
-  parts: { readonly clock: Clock; readonly random: Random; readonly log: Log },
-): Promise<OpenedStore> {
+export async function openMessageStore(config: Config, parts: StoreParts): Promise<OpenedStore> {
   const { aerospike, storage } = config
-  const { clock, random, log } = parts
+  const { clock, log } = parts
   if (!aerospike) {
-    const path = messagesPath(storage.db_path)
+    const path = besideUsers(storage.db_path, 'messages')
     const store = await openSqliteStore({ path, clock, retentionMs: storage.retention })
     return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS }
   }
+  if (!aerospike.spool) await tellOfLeft(config, parts)
+  const store = aerospike.spool
+    ? await openSpooled(config, aerospike, parts)
+    : await openCluster(config, aerospike, parts)
+  log.info({ node: store.node, namespace: aerospike.namespace }, 'messages are in Aerospike')
+  const spool = store instanceof SpooledStore ? { spool: store } : {}
+  return { store, node: store.node, sweepMs: aerospike.sweep_time, ...spool }
+}
+
+type ClusterConfig = NonNullable<Config['aerospike']>
+
+async function openSpooled(
+  config: Config,
+  aerospike: ClusterConfig,
+  parts: StoreParts,
+): Promise<SpooledStore> {
+  const { clock, log } = parts
+  const spool = openSpool(besideUsers(config.storage.db_path, 'spool'), clock)
+  const instance = installation(config.storage.db_path)
+  let looking = false
+  const open = async (): Promise<AerospikeStore> => {
+    // It is looked for every second: one line is enough, until it is there.
+    const told = { quiet: looking }
+    looking = true
+    const node = spool.nodeOf(instance) ?? config.node
+    const store = await openCluster({ ...config, node }, aerospike, { ...parts, log: quieted(log, told) })
+    told.quiet = false
+    return store
+  }
+  return openSpooledStore({ spool, open, instance, entriesMax: aerospike.spool_max, clock, log })
+}
+
+/** Nothing that was spooled is forgotten by switching the spool off. */
+async function tellOfLeft({ storage }: Config, { clock, log }: StoreParts): Promise<void> {
+  const file = besideUsers(storage.db_path, 'spool')
+  if (!existsSync(file)) return
+  const spool = openSpool(file, clock)
+  const waiting = spool.depth
+  await spool.close()
+  if (waiting > 0) log.error({ file, waiting }, 'writes wait in the spool: switch aerospike.spool on again')
+}
+
+function openCluster(config: Config, aerospike: ClusterConfig, parts: StoreParts): Promise<AerospikeStore> {
+  const { clock, random, log } = parts
   const parsed = parseHosts(aerospike.hosts, aerospike.port)
-  const store = await openAerospikeStore({
+  return openAerospikeStore({
     client: new AerospikeClient({ hosts: 'hosts' in parsed ? parsed.hosts : [], clock, random, logger: log }),
     namespace: aerospike.namespace,
     clock,
     random,
     log,
     retentionMs: aerospike.ttl,
-    instance: installation(storage.db_path),
+    instance: installation(config.storage.db_path),
     name: config.server_name,
     node: config.node,
+    keepsNumber: aerospike.spool,
   })
-  log.info({ node: store.node, namespace: aerospike.namespace }, 'messages are in Aerospike')
-  return { store, node: store.node, sweepMs: aerospike.sweep_time }
+}
+
+/** While `told.quiet` what it hears goes to the debug log. */
+function quieted(log: Log, told: { readonly quiet: boolean }): Log {
+  const say =
+    (level: 'info' | 'warn' | 'error') =>
+    (fields: object, text: string): void =>
+      log[told.quiet ? 'debug' : level](fields, text)
+  return { ...log, info: say('info'), warn: say('warn'), error: say('error') }
 }
 
 /** Messages have a file of their own beside the users': they come and go by the million, users do not. */
-const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
+const besideUsers = (dbPath: string, name: string): string => dbPath.replace(/(\.[^./]*)?$/, `-${name}$1`)
 
 /** No two gateways that run have one database of users on one host. */
 const installation = (dbPath: string): string =>

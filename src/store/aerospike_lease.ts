@@ -68,3 +68,6 @@ export async function nodesAlive(records: Records, deadline: Deadline): Promise<
 }
 
 export const nodeLease = (node: number): string => `node/${node}`
+
+/** Of the number alone: whose it stays while its gateway is not seen to be alive. */
+export const numberLease = (node: number): string => `number/${node}`

@@ -43,6 +43,8 @@ export interface AerospikeStoreOptions {
   readonly name: string
   /** The number that this gateway would like to have among those that share the store, 0 to 31. */
   readonly node: number
+  /** It goes on while the cluster is away: its number has to stay its own meanwhile, or two would give one task id. */
+  readonly keepsNumber?: boolean
   /** Writes under way; one more is refused at once. */
   readonly pendingMax?: number
   /** Receipts without a message; a sweep removes the oldest past it. */
@@ -53,7 +55,10 @@ export interface AerospikeStoreOptions {
 export const CALL_MS = 10_000
 /** A node that does not renew its lease for as long is taken for dead. */
 export const LEASE_SECONDS = 30
+/** A gateway that keeps its number does so for as long after it was last seen. */
+export const NUMBER_SECONDS = 24 * 3600
 const RENEW_MS = 5000
+const RENEW_NUMBER_MS = 3600_000
 /** While writes fail: what shows that the cluster is back when nobody writes. */
 const PROBE_MS = 1000
 /** A write that could end after the lease waits for its renewal. */
@@ -91,6 +96,7 @@ export class AerospikeStore implements MessageStore {
   #fault: string | undefined
   #displaced = false
   #renewedAt: number
+  #numberAt: number
   #renewal: Promise<void> | undefined
   #cancelBeat: Cancel = () => {}
 
@@ -101,6 +107,8 @@ export class AerospikeStore implements MessageStore {
     /** The number of this gateway among those that share the store. */
     readonly node: number,
     private readonly lease: Lease,
+    /** Undefined: another gateway may have it as soon as the lease is over. */
+    private readonly number?: Lease,
   ) {
     const { clock, retentionMs } = options
     const { nonce } = holder
@@ -112,6 +120,7 @@ export class AerospikeStore implements MessageStore {
     this.#journal = this.#journalOf(node)
     this.#recovery = new Recovery(records, this.#writer, clock)
     this.#renewedAt = clock.monotonic()
+    this.#numberAt = this.#renewedAt
     this.#beatLater()
   }
 
@@ -250,6 +259,11 @@ export class AerospikeStore implements MessageStore {
       }
     })
 
+  /** Another gateway has its number: it writes no more. */
+  get displaced(): boolean {
+    return this.#displaced
+  }
+
   fault(): string | undefined {
     if (this.#displaced) return DISPLACED
     if (this.records.client.fault() !== undefined) return AWAY
@@ -346,7 +360,8 @@ export class AerospikeStore implements MessageStore {
 
   #failed(cause: unknown): StoreError {
     if (cause instanceof StoreError && !(cause.cause instanceof AerospikeError)) return cause
-    if (isCallersFault(cause)) return new StoreError('the store cannot take this record', { cause })
+    if (isCallersFault(cause))
+      return new StoreError('the store cannot take this record', { cause, ofRecord: true })
     this.#counts.failures++
     if (isOfOneRecord(cause)) return new StoreError('the store did not take it', { cause })
     if (this.#fault === undefined) this.options.log.warn({ err: cause }, 'the store fails')
@@ -384,6 +399,9 @@ export class AerospikeStore implements MessageStore {
     // It had expired: another may have given up what was open, and closed its entries.
     if (held === 'taken') this.#claimed.clear()
     this.#renewedAt = at
+    if (!this.number || at - this.#numberAt < RENEW_NUMBER_MS) return
+    await this.number.hold(this.#deadline(), true)
+    this.#numberAt = at
   }
 
   #beatLater(): void {

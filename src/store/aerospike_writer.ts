@@ -1,11 +1,11 @@
 import type { Key } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type Message, NO_SMSC_ID, type PartChange, withPart } from '../message.ts'
+import { type Message, NO_SMSC_ID, withPart } from '../message.ts'
 import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
 import type { Candidate, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey } from './id_key.ts'
-import { mayTake, partOf, receiptChange } from './matching.ts'
+import { isUnknown, mayTake, partOf, receiptChange, toldAgain } from './matching.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
 
 /**
@@ -51,7 +51,7 @@ export class Writer {
   /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
   #saveAgain(given: Message, token: string, deadline: Deadline): Promise<Stored> {
     return this.#change(given.id, deadline, before => {
-      const message = before && before.marks.length > 0 ? merged(before.message, given) : given
+      const message = before && before.marks.length > 0 ? toldAgain(before.message, given) : given
       const after = marked({ message, marks: before?.marks ?? [] }, token)
       if (before && message === before.message && after.marks === before.marks) return { answer: before }
       return this.#write(after)
@@ -95,7 +95,7 @@ export class Writer {
     const stored = await this.#changeIfThere(
       messageId,
       deadline,
-      ({ message }) => (isOpen(message, index) ? withPart(message, index, change) : message),
+      ({ message }) => (isUnknown(message, index) ? withPart(message, index, change) : message),
       token,
     )
     if (!stored) return undefined
@@ -215,27 +215,4 @@ export interface Saved {
   readonly message: Message
   /** What the journal has to add. */
   readonly count: Count | undefined
-}
-
-/** With what `given` knows and `before` does not; the same object when that is nothing. */
-function merged(before: Message, given: Message): Message {
-  const named = before.parts.map((part, index) => {
-    const account = part.account || (given.parts[index]?.account ?? '')
-    // A message that was claimed and given up has heard of no account yet.
-    return account === part.account ? part : { ...part, account }
-  })
-  const same = named.every((part, index) => part === before.parts[index])
-  const start = same ? before : { ...before, parts: named }
-  let message = start
-  for (const [index, { state, smscId, error }] of given.parts.entries()) {
-    if (smscId === '' && message.parts[index]?.smscId !== '') continue
-    const change: PartChange = { state, smscId, error, at: given.updatedAt }
-    message = withPart(message, index, change)
-  }
-  return message === start ? start : { ...message, error: given.error }
-}
-
-const isOpen = ({ parts }: Message, index: number): boolean => {
-  const part = parts[index]
-  return part?.state === 'unknown' && part.smscId === ''
 }

@@ -212,4 +212,11 @@ export interface StoreCounts {
 
 export class StoreError extends Error {
   override readonly name = 'StoreError'
+  /** True when it is the record that is wrong, and another try would end the same. */
+  readonly ofRecord: boolean
+
+  constructor(text: string, facts: { readonly cause?: unknown; readonly ofRecord?: boolean } = {}) {
+    super(text, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.ofRecord = facts.ofRecord ?? false
+  }
 }
