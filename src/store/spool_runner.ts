@@ -152,13 +152,13 @@ export class SpoolRunner {
       if (messages > 0) log.warn({ messages }, 'left open by a crash: now unknown')
     }
     const { done, refused, failure } = await replay(spool.first(ROUND_MAX), write => tell(cluster, write))
+    this.replayed += done.length
+    this.#replayedSince += done.length
     if (done.length > 0) await spool.remove(done)
     for (const { entry, why } of refused) {
       log.error({ ...nameOf(entry.write), why }, 'the cluster refuses what was spooled: it is set aside')
       await spool.refuse(entry.seq, why)
     }
-    this.replayed += done.length
-    this.#replayedSince += done.length
     this.#failed = failure !== undefined
     return !this.#failed
   }
