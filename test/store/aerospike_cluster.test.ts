@@ -414,10 +414,10 @@ describe('a cluster that fails', () => {
   }, 30_000)
 
   test('a namespace that lets no record expire is refused, with what to set', async () => {
-    // All 32 leases are read first; the lease is the first write.
+    // All leases and numbers are read first; the lease is the first write.
     let reads = 0
     for (const node of server.nodes) {
-      node.faults.shift = () => (reads++ < 33 ? undefined : { kind: 'refuse', resultCode: 22 })
+      node.faults.shift = () => (reads++ < 65 ? undefined : { kind: 'refuse', resultCode: 22 })
     }
     await expect(open('a')).rejects.toThrow('set nsup-period')
   })
