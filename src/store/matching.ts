@@ -1,6 +1,6 @@
 /** How a receipt and a message find each other, and what is news of a message: what all drivers decide alike. */
 
-import { isFinalPart, type Message, type PartChange, withPart } from '../message.ts'
+import { isFinalPart, type Message, type Part, type PartChange, withPart } from '../message.ts'
 import { idKey } from './id_key.ts'
 import { sameNumber } from './same_number.ts'
 import type { StoredReceipt } from './store.ts'
@@ -39,13 +39,18 @@ export function toldAgain(before: Message, given: Message): Message {
   const same = named.every((part, index) => part === before.parts[index])
   const start = same ? before : { ...before, parts: named }
   let message = start
-  for (const [index, { state, smscId, error }] of given.parts.entries()) {
-    if (smscId === '' && message.parts[index]?.smscId !== '') continue
+  for (const [index, part] of given.parts.entries()) {
+    if (!isNews(message.parts[index], part)) continue
+    const { state, smscId, error } = part
     const change: PartChange = { state, smscId, error, at: given.updatedAt }
     message = withPart(message, index, change)
   }
   return message === start ? start : { ...message, error: given.error }
 }
+
+/** What an outcome that is told again adds to a part: an SMSC id says all that `submitted` does, and a receipt more. */
+export const isNews = (known: Part | undefined, { smscId, state }: Part): boolean =>
+  !known || known.smscId === '' || (smscId !== '' && state !== 'submitted')
 
 /** What a late answer may still tell of. */
 export const isUnknown = ({ parts }: Message, index: number): boolean => {

@@ -48,7 +48,7 @@ export class SpoolRunner {
   /** Of a `recover` that was asked for while the cluster was away: it comes before all else. */
   #recoverBefore: number | undefined
   #displaced = false
-  /** When something first went into the spool, monotonic, and how much was replayed since. */
+  /** When this outage was first told of, monotonic, and how much was replayed since. */
   #since: number | undefined
   #replayedSince = 0
   #stopped = false
@@ -75,13 +75,14 @@ export class SpoolRunner {
     return this.#displaced || this.#cluster?.displaced === true
   }
 
+  /** It does not answer, as far as anybody knows, or is not yet to be asked. */
   get away(): boolean {
-    return (
-      this.#failed ||
-      this.#recoverBefore !== undefined ||
-      !this.#cluster ||
-      this.#cluster.fault() !== undefined
-    )
+    return this.#recoverBefore !== undefined || !this.#cluster || this.#cluster.fault() !== undefined
+  }
+
+  /** Writes go to the spool: it is away, or the last one failed. */
+  get spools(): boolean {
+    return this.#failed || this.away
   }
 
   /** Why it is away. */
@@ -89,18 +90,9 @@ export class SpoolRunner {
     return this.#cluster?.fault() ?? AWAY
   }
 
-  /** A write failed: the cluster is away until a round succeeds. */
+  /** A write failed: others go to the spool until a round succeeds. */
   failed(): void {
     this.#failed = true
-    this.run()
-  }
-
-  /** Something went into the spool. */
-  spooled(): void {
-    if (this.#since === undefined) {
-      this.#since = this.options.clock.monotonic()
-      this.options.log.warn({ reason: this.reason }, 'the cluster does not take writes: they are spooled')
-    }
     this.run()
   }
 
@@ -136,7 +128,9 @@ export class SpoolRunner {
         this.options.log.warn({ err }, 'what is spooled could not be told to the cluster')
         return false
       })
-      if (!goesOn && this.#isBehind) await this.#pause()
+      if (goesOn || !this.#isBehind) continue
+      this.#begun()
+      await this.#pause()
     }
     if (!this.#stopped && !this.displaced) this.#ended()
   }
@@ -183,13 +177,19 @@ export class SpoolRunner {
     return undefined
   }
 
+  #begun(): void {
+    if (this.#since !== undefined) return
+    this.#since = this.options.clock.monotonic()
+    this.#replayedSince = 0
+    this.options.log.warn({ reason: this.reason }, 'the cluster does not take writes: they are spooled')
+  }
+
   #ended(): void {
     if (this.#since === undefined) return
     const { clock, log } = this.options
     const tookMs = Math.round(clock.monotonic() - this.#since)
     log.info({ replayed: this.#replayedSince, took_ms: tookMs }, 'all that was spooled is in the cluster')
     this.#since = undefined
-    this.#replayedSince = 0
   }
 
   #pause(): Promise<void> {

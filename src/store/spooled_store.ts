@@ -43,6 +43,8 @@ const NO_COUNTS: StoreCounts = { commits: 0, writes: 0, failures: 0, seconds: 0 
 export class SpooledStore implements MessageStore {
   readonly #runner: SpoolRunner
   #spooled = 0
+  /** Ends the patience with each write that the cluster has not answered. */
+  readonly #waiting = new Set<() => void>()
   #pending = 0
   #idle: (() => void) | undefined
   #closed = false
@@ -122,9 +124,9 @@ export class SpooledStore implements MessageStore {
   }
 
   fault(): string | undefined {
-    const { displaced, away, reason } = this.#runner
+    const { displaced, spools, reason } = this.#runner
     if (displaced) return DISPLACED
-    if (!away) return undefined
+    if (!spools) return undefined
     if (this.options.spool.fault !== undefined) return this.options.spool.fault
     return this.#isFull ? `${reason}, and the spool is full` : undefined
   }
@@ -132,9 +134,9 @@ export class SpooledStore implements MessageStore {
   /** What an operator should know although messages are taken. */
   warning(): string | undefined {
     const { spool, entriesMax } = this.options
-    const { away, reason } = this.#runner
+    const { spools, reason } = this.#runner
     const waiting = `${spool.depth} of at most ${entriesMax} writes wait in the spool`
-    if (away) return `${reason}: messages are spooled (${waiting})`
+    if (spools) return `${reason}: messages are spooled (${waiting})`
     return spool.depth > 0 ? `the spool is on its way to the Aerospike cluster (${waiting})` : undefined
   }
 
@@ -172,10 +174,10 @@ export class SpooledStore implements MessageStore {
     this.#requireOpen()
     requireSound(write)
     const { spool } = this.options
-    const { cluster, away } = this.#runner
+    const { cluster, spools } = this.#runner
     this.#pending++
     try {
-      if (cluster && !away && !spool.has(orderOf(write))) {
+      if (cluster && !spools && !spool.has(orderOf(write))) {
         try {
           return await this.#withPatience(direct(cluster))
         } catch (error) {
@@ -188,18 +190,26 @@ export class SpooledStore implements MessageStore {
       if (mayWait && this.#isFull) throw new StoreError('the spool is full')
       await spool.append(write)
       this.#spooled++
-      this.#runner.spooled()
+      this.#runner.run()
       return spooled()
     } finally {
       if (--this.#pending === 0) this.#idle?.()
     }
   }
 
+  /** When the time of one is over, so it is for all that wait with it. */
   #withPatience<T>(call: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const cancel = this.options.clock.after(PATIENCE_MS, () => reject(new StoreError(AWAY)))
-    call.then(resolve, reject).finally(cancel)
-    return promise
+    const giveUp = (): void => reject(new StoreError(AWAY))
+    this.#waiting.add(giveUp)
+    const cancel = this.options.clock.after(PATIENCE_MS, () => {
+      for (const each of this.#waiting) each()
+    })
+    call.then(resolve, reject)
+    return promise.finally(() => {
+      cancel()
+      this.#waiting.delete(giveUp)
+    })
   }
 
   async #ask<T>(question: (cluster: ClusterStore) => Promise<T>): Promise<T> {

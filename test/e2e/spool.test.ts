@@ -97,7 +97,7 @@ test('what is spooled survives kill -9, is taken on by a life that starts with t
   await ready(gateway, /messages are spooled/)
   await send(20)
   for (const one of sent.slice(20)) await delivered(gateway, one)
-  await gateway.kill()
+  expect(await gateway.stop()).toBe(0)
   bring()
   await gateway.start()
   await gateway.bound()

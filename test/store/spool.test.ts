@@ -11,7 +11,7 @@ import { type Message, stateOf } from '../../src/message.ts'
 import { openSpooledStore } from '../../src/store/spooled.ts'
 import type { SpooledStore } from '../../src/store/spooled_store.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import { openSpool } from '../../src/store/sqlite_spool.ts'
+import { openSpool, SqliteSpool } from '../../src/store/sqlite_spool.ts'
 import {
   type InboundMessage,
   type LateAnswer,
@@ -53,14 +53,19 @@ afterEach(async () => {
 })
 
 async function open(
-  over: { entriesMax?: number; instance?: string; reach?: () => Promise<FlakyCluster> } = {},
+  over: {
+    entriesMax?: number
+    instance?: string
+    spool?: SqliteSpool
+    reach?: () => Promise<FlakyCluster>
+  } = {},
 ): Promise<SpooledStore> {
   const { entriesMax = 1000, instance = 'gateway', reach = async () => cluster } = over
+  const { spool = openSpool(join(folder, 'spool.db'), clock) } = over
   const say = (fields: object, text: string): void => void said.push(`${text} ${JSON.stringify(fields)}`)
   const one = await openSpooledStore({
-    spool: openSpool(join(folder, 'spool.db'), clock),
     open: reach,
-    ...{ instance, entriesMax, clock, log: { info: say, warn: say, error: say } },
+    ...{ spool, instance, entriesMax, clock, log: { info: say, warn: say, error: say } },
   })
   opened.push(one)
   return one
@@ -306,6 +311,29 @@ describe('a cluster that is lost', () => {
     expect((await kept.unmatched(ALL)).total).toBe(0)
   })
 
+  test('and does not answer is waited for once, by all together', async () => {
+    cluster.failures.push('hang', 'hang')
+    const first = store.save(message())
+    await clock.advance(1500)
+    const second = store.save(message())
+    await until(() => cluster.failures.length === 0)
+    await clock.advance(500)
+    await Promise.all([first, second])
+    cluster.thaw()
+    await drained()
+    expect(await counted()).toEqual([[2, 0]])
+  })
+
+  test('for one write alone is no outage: nothing is said, and keys are taken', async () => {
+    cluster.failures.push('before')
+    const saving = store.save(message())
+    expect(await store.claim(claim('k'), unanswered('accepted'))).toEqual({ fresh: true })
+    await saving
+    await drained()
+    expect(await kept.totals()).toEqual({ messages: 1 })
+    expect(said).toEqual([])
+  })
+
   test('is asked for nothing more until it is back: only the first write waits for it', async () => {
     cluster.failures.push('before')
     await store.save(message())
@@ -400,6 +428,25 @@ describe('the spool', () => {
     expect(store.fault()).toBeUndefined()
     expect(await store.settle(receipt(smscId(left)))).toMatchObject({ matched: true })
     expect(await counted()).toEqual([[4, 0]])
+  })
+
+  test('whose disk fails takes no more, says so, and stands in nobody’s way when the cluster is back', async () => {
+    await store.close()
+    let broken = false
+    const db = new Database(join(folder, 'spool.db'))
+    db.run('PRAGMA journal_mode = WAL')
+    const sync = (done: (error: Error | null) => void) =>
+      setImmediate(() => done(broken ? new Error('EIO') : null))
+    const spool = new SqliteSpool(db, { sync, close() {} }, clock)
+    store = await open({ spool })
+    broken = true
+    cluster.away = true
+    await expect(store.save(message())).rejects.toThrow('the store did not take it')
+    expect(store.fault()).toBe('the disk lost a write: restart when it is sound')
+    cluster.away = false
+    expect(store.fault()).toBeUndefined()
+    await store.save(message())
+    expect(await kept.totals()).toEqual({ messages: 1 })
   })
 
   test('outlives its process, and is told to the cluster by the next', async () => {
