@@ -1,7 +1,7 @@
 import type { Message } from '../message.ts'
 import { AWAY, DISPLACED } from './aerospike_faults.ts'
 import { isId, requireStorable } from './aerospike_message.ts'
-import { nameOf, orderOf, type Spooled } from './spool_entry.ts'
+import { nameOf, type Spooled } from './spool_entry.ts'
 import { type ClusterStore, type SpoolOptions, SpoolRunner } from './spool_runner.ts'
 import { isSaved, spooledMatch, spooledMessage } from './spool_view.ts'
 import {
@@ -177,7 +177,7 @@ export class SpooledStore implements MessageStore {
     const { cluster, spools } = this.#runner
     this.#pending++
     try {
-      if (cluster && !spools && !spool.has(orderOf(write))) {
+      if (cluster && !spools && !spool.precedes(write)) {
         try {
           return await this.#withPatience(direct(cluster))
         } catch (error) {

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
-import { keysOf, type SpoolEntry, type Spooled } from './spool_entry.ts'
+import { keysOf, orderOf, type SpoolEntry, type Spooled } from './spool_entry.ts'
 import { type Outcome, SqliteCommits } from './sqlite_commits.ts'
 import { openFile } from './sqlite_file.ts'
 import { type Log, openLog } from './sqlite_log.ts'
@@ -110,10 +110,10 @@ export class SqliteSpool {
     }
   }
 
-  /** True when an entry has one of these keys, on disk or on its way there. */
-  has(keys: readonly string[]): boolean {
-    if (keys.some(key => this.#coming.has(key))) return true
-    return this.#depth > 0 && keys.some(key => this.#sql.has.values(key).length > 0)
+  /** True when a write has to come after an entry, on disk or on its way there. */
+  precedes(write: Spooled): boolean {
+    if (this.#depth === 0 && this.#coming.size === 0) return false
+    return orderOf(write).some(key => this.#coming.has(key) || this.#sql.has.values(key).length > 0)
   }
 
   /** The entries with a key, in their order. */

@@ -11,7 +11,7 @@ import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { openSpooledStore } from '../../src/store/spooled.ts'
 import type { SpooledStore } from '../../src/store/spooled_store.ts'
 import { openSpool } from '../../src/store/sqlite_spool.ts'
-import type { StoredReceipt } from '../../src/store/store.ts'
+import type { InboundMessage, StoredReceipt } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { FlakyCluster } from '../support/flaky_cluster.ts'
 import { silent } from '../support/simulation_quiet.ts'
@@ -86,6 +86,10 @@ const message = (over: Partial<Message> = {}): Message => ({
 const receipt = ({ parts }: Message): StoredReceipt => ({
   ...{ account: ACCOUNT, ids: [parts[0]?.smscId ?? ''], address: '', state: 'delivered', error: 0 },
   at: clock.now(),
+})
+const inbound = (id: string): InboundMessage => ({
+  ...{ id, account: ACCOUNT, link: 1, source: '4477', destination: '123', text: 'hi' },
+  ...{ segment: undefined, receivedAt: clock.now() },
 })
 
 test('a receipt that reaches another gateway first meets its message when that is replayed', async () => {
@@ -162,6 +166,7 @@ test('answers that are lost at random, with the cluster away now and then, lose 
       sent.slice(at, at + 10).map(async one => {
         await store.save(one)
         await store.settle(receipt(one))
+        await store.keepInbound(inbound(one.id))
       }),
     )
     await Bun.sleep(5)
@@ -186,5 +191,8 @@ test('answers that are lost at random, with the cluster away now and then, lose 
       break
     if (Date.now() > end) throw new Error(JSON.stringify(counts))
   }
+  expect((await other.inbox({ offset: 0, limit: 1000 })).rows.map(({ id }) => id)).toEqual(
+    sent.map(({ id }) => id).reverse(),
+  )
   expect(store.spoolCounts().replayed).toBeGreaterThan(20)
 }, 60_000)
