@@ -35,7 +35,7 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
   const { aerospike, storage } = config
   const { clock, log } = parts
   if (!aerospike) {
-    const path = besideUsers(storage.db_path, 'messages')
+    const path = messagesPath(storage.db_path)
     const store = await openSqliteStore({ path, clock, retentionMs: storage.retention })
     return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS }
   }
@@ -56,7 +56,7 @@ async function openSpooled(
   parts: StoreParts,
 ): Promise<SpooledStore> {
   const { clock, log } = parts
-  const spool = openSpool(besideUsers(config.storage.db_path, 'spool'), clock)
+  const spool = openSpool(spoolPath(config.storage.db_path), clock)
   const instance = installation(config.storage.db_path)
   let looking = false
   const open = async (): Promise<AerospikeStore> => {
@@ -73,7 +73,7 @@ async function openSpooled(
 
 /** Nothing that was spooled is forgotten by switching the spool off. */
 async function tellOfLeft({ storage }: Config, { clock, log }: StoreParts): Promise<void> {
-  const file = besideUsers(storage.db_path, 'spool')
+  const file = spoolPath(storage.db_path)
   if (!existsSync(file)) return
   const spool = openSpool(file, clock)
   const waiting = spool.depth
@@ -108,7 +108,8 @@ function quieted(log: Log, told: { readonly quiet: boolean }): Log {
 }
 
 /** Messages have a file of their own beside the users': they come and go by the million, users do not. */
-const besideUsers = (dbPath: string, name: string): string => dbPath.replace(/(\.[^./]*)?$/, `-${name}$1`)
+const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
+const spoolPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-spool$1')
 
 /** No two gateways that run have one database of users on one host. */
 const installation = (dbPath: string): string =>

@@ -5,7 +5,8 @@ import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } fr
 import type { Candidate, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey } from './id_key.ts'
-import { isUnknown, mayTake, partOf, receiptChange, toldAgain } from './matching.ts'
+import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
+import { merged } from './merged.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
 
 /**
@@ -51,7 +52,7 @@ export class Writer {
   /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
   #saveAgain(given: Message, token: string, deadline: Deadline): Promise<Stored> {
     return this.#change(given.id, deadline, before => {
-      const message = before && before.marks.length > 0 ? toldAgain(before.message, given) : given
+      const message = before && before.marks.length > 0 ? merged(before.message, given) : given
       const after = marked({ message, marks: before?.marks ?? [] }, token)
       if (before && message === before.message && after.marks === before.marks) return { answer: before }
       return this.#write(after)

@@ -1,6 +1,6 @@
-/** How a receipt and a message find each other, and what is news of a message: what all drivers decide alike. */
+/** How a receipt and a message find each other: what every driver has to decide alike. */
 
-import { isFinalPart, type Message, type Part, type PartChange, withPart } from '../message.ts'
+import { isFinalPart, type Message, type PartChange } from '../message.ts'
 import { idKey } from './id_key.ts'
 import { sameNumber } from './same_number.ts'
 import type { StoredReceipt } from './store.ts'
@@ -28,29 +28,6 @@ export const receiptChange = ({
   error,
   at,
 }: Pick<StoredReceipt, 'state' | 'error' | 'at'>): PartChange => ({ state, error, at })
-
-/** With what `given` knows and `before` does not; the same object when that is nothing. */
-export function toldAgain(before: Message, given: Message): Message {
-  const named = before.parts.map((part, index) => {
-    const account = part.account || (given.parts[index]?.account ?? '')
-    // A message that was claimed and given up has heard of no account yet.
-    return account === part.account ? part : { ...part, account }
-  })
-  const same = named.every((part, index) => part === before.parts[index])
-  const start = same ? before : { ...before, parts: named }
-  let message = start
-  for (const [index, part] of given.parts.entries()) {
-    if (!isNews(message.parts[index], part)) continue
-    const { state, smscId, error } = part
-    const change: PartChange = { state, smscId, error, at: given.updatedAt }
-    message = withPart(message, index, change)
-  }
-  return message === start ? start : { ...message, error: given.error }
-}
-
-/** What an outcome that is told again adds to a part: an SMSC id says all that `submitted` does, and a receipt more. */
-export const isNews = (known: Part | undefined, { smscId, state }: Part): boolean =>
-  !known || known.smscId === '' || (smscId !== '' && state !== 'submitted')
 
 /** What a late answer may still tell of. */
 export const isUnknown = ({ parts }: Message, index: number): boolean => {

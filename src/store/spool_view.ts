@@ -1,5 +1,6 @@
 import { type Message, withPart } from '../message.ts'
-import { isUnknown, mayTake, partOf, receiptChange, toldAgain } from './matching.ts'
+import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
+import { merged } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import { messageKey, type SpoolEntry, smscKey, smscKeysOf } from './spool_entry.ts'
 import type { Settled, StoredReceipt } from './store.ts'
@@ -17,7 +18,7 @@ export interface Spool {
 export function spooledMessage(spool: Spool, id: string, stored?: Message): Message | undefined {
   let message = stored
   for (const { write } of spool.under(messageKey(id))) {
-    if (write.kind === 'save') message = message ? toldAgain(message, write.message) : write.message
+    if (write.kind === 'save') message = message ? merged(message, write.message) : write.message
     if (write.kind !== 'resolve' || !message) continue
     const { messageId: _, part, ...change } = write.late
     if (isUnknown(message, part)) message = withPart(message, part, change)
