@@ -273,12 +273,17 @@ describe('while the cluster is away', () => {
 })
 
 describe('a cluster that is lost', () => {
+  const MOMENTS = {
+    before: 'before it is done',
+    after: 'once it is done',
+    hang: 'and never answers',
+  } as const
   const WRITES = ['save', 'settle', 'resolve', 'keepInbound'] as const
   const cases = WRITES.flatMap(kind =>
-    (['before', 'after', 'hang'] as const).map(when => [kind, when] as const),
+    (['before', 'after', 'hang'] as const).map(when => [kind, MOMENTS[when], when] as const),
   )
 
-  test.each(cases)('at a %s, %s it is done, loses nothing and counts nothing twice', async (kind, when) => {
+  test.each(cases)('at a %s, %s, loses nothing and counts nothing twice', async (kind, _, when) => {
     const [sent, unknown] = [message(), unanswered('unknown')]
     if (kind !== 'save') await store.save(sent)
     await store.save(unknown)
