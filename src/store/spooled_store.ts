@@ -137,6 +137,7 @@ export class SpooledStore implements MessageStore {
     const { spools, reason } = this.#runner
     const waiting = `${spool.depth} of at most ${entriesMax} writes wait in the spool`
     if (spools) return `${reason}: messages are spooled (${waiting})`
+    if (spool.fault !== undefined) return `the spool takes no writes: ${spool.fault}`
     return spool.depth > 0 ? `the spool is on its way to the Aerospike cluster (${waiting})` : undefined
   }
 

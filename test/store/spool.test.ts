@@ -450,6 +450,7 @@ describe('the spool', () => {
     expect(store.fault()).toBe('the disk lost a write: restart when it is sound')
     cluster.away = false
     expect(store.fault()).toBeUndefined()
+    expect(store.warning()).toBe('the spool takes no writes: the disk lost a write: restart when it is sound')
     await store.save(message())
     expect(await kept.totals()).toEqual({ messages: 1 })
   })
