@@ -147,7 +147,9 @@ export class Node implements SessionHolder, ConnectionEvents {
 
   #roomy(): Connection | undefined {
     const { pipelineMax } = this.settings.limits
-    return this.#connections.find(connection => connection.inFlight < pipelineMax && !connection.late)
+    for (const connection of this.#connections)
+      if (connection.inFlight < pipelineMax && !connection.late) return connection
+    return undefined
   }
 
   #drain(): void {

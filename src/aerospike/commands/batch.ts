@@ -31,6 +31,7 @@ import {
   operationTypes,
   readOperations,
   writeOperation,
+  writeOperations,
 } from '../protocol/operations.ts'
 import { Reader } from '../protocol/reader.ts'
 import type { Writer } from '../protocol/writer.ts'
@@ -116,7 +117,11 @@ export async function runBatch(
             `No node is known for partition ${entry.key.partition} of ${entry.key.namespace}`,
           ),
         )
-      else groups.set(node, [...(groups.get(node) ?? []), entry])
+      else {
+        const group = groups.get(node)
+        if (group) group.push(entry)
+        else groups.set(node, [entry])
+      }
     }
     await Promise.all(
       [...groups].map(([node, group]) =>
@@ -182,10 +187,7 @@ function prepare(entry: BatchEntry, index: number): Entry {
 
 function operationsOf(entry: Exclude<BatchEntry, { kind: 'get' }>): readonly Operation[] {
   if (entry.kind === 'remove') return []
-  const operations =
-    entry.kind === 'operate'
-      ? entry.operations
-      : Object.entries(entry.bins).map(([bin, value]) => ({ type: operationTypes.write, bin, value }))
+  const operations = entry.kind === 'operate' ? entry.operations : writeOperations(entry.bins)
   if (operations.length === 0) throw invalid(`The batch's entry for ${entry.key.set} has nothing to do.`)
   return operations
 }
@@ -198,6 +200,7 @@ function failure(key: Key, error: AerospikeError): BatchResult {
 class GroupCommand implements Exchange, Timed {
   readonly frameType = frameTypes.message
   streamEnd = 0
+  slot = -1
   abandoned = false
   readonly #open: Map<number, Entry>
   readonly #over = Promise.withResolvers<void>()
@@ -215,14 +218,14 @@ class GroupCommand implements Exchange, Timed {
   }
 
   run(): Promise<void> {
-    this.cluster.deadlines.add(this)
     this.node.submit(this)
+    if (!this.abandoned) this.cluster.deadlines.add(this)
     return this.#over.promise
   }
 
-  encode(writer: Writer): void {
+  encode(writer: Writer, nowMs: number): void {
     const start = beginFrame(writer, frameTypes.message)
-    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - this.cluster.settings.clock.monotonic()))
+    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - nowMs))
     writeMessageHeader(
       writer,
       { info1: info1.batch, info2: 0, info3: 0, generation: 0, ttl: 0 },
