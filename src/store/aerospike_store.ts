@@ -85,6 +85,7 @@ export class AerospikeStore implements MessageStore {
   readonly #underWay = new Set<string>()
   /** Tokens of calls that failed in the middle. */
   readonly #unfinished = new Map<string, Unfinished>()
+  #journals = 0
   #pending = 0
   #idle: (() => void) | undefined
   #closed = false
@@ -236,6 +237,8 @@ export class AerospikeStore implements MessageStore {
       const { clock, heldMax = 100_000 } = this.options
       try {
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node))
+        // What was kept when this gateway recovered. No outcome is given up: claims are under way.
+        await this.#recovery.settle(this.#journal, 0, this.#underWay)
         return await sweepRecords({
           records: this.records,
           receipts: this.#receipts,
@@ -401,15 +404,15 @@ export class AerospikeStore implements MessageStore {
         await this.#claims.release(claim, id, this.#deadline())
         await this.#writer.forget(id, this.#deadline())
         await this.#journal.close(token, id, undefined)
-      } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY)
+      } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY, false)
       this.#unfinished.delete(token)
     }
   }
 
   #journalOf(node: number): Journal {
-    return new Journal(this.records, this.options.clock, node, this.holder.nonce, roll =>
-      this.#tallies.add(roll),
-    )
+    // Its own, for tokens and the sequence of writes begin anew in each.
+    const nonce = `${this.holder.nonce}${++this.#journals}`
+    return new Journal(this.records, this.options.clock, node, nonce, roll => this.#tallies.add(roll))
   }
 
   #deadline(): Deadline {

@@ -106,15 +106,13 @@ export class Writer {
 
   /** A message that a crash left without an outcome; undefined when it has one, or began not before `before`. */
   async giveUp(id: string, before: number, token: string, deadline: Deadline): Promise<Saved | undefined> {
-    const isLost = ({ message, marks }: Stored): boolean =>
-      marks.length === 0 && message.state === 'accepted' && message.sentAt < before
     const at = this.clock.now()
     const stored = await this.#changeIfThere(
       id,
       deadline,
       each => {
         let { message } = each
-        if (!isLost(each)) return message
+        if (!isLost(each, before)) return message
         for (const index of message.parts.keys())
           message = withPart(message, index, { state: 'unknown', error: 0, at })
         return message
@@ -216,6 +214,10 @@ export interface Saved {
   /** What the journal has to add. */
   readonly count: Count | undefined
 }
+
+/** Without an outcome, and begun before `before`. */
+export const isLost = ({ message, marks }: Stored, before: number): boolean =>
+  marks.length === 0 && message.state === 'accepted' && message.sentAt < before
 
 /** With what `given` knows and `before` does not; the same object when that is nothing. */
 function merged(before: Message, given: Message): Message {
