@@ -91,7 +91,13 @@ export class Cluster {
 
   async #tendOnce(): Promise<void> {
     const listed = new Map<string, Peer>()
-    await Promise.all(this.nodes.map(node => this.#refresh(node, listed)))
+    await Promise.all(
+      this.nodes.map(async node => {
+        await this.#refresh(node, listed)
+        // Now, not when the last has answered: it may have taken over what one that hangs held.
+        await this.#refreshPartitions(node)
+      }),
+    )
     if (!this.nodes.some(node => node.failures === 0)) await this.#seed(listed)
     await this.#greet(listed)
     await Promise.all(this.nodes.map(node => this.#refreshPartitions(node)))
@@ -171,7 +177,8 @@ export class Cluster {
 
   async #askOnce(host: Host, names: readonly string[]): Promise<Map<string, string>> {
     const holder: SessionHolder = { session: undefined }
-    const connection = await this.#dialer.dial(host, holder, { room() {}, closed() {} })
+    const { connectTimeoutMs } = this.settings.limits
+    const connection = await this.#dialer.dial(host, holder, { room() {}, closed() {} }, connectTimeoutMs)
     try {
       return await askInfo(connection, names)
     } finally {

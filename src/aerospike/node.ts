@@ -84,9 +84,12 @@ export class Node implements SessionHolder, ConnectionEvents {
     this.#drain()
   }
 
-  /** Asks over a connection of its own, so that a full pipeline does not look like a dead node. */
+  /**
+   * Asks over a connection of its own, so that a full pipeline does not look like a dead node. One that hangs is
+   * waited for no longer than one that does not take the connection: the others' news waits meanwhile.
+   */
   async info(names: readonly string[]): Promise<Map<string, string>> {
-    this.#tender ??= this.#connect()
+    this.#tender ??= this.#connect(this.settings.limits.connectTimeoutMs)
     try {
       const connection = await this.#tender
       return await askInfo(connection, names)
@@ -123,8 +126,8 @@ export class Node implements SessionHolder, ConnectionEvents {
     for (const connection of [...this.#connections, ...this.#lent]) connection.close(error)
   }
 
-  async #connect(): Promise<Connection> {
-    const connection = await this.dialer.dial(this.host, this, this)
+  async #connect(silentMsMax?: number): Promise<Connection> {
+    const connection = await this.dialer.dial(this.host, this, this, silentMsMax)
     if (!this.#closed) return connection
     connection.close(this.#closed)
     throw this.#closed

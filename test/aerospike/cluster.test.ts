@@ -77,6 +77,36 @@ test('when a node is lost its partitions are read and written at the others', as
   await Promise.all(records.map(record => client.get(record)))
 })
 
+describe('a node that hangs does not keep from the client what the others have taken over', () => {
+  const patient = { tendIntervalMs: 20, socketTimeoutMs: 3_600_000 }
+  const written = (client: AerospikeClient) => async () => {
+    const puts = records.map((record, n) => client.put(record, { n }, { timeoutMs: 50 }))
+    return (await Promise.allSettled(puts)).every(({ status }) => status === 'fulfilled')
+  }
+
+  test('when they did so before it is noticed', async () => {
+    const limits = { ...patient, connectTimeoutMs: 3_600_000 }
+    const { cluster, client } = make({ nodes: 2, replicas: 2 }, { limits })
+    await client.connect()
+    cluster.nodes[1]?.hang()
+    cluster.rebalance()
+    await until(written(client))
+  })
+
+  test('when they did so while it is waited for', async () => {
+    const { cluster, client } = make(
+      { nodes: 2, replicas: 2 },
+      { limits: { ...patient, connectTimeoutMs: 200 } },
+    )
+    await client.connect()
+    cluster.nodes[1]?.hang()
+    expect(await written(client)()).toBe(false)
+    cluster.rebalance()
+    await until(written(client))
+    await until(() => client.nodes().length === 1)
+  })
+})
+
 test('a replica answers reads while nobody has said that the master is gone', async () => {
   const { cluster, client } = make({ nodes: 2, replicas: 2 }, { limits: { tendIntervalMs: 60_000 } })
   await client.connect()

@@ -118,6 +118,7 @@ export class FakeNode {
   requests = 0
   recordsSent = 0
   #listedWhenDown = false
+  #hangs = false
   #listener: Bun.TCPSocketListener<Client> | undefined
   readonly #sockets = new Set<ServerSocket>()
 
@@ -130,7 +131,7 @@ export class FakeNode {
   }
 
   get up(): boolean {
-    return this.#listener !== undefined || this.#listedWhenDown
+    return (this.#listener !== undefined && !this.#hangs) || this.#listedWhenDown
   }
 
   get connections(): number {
@@ -143,6 +144,7 @@ export class FakeNode {
   }
 
   start(): void {
+    this.#hangs = false
     const { tls } = this.cluster.options
     this.#listener = Bun.listen<Client>({
       hostname: '127.0.0.1',
@@ -165,6 +167,11 @@ export class FakeNode {
       },
     })
     this.port = this.#listener.port
+  }
+
+  /** Takes connections and octets and answers nothing, as a process that is stopped; the others do not list it. */
+  hang(): void {
+    this.#hangs = true
   }
 
   /** Stops, and is still listed by the others. */
@@ -206,6 +213,7 @@ export class FakeNode {
 
   async #serve(socket: ServerSocket, type: number, body: Uint8Array): Promise<void> {
     const { users } = this.cluster.options
+    if (this.#hangs) return
     if (type === frameTypes.info) {
       send(socket, infoFrame(this.#info(Buffer.from(body).toString('utf8'))))
     } else if (type === frameTypes.admin) {
