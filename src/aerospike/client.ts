@@ -5,7 +5,7 @@ import { type Decoder, RecordCommand, RecordRequest } from './commands/record.ts
 import { AerospikeError, invalid, resultCodes, serverError } from './errors.ts'
 import { checkNames, type Key } from './key.ts'
 import { type ClientOptions, settingsOf } from './options.ts'
-import { type Policy, type ReadPolicy, type WritePolicy, writeFlags } from './policy.ts'
+import { type Policy, type ReadPolicy, readFlags, type WritePolicy, writeFlags } from './policy.ts'
 import { skipFields } from './protocol/fields.ts'
 import { type AnswerHeader, info1, info2 } from './protocol/header.ts'
 import {
@@ -100,12 +100,12 @@ export class AerospikeClient {
   /** Undefined when there is no such record. `bins`: those to read; all by default. */
   get(key: Key, bins?: readonly string[], policy?: ReadPolicy): Promise<StoredRecord | undefined> {
     const operations = bins ? bins.map(bin => ({ type: operationTypes.read, bin })) : nothing
-    return this.#read(key, info1.read | (bins ? 0 : info1.getAll), operations, this.#record, policy)
+    return this.#read(key, bins ? 0 : info1.getAll, operations, this.#record, policy)
   }
 
   /** Generation and time to live alone; undefined when there is no such record. */
   exists(key: Key, policy?: ReadPolicy): Promise<RecordFacts | undefined> {
-    return this.#read(key, info1.read | info1.noBins, nothing, this.#factsIfAny, policy)
+    return this.#read(key, info1.noBins, nothing, this.#factsIfAny, policy)
   }
 
   /** Writes bins, leaving others as they are unless the policy says `replace`. */
@@ -133,7 +133,7 @@ export class AerospikeClient {
     const reads = operations.some(operation => !isWrite(operation)) ? info1.read : 0
     if (operations.length === 0) return Promise.reject(invalid('There is no operation to do.'))
     if (!operations.some(isWrite)) {
-      const request = new RecordRequest(key, operations, info1.read, info2.respondAllOps)
+      const request = new RecordRequest(key, operations, readFlags(undefined), info2.respondAllOps)
       return this.#run(request, this.#results, policy, undefined)
     }
     return this.#write(key, reads, info2.respondAllOps, operations, this.#results, policy)
@@ -183,12 +183,13 @@ export class AerospikeClient {
 
   #read<T>(
     key: Key,
-    flags: number,
+    what: number,
     operations: readonly Operation[],
     decoder: Decoder<T>,
     policy: ReadPolicy | undefined,
   ): Promise<T> {
-    return this.#run(new RecordRequest(key, operations, flags), decoder, policy, policy?.replica)
+    const request = new RecordRequest(key, operations, readFlags(policy) | what)
+    return this.#run(request, decoder, policy, policy?.replica)
   }
 
   #write<T>(

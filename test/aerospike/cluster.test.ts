@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { AerospikeClient, AerospikeError, type ClientOptions, key } from '../../src/aerospike/index.ts'
+import { AerospikeClient, AerospikeError, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
 import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
 
@@ -128,6 +128,30 @@ test('replica any spreads reads over master and replicas', async () => {
   const before = cluster.nodes.map(node => node.requests)
   for (let n = 0; n < 20; n++) await client.get(record, undefined, { replica: 'any' })
   expect(cluster.nodes.map((node, at) => node.requests - (before[at] ?? 0))).toEqual([10, 10])
+})
+
+test('what was written is read also while its partition migrates, unless less is asked for', async () => {
+  const { cluster, client } = make({ nodes: 2, replicas: 2 })
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  await client.put(record, { n: 1 })
+  cluster.migrating = true
+  expect((await client.get(record))?.bins.n).toBe(1)
+  expect((await client.get(record, ['n'], { replica: 'any' }))?.bins.n).toBe(1)
+  expect(await client.exists(record)).toBeDefined()
+  expect((await client.operate(record, [bins.read('n')])).results).toEqual([1])
+  const entries = [
+    { kind: 'get', key: record },
+    { kind: 'operate', key: record, operations: [bins.read('n')] },
+  ] as const
+  expect((await client.batch(entries)).map(({ error }) => error)).toEqual([undefined, undefined])
+  const one = { consistency: 'one' } as const
+  expect(await client.get(record, undefined, one)).toBeUndefined()
+  expect((await client.batch(entries, one)).map(({ error }) => error?.code)).toEqual([
+    'RECORD_NOT_FOUND',
+    'RECORD_NOT_FOUND',
+  ])
 })
 
 test('a partition that moved is found where it went, and nothing is in doubt meanwhile', async () => {

@@ -2,7 +2,7 @@ import { resultCodes } from '../../src/aerospike/errors.ts'
 import { PARTITIONS, partitionOf } from '../../src/aerospike/key.ts'
 import { fieldTypes } from '../../src/aerospike/protocol/fields.ts'
 import { Framer } from '../../src/aerospike/protocol/framer.ts'
-import { beginFrame, endFrame, frameTypes, info2, info3 } from '../../src/aerospike/protocol/header.ts'
+import { beginFrame, endFrame, frameTypes, info1, info2, info3 } from '../../src/aerospike/protocol/header.ts'
 import { Writer } from '../../src/aerospike/protocol/writer.ts'
 import { answerAdmin, type Users } from './aerospike_admin.ts'
 import { matches, queried, readPartitions, readWhere } from './aerospike_query.ts'
@@ -52,6 +52,8 @@ export class AerospikeServer {
   /** Who is master of what: a node's number by partition. Counted by `generation`. */
   owners: Int16Array
   generation = 1
+  /** Partitions migrate: whoever is asked has nothing yet, and reads from the others only when told to. */
+  migrating = false
   readonly replicas: number
 
   constructor(readonly options: ServerOptions = {}) {
@@ -276,6 +278,9 @@ export class FakeNode {
     const roles = request.info2 & info2.write ? 1 : this.cluster.replicas
     const held = Array.from({ length: roles }, (_, role) => this.cluster.holder(partitionOf(digest), role))
     if (!held.includes(this)) return { resultCode: resultCodes.PARTITION_UNAVAILABLE }
+    const reads = (request.info2 & info2.write) === 0
+    if (this.cluster.migrating && reads && (request.info1 & info1.resolveDuplicates) === 0)
+      return { resultCode: resultCodes.RECORD_NOT_FOUND }
     return this.cluster.records.apply(request, digest)
   }
 

@@ -4,7 +4,14 @@ import type { Timed } from '../deadlines.ts'
 import { AerospikeError, invalid, malformed, resultCodes, serverError } from '../errors.ts'
 import type { Key } from '../key.ts'
 import type { Node } from '../node.ts'
-import { ATTEMPTS_MAX, type ReadPolicy, TIMEOUT_MS, type WritePolicy, writeFlags } from '../policy.ts'
+import {
+  ATTEMPTS_MAX,
+  type ReadPolicy,
+  readFlags,
+  TIMEOUT_MS,
+  type WritePolicy,
+  writeFlags,
+} from '../policy.ts'
 import {
   beginField,
   endField,
@@ -96,7 +103,7 @@ export async function runBatch(
   const results = entries.map<BatchResult>(({ key }) =>
     failure(key, new AerospikeError('NO_NODE', 'Not tried')),
   )
-  let left = entries.map(prepare)
+  let left = entries.map((entry, index) => prepare(entry, index, readFlags(policy)))
   for (let attempt = 1; left.length > 0; attempt++) {
     const again: Entry[] = []
     const judge = (entry: Entry, verdict: Verdict, error: AerospikeError): void => {
@@ -145,7 +152,7 @@ function locate(cluster: Cluster, key: Key, role: number): Node | undefined {
   return map.node(key.namespace, partition, replica) ?? map.node(key.namespace, partition, 0)
 }
 
-function prepare(entry: BatchEntry, index: number): Entry {
+function prepare(entry: BatchEntry, index: number, reading: number): Entry {
   const { key } = entry
   if (entry.kind === 'get') {
     const part = entry.bins === undefined ? info1.getAll : entry.bins.length === 0 ? info1.noBins : 0
@@ -154,7 +161,7 @@ function prepare(entry: BatchEntry, index: number): Entry {
       index,
       key,
       write: false,
-      info1: info1.read | part,
+      info1: reading | part,
       info2: 0,
       info3: 0,
       generation: 0,
@@ -170,7 +177,7 @@ function prepare(entry: BatchEntry, index: number): Entry {
       index,
       key,
       write: false,
-      info1: info1.read,
+      info1: reading,
       info2: info2.respondAllOps,
       info3: 0,
       generation: 0,
