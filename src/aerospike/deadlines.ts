@@ -8,6 +8,9 @@ export interface Timed {
   expire(nowMs: number): void
 }
 
+/** The longest that a timer takes; one for later runs in between. */
+const DELAY_MS_MAX = 2 ** 31 - 1
+
 /**
  * The deadlines of all that is under way, behind one timer in place of thousands. It is set for the nearest
  * and left standing when that is over in time, so that it runs once in the time of a timeout: a timer of a
@@ -50,7 +53,8 @@ export class Deadlines {
   #plan(deadlineMs: number): void {
     this.#cancel()
     this.#plannedMs = deadlineMs
-    const delayMs = Math.max(this.pauseMs, deadlineMs - this.clock.monotonic())
+    const leftMs = Math.min(DELAY_MS_MAX, deadlineMs - this.clock.monotonic())
+    const delayMs = Math.max(this.pauseMs, leftMs)
     this.#cancel = this.clock.after(delayMs, () => this.#look())
   }
 

@@ -89,12 +89,15 @@ export class Node implements SessionHolder, ConnectionEvents {
    * waited for no longer than one that does not take the connection: the others' news waits meanwhile.
    */
   async info(names: readonly string[]): Promise<Map<string, string>> {
-    this.#tender ??= this.#connect(this.settings.limits.connectTimeoutMs)
+    const before = this.#tender
+    const tender = before ?? this.#connect(this.settings.limits.connectTimeoutMs)
+    this.#tender = tender
     try {
-      const connection = await this.#tender
-      return await askInfo(connection, names)
+      return await askInfo(await tender, names)
     } catch (error) {
-      this.#tender = undefined
+      if (this.#tender === tender) this.#tender = undefined
+      // One connection that was lost is no node that was lost.
+      if (before && asAerospikeError(error).code === 'CONNECTION_ERROR') return this.info(names)
       throw error
     }
   }

@@ -303,6 +303,21 @@ describe('logging in', () => {
   })
 })
 
+test('a connection that is lost makes no node lost', async () => {
+  const told: string[] = []
+  const logger = { info() {}, warn: (_: object, text: string) => void told.push(text) }
+  const { cluster, client } = make({}, { logger, limits: { tendIntervalMs: 10 } })
+  await client.connect()
+  const [node] = cluster.nodes
+  for (let times = 0; times < 5; times++) {
+    node?.dropConnections()
+    await until(() => node?.connections === 0)
+    await until(() => node?.connections === 1)
+    expect(client.fault()).toBeUndefined()
+  }
+  expect(told).toEqual([])
+})
+
 test('a node that stays silent is told of once', async () => {
   const warned: unknown[] = []
   const logger = { info() {}, warn: (detail: object) => void warned.push(detail) }
