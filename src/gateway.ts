@@ -77,7 +77,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       }),
       each => each.close(),
     )
-    const { store, node, sweepMs } = await openMessageStore(config, {
+    const { store, node, sweepMs, spool } = await openMessageStore(config, {
       clock,
       random,
       log: log.child('store'),
@@ -177,6 +177,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           }),
         pools: () => network.pools(),
         store: () => ({ ...store.counts(), faulty: store.fault() !== undefined }),
+        spool: () => spool?.spoolCounts(),
         rateLimits: () => [
           ['global', limits.global.refused],
           ['app', limits.perApp.refused],
@@ -255,7 +256,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           filters: filterViews(filters.inspect()),
         }),
       reload,
-      ready: () => readiness(stopping, store, network),
+      ready: () => readiness(stopping, store, network, spool?.warning()),
     }
     const app = createApp(deps, {
       version: VERSION,

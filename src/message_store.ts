@@ -1,11 +1,15 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { AerospikeClient, type Logger as ClientLog, type TlsOptions } from './aerospike/index.ts'
 import type { Clock, Random } from './clock.ts'
 import { type Config, parseHosts } from './config/index.ts'
 import type { Log } from './log.ts'
 import { openAerospikeStore } from './store/aerospike.ts'
+import type { AerospikeStore } from './store/aerospike_store.ts'
+import { openSpooledStore } from './store/spooled.ts'
+import { SpooledStore } from './store/spooled_store.ts'
 import { openSqliteStore } from './store/sqlite.ts'
+import { openSpool } from './store/sqlite_spool.ts'
 import type { MessageStore } from './store/store.ts'
 
 export interface OpenedStore {
@@ -14,35 +18,92 @@ export interface OpenedStore {
   readonly node: number
   /** Between two sweeps. */
   readonly sweepMs: number
+  /** What waits on disk for a cluster, where that is asked for. */
+  readonly spool?: Pick<SpooledStore, 'warning' | 'spoolCounts'>
+}
+
+export interface StoreParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
 }
 
 const SQLITE_SWEEP_MS = 60_000
 
 /** Opens the store that the configuration asks for: a cluster, or a file of this gateway alone. */
-export async function openMessageStore(
-  config: Config,
-  parts: { readonly clock: Clock; readonly random: Random; readonly log: Log },
-): Promise<OpenedStore> {
+export async function openMessageStore(config: Config, parts: StoreParts): Promise<OpenedStore> {
   const { aerospike, storage } = config
-  const { clock, random, log } = parts
+  const { clock, log } = parts
   if (!aerospike) {
     const path = messagesPath(storage.db_path)
     const store = await openSqliteStore({ path, clock, retentionMs: storage.retention })
     return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS }
   }
-  const store = await openAerospikeStore({
+  if (!aerospike.spool) await tellOfLeft(config, parts)
+  const store = aerospike.spool
+    ? await openSpooled(config, aerospike, parts)
+    : await openCluster(config, aerospike, parts)
+  log.info({ node: store.node, namespace: aerospike.namespace }, 'messages are in Aerospike')
+  const spool = store instanceof SpooledStore ? { spool: store } : {}
+  return { store, node: store.node, sweepMs: aerospike.sweep_time, ...spool }
+}
+
+type ClusterConfig = NonNullable<Config['aerospike']>
+
+async function openSpooled(
+  config: Config,
+  aerospike: ClusterConfig,
+  parts: StoreParts,
+): Promise<SpooledStore> {
+  const { clock, log } = parts
+  const spool = openSpool(spoolPath(config.storage.db_path), clock)
+  const instance = installation(config.storage.db_path)
+  let looking = false
+  const open = async (): Promise<AerospikeStore> => {
+    // It is looked for every second: one line is enough, until it is there.
+    const told = { quiet: looking }
+    looking = true
+    const node = spool.nodeOf(instance) ?? config.node
+    const store = await openCluster({ ...config, node }, aerospike, { ...parts, log: quieted(log, told) })
+    told.quiet = false
+    return store
+  }
+  return openSpooledStore({ spool, open, instance, entriesMax: aerospike.spool_max, clock, log })
+}
+
+/** Nothing that was spooled is forgotten by switching the spool off. */
+async function tellOfLeft({ storage }: Config, { clock, log }: StoreParts): Promise<void> {
+  const file = spoolPath(storage.db_path)
+  if (!existsSync(file)) return
+  const spool = openSpool(file, clock)
+  const waiting = spool.depth
+  await spool.close()
+  if (waiting > 0) log.error({ file, waiting }, 'writes wait in the spool: switch aerospike.spool on again')
+}
+
+function openCluster(config: Config, aerospike: ClusterConfig, parts: StoreParts): Promise<AerospikeStore> {
+  const { clock, random, log } = parts
+  return openAerospikeStore({
     client: clusterClient(aerospike, parts),
     namespace: aerospike.namespace,
     clock,
     random,
     log,
     retentionMs: aerospike.ttl,
-    instance: installation(storage.db_path),
+    instance: installation(config.storage.db_path),
     name: config.server_name,
     node: config.node,
+    keepsNumber: aerospike.spool,
   })
-  log.info({ node: store.node, namespace: aerospike.namespace }, 'messages are in Aerospike')
-  return { store, node: store.node, sweepMs: aerospike.sweep_time }
+}
+
+/** While `told.quiet` what it hears goes to the debug log. */
+function quieted(log: Log, told: { readonly quiet: boolean }): Log {
+  const say =
+    (level: 'info' | 'warn' | 'error') =>
+    (fields: object, text: string): void =>
+      log[told.quiet ? 'debug' : level](fields, text)
+  return { ...log, info: say('info'), warn: say('warn'), error: say('error') }
 }
 
 /** Not connected yet. */
@@ -79,6 +140,7 @@ function tlsOf({ tls_ca: ca, tls_cert: cert, tls_key: key }: NonNullable<Config[
 
 /** Messages have a file of their own beside the users': they come and go by the million, users do not. */
 export const messagesPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-messages$1')
+const spoolPath = (dbPath: string): string => dbPath.replace(/(\.[^./]*)?$/, '-spool$1')
 
 /** No two gateways that run have one database of users on one host. */
 const installation = (dbPath: string): string =>

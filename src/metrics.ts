@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { HistogramData } from './stats/histogram.ts'
-import type { FilterRow, LinkRow, MetricsSources } from './stats/sources.ts'
+import type { FilterRow, LinkRow, MetricsSources, SpoolCounts } from './stats/sources.ts'
 
 export type { MetricsSources }
 
@@ -46,6 +46,13 @@ const ofLinks =
   (pick: (row: LinkRow) => number): Read<number> =>
   from =>
     [...from.links()].map(row => [[row.name], pick(row)])
+
+const ofSpool =
+  (name: keyof SpoolCounts) =>
+  (from: MetricsSources): (readonly [Labels, number])[] => {
+    const counts = from.spool()
+    return counts ? [[[], counts[name]]] : []
+  }
 
 const FILTER_STATES = ['active', 'shadow', 'inactive', 'tripped', 'broken']
 const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED']
@@ -228,6 +235,20 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   counter('sms_proxy_store_failures_total', 'Commits that failed.', [], from => one(from.store().failures)),
   counter('sms_proxy_store_seconds_total', 'Time spent in commits.', [], from => one(from.store().seconds)),
   gauge('sms_proxy_store_faulty', '1 while writes fail.', [], from => one(Number(from.store().faulty))),
+
+  gauge('sms_proxy_spool_entries', 'Writes that wait on disk for the cluster.', [], ofSpool('entries')),
+  gauge('sms_proxy_spool_entries_limit', 'Writes that may wait.', [], ofSpool('entriesMax')),
+  gauge('sms_proxy_spool_age_seconds', 'How long the first of them has waited.', [], from =>
+    [...ofSpool('ageMs')(from)].map(([labels, ageMs]) => [labels, ageMs / 1000]),
+  ),
+  counter('sms_proxy_spool_spooled_total', 'Writes that went to the spool.', [], ofSpool('spooled')),
+  counter('sms_proxy_spool_replayed_total', 'Spooled writes told to the cluster.', [], ofSpool('replayed')),
+  gauge(
+    'sms_proxy_spool_refused',
+    'Spooled writes that the cluster refused: set aside.',
+    [],
+    ofSpool('refused'),
+  ),
 
   gauge('sms_proxy_licence_state', 'The state of the licence: 1 for that one.', ['state'], from =>
     LICENCE_STATES.map(state => [[state], Number(state === from.licence().status)]),

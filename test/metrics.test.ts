@@ -40,6 +40,7 @@ function sources() {
     links: () => [{ name: 'smpp-link-1', state: 'LOADED', limitTps: 100, stats: link }],
     pools: () => [{ name: 'pool-1', queued: 8 }],
     store: () => ({ commits: 2, writes: 30, failures: 1, seconds: 0.5, faulty: true }),
+    spool: () => ({ entries: 3, entriesMax: 10, ageMs: 1500, spooled: 7, replayed: 4, refused: 0 }),
     rateLimits: () => [
       ['global', 11],
       ['app', 12],

@@ -5,7 +5,7 @@ import { type Decoder, RecordCommand, RecordRequest } from './commands/record.ts
 import { AerospikeError, invalid, resultCodes, serverError } from './errors.ts'
 import { checkNames, type Key } from './key.ts'
 import { type ClientOptions, settingsOf } from './options.ts'
-import { type Policy, type ReadPolicy, type WritePolicy, writeFlags } from './policy.ts'
+import { type Policy, type ReadPolicy, readFlags, type WritePolicy, writeFlags } from './policy.ts'
 import { skipFields } from './protocol/fields.ts'
 import { type AnswerHeader, info1, info2 } from './protocol/header.ts'
 import {
@@ -14,6 +14,7 @@ import {
   type Operation,
   operationTypes,
   readOperations,
+  writeOperations,
 } from './protocol/operations.ts'
 import type { Reader } from './protocol/reader.ts'
 import { emptyBins, type Operated, type RecordFacts, type StoredRecord, ttlSecondsOf } from './record.ts'
@@ -32,6 +33,8 @@ export interface SecondaryIndex {
 
 /** A server's list of operations in one request is a 16-bit count. */
 const OPERATIONS_MAX = 65_535
+const nothing: readonly Operation[] = []
+const wasThere: Decoder<boolean> = { answer: () => true, missing: () => false }
 
 /**
  * A client of an Aerospike cluster. Every method rejects with an {@link AerospikeError} and nothing else;
@@ -39,12 +42,35 @@ const OPERATIONS_MAX = 65_535
  */
 export class AerospikeClient {
   readonly #cluster: Cluster
+  // One of each for all requests: a decoder made for each would cost as much as reading the answer.
   readonly #facts: Decoder<RecordFacts>
+  readonly #factsIfAny: Decoder<RecordFacts | undefined>
+  readonly #record: Decoder<StoredRecord | undefined>
+  readonly #results: Decoder<Operated>
 
   /** Connects to nothing yet: see {@link connect}. */
   constructor(options: ClientOptions) {
     this.#cluster = new Cluster(settingsOf(options))
-    this.#facts = { answer: header => this.#factsOf(header) }
+    this.#facts = {
+      answer: header => ({ generation: header.generation, ttlSeconds: this.#ttlSeconds(header) }),
+    }
+    this.#factsIfAny = { ...this.#facts, missing: () => undefined }
+    this.#record = {
+      answer: (header, reader, { key }) => ({
+        key,
+        bins: readBins(header, reader),
+        generation: header.generation,
+        ttlSeconds: this.#ttlSeconds(header),
+      }),
+      missing: () => undefined,
+    }
+    this.#results = {
+      answer: (header, reader, { operations }) => ({
+        generation: header.generation,
+        ttlSeconds: this.#ttlSeconds(header),
+        results: readResults(header, reader, operations),
+      }),
+    }
   }
 
   /**
@@ -73,32 +99,18 @@ export class AerospikeClient {
 
   /** Undefined when there is no such record. `bins`: those to read; all by default. */
   get(key: Key, bins?: readonly string[], policy?: ReadPolicy): Promise<StoredRecord | undefined> {
-    const operations = (bins ?? []).map(bin => ({ type: operationTypes.read, bin }))
-    const decoder: Decoder<StoredRecord | undefined> = {
-      answer: (header, reader) => ({
-        key,
-        bins: readBins(header, reader),
-        generation: header.generation,
-        ttlSeconds: this.#ttlSeconds(header),
-      }),
-      missing: () => undefined,
-    }
-    return this.#read(key, info1.read | (bins ? 0 : info1.getAll), operations, decoder, policy)
+    const operations = bins ? bins.map(bin => ({ type: operationTypes.read, bin })) : nothing
+    return this.#read(key, bins ? 0 : info1.getAll, operations, this.#record, policy)
   }
 
   /** Generation and time to live alone; undefined when there is no such record. */
   exists(key: Key, policy?: ReadPolicy): Promise<RecordFacts | undefined> {
-    const decoder: Decoder<RecordFacts | undefined> = { ...this.#facts, missing: () => undefined }
-    return this.#read(key, info1.read | info1.noBins, [], decoder, policy)
+    return this.#read(key, info1.noBins, nothing, this.#factsIfAny, policy)
   }
 
   /** Writes bins, leaving others as they are unless the policy says `replace`. */
   put(key: Key, bins: Bins, policy?: WritePolicy): Promise<RecordFacts> {
-    const operations = Object.entries(bins).map(([bin, value]) => ({
-      type: operationTypes.write,
-      bin,
-      value,
-    }))
+    const operations = writeOperations(bins)
     if (operations.length === 0) return Promise.reject(invalid('A record needs at least one bin.'))
     return this.#write(key, 0, 0, operations, this.#facts, policy)
   }
@@ -110,8 +122,7 @@ export class AerospikeClient {
 
   /** Answers whether the record was there. */
   remove(key: Key, policy?: WritePolicy): Promise<boolean> {
-    const decoder: Decoder<boolean> = { answer: () => true, missing: () => false }
-    return this.#write(key, 0, info2.delete, [], decoder, policy)
+    return this.#write(key, 0, info2.delete, nothing, wasThere, policy)
   }
 
   /**
@@ -119,20 +130,13 @@ export class AerospikeClient {
    * read and there is no such record.
    */
   operate(key: Key, operations: readonly Operation[], policy?: WritePolicy): Promise<Operated> {
-    const decoder: Decoder<Operated> = {
-      answer: (header, reader) => ({
-        generation: header.generation,
-        ttlSeconds: this.#ttlSeconds(header),
-        results: readResults(header, reader, operations),
-      }),
-    }
     const reads = operations.some(operation => !isWrite(operation)) ? info1.read : 0
     if (operations.length === 0) return Promise.reject(invalid('There is no operation to do.'))
     if (!operations.some(isWrite)) {
-      const request = new RecordRequest(key, operations, info1.read, info2.respondAllOps)
-      return this.#run(request, decoder, policy, undefined)
+      const request = new RecordRequest(key, operations, readFlags(undefined), info2.respondAllOps)
+      return this.#run(request, this.#results, policy, undefined)
     }
-    return this.#write(key, reads, info2.respondAllOps, operations, decoder, policy)
+    return this.#write(key, reads, info2.respondAllOps, operations, this.#results, policy)
   }
 
   /** Each entry by itself, sent together: one request a node. Answers in the order of the entries. */
@@ -179,12 +183,13 @@ export class AerospikeClient {
 
   #read<T>(
     key: Key,
-    flags: number,
+    what: number,
     operations: readonly Operation[],
     decoder: Decoder<T>,
     policy: ReadPolicy | undefined,
   ): Promise<T> {
-    return this.#run(new RecordRequest(key, operations, flags), decoder, policy, policy?.replica)
+    const request = new RecordRequest(key, operations, readFlags(policy) | what)
+    return this.#run(request, decoder, policy, policy?.replica)
   }
 
   #write<T>(
@@ -218,10 +223,6 @@ export class AerospikeClient {
       return Promise.reject(invalid(`A request has at most ${OPERATIONS_MAX} operations.`))
     }
     return new RecordCommand(this.#cluster, request, decoder, policy, replica).run()
-  }
-
-  #factsOf(header: AnswerHeader): RecordFacts {
-    return { generation: header.generation, ttlSeconds: this.#ttlSeconds(header) }
   }
 
   #ttlSeconds(header: AnswerHeader): number | undefined {

@@ -11,8 +11,8 @@ import { infoNumber, infoValue } from './protocol/info.ts'
 import { type Peer, parseHosts, parsePeers } from './protocol/peers.ts'
 import { parseReplicas } from './protocol/replicas.ts'
 
-/** How often the deadlines of what is under way are looked at. */
-const DEADLINE_TICK_MS = 5
+/** The deadlines of what is under way are looked at no more often than this. */
+const DEADLINE_PAUSE_MS = 5
 /** A tend asked for out of turn (a node lost, a partition moved) comes no sooner than this after the last. */
 const TEND_SOON_MS = 50
 /** A node that no other lists is dropped after this many tends without an answer, one that others list after more. */
@@ -35,7 +35,7 @@ export class Cluster {
   #closed = false
 
   constructor(readonly settings: Settings) {
-    this.deadlines = new Deadlines(settings.clock, DEADLINE_TICK_MS)
+    this.deadlines = new Deadlines(settings.clock, DEADLINE_PAUSE_MS)
     this.#dialer = new Dialer(settings, this.deadlines)
   }
 
@@ -72,6 +72,7 @@ export class Cluster {
     this.#fault = error
     for (const node of this.#nodes.values()) node.close(error)
     this.#nodes.clear()
+    this.deadlines.stop()
   }
 
   #schedule(delayMs: number): void {
@@ -90,7 +91,13 @@ export class Cluster {
 
   async #tendOnce(): Promise<void> {
     const listed = new Map<string, Peer>()
-    await Promise.all(this.nodes.map(node => this.#refresh(node, listed)))
+    await Promise.all(
+      this.nodes.map(async node => {
+        await this.#refresh(node, listed)
+        // Now, not when the last has answered: it may have taken over what one that hangs held.
+        await this.#refreshPartitions(node)
+      }),
+    )
     if (!this.nodes.some(node => node.failures === 0)) await this.#seed(listed)
     await this.#greet(listed)
     await Promise.all(this.nodes.map(node => this.#refreshPartitions(node)))
@@ -170,7 +177,8 @@ export class Cluster {
 
   async #askOnce(host: Host, names: readonly string[]): Promise<Map<string, string>> {
     const holder: SessionHolder = { session: undefined }
-    const connection = await this.#dialer.dial(host, holder, { room() {}, closed() {} })
+    const { connectTimeoutMs } = this.settings.limits
+    const connection = await this.#dialer.dial(host, holder, { room() {}, closed() {} }, connectTimeoutMs)
     try {
       return await askInfo(connection, names)
     } finally {

@@ -12,8 +12,8 @@ export interface Exchange {
   streamEnd: number
   /** Its caller has been told that its time is over; the answer, if it comes, is for nobody. */
   readonly abandoned: boolean
-  /** Writes the request's frame; throws INVALID_ARGUMENT when it cannot be written. */
-  encode(writer: Writer): void
+  /** Writes the request's frame; throws INVALID_ARGUMENT when it cannot be written. `nowMs`: monotonic. */
+  encode(writer: Writer, nowMs: number): void
   /** Reads a frame's body; answers whether it was the last. A PROTOCOL_ERROR thrown closes the connection. */
   message(bytes: Buffer, at: number, end: number): boolean
   /** No answer will come. `applied`: 'no' when the request did not leave whole, so that nothing came of it. */
@@ -42,6 +42,7 @@ const WRITER_BYTES_KEPT_MAX = 1024 * 1024
  * loop leaves in one write.
  */
 export class Connection implements Timed {
+  slot = -1
   readonly #pending: Exchange[] = []
   #first = 0
   #writer = new Writer(WRITER_BYTES)
@@ -101,8 +102,9 @@ export class Connection implements Timed {
     }
     const writer = this.#writer
     const from = writer.at
+    const nowMs = this.clock.monotonic()
     try {
-      exchange.encode(writer)
+      exchange.encode(writer, nowMs)
       if (writer.at - from > this.limits.frameBytesMax) {
         throw new AerospikeError(
           'INVALID_ARGUMENT',
@@ -119,7 +121,7 @@ export class Connection implements Timed {
     const idle = this.inFlight === 0
     this.#pending.push(exchange)
     if (idle) {
-      this.#heardMs = this.clock.monotonic()
+      this.#heardMs = nowMs
       this.deadlines.add(this)
     }
     if (!this.#flushing) this.#flushLater(idle)
@@ -152,6 +154,7 @@ export class Connection implements Timed {
     if (!this.#paused) return
     this.#paused = false
     this.#heardMs = this.clock.monotonic()
+    if (this.inFlight > 0) this.deadlines.add(this)
     this.socket.resume()
   }
 
@@ -209,18 +212,19 @@ export class Connection implements Timed {
    */
   #flushLater(atOnce: boolean): void {
     this.#flushing = true
-    const flush = () => {
-      this.#flushing = false
-      if (!this.#full) this.#flush()
-    }
-    if (atOnce) queueMicrotask(flush)
-    else this.clock.soon(flush)
+    if (atOnce) queueMicrotask(this.#flushNow)
+    else this.clock.soon(this.#flushNow)
+  }
+
+  readonly #flushNow = (): void => {
+    this.#flushing = false
+    if (!this.#full) this.#flush()
   }
 
   #flush(): void {
     if (this.#closed || this.#writer.at === 0) return
     const writer = this.#writer
-    const sent = this.socket.write(writer.taken())
+    const sent = this.socket.write(writer.bytes, writer.at)
     this.#streamSent += sent
     if (sent < writer.at) {
       this.#full = true

@@ -27,7 +27,13 @@ export class Dialer {
     private readonly deadlines: Deadlines,
   ) {}
 
-  async dial(host: Host, holder: SessionHolder, events: ConnectionEvents): Promise<Connection> {
+  /** `silentMsMax`: how long the connection may owe an answer. */
+  async dial(
+    host: Host,
+    holder: SessionHolder,
+    events: ConnectionEvents,
+    silentMsMax = this.settings.limits.socketTimeoutMs,
+  ): Promise<Connection> {
     const { clock, limits } = this.settings
     const timeout = Promise.withResolvers<never>()
     timeout.promise.catch(() => {})
@@ -43,7 +49,7 @@ export class Dialer {
     })
     let connection: Connection | undefined
     let late = false
-    const connecting = this.#connect(host, peer, events).then(made => {
+    const connecting = this.#connect(host, peer, events, silentMsMax).then(made => {
       connection = made
       if (late) made.close()
       return made
@@ -62,8 +68,14 @@ export class Dialer {
     }
   }
 
-  async #connect(host: Host, peer: string, events: ConnectionEvents): Promise<Connection> {
-    const { connect, clock, limits } = this.settings
+  async #connect(
+    host: Host,
+    peer: string,
+    events: ConnectionEvents,
+    silentMsMax: number,
+  ): Promise<Connection> {
+    const { connect, clock } = this.settings
+    const limits = { frameBytesMax: this.settings.limits.frameBytesMax, socketTimeoutMs: silentMsMax }
     let connection: Connection | undefined
     let lost = false
     let socket: Socket

@@ -84,14 +84,20 @@ export class Node implements SessionHolder, ConnectionEvents {
     this.#drain()
   }
 
-  /** Asks over a connection of its own, so that a full pipeline does not look like a dead node. */
+  /**
+   * Asks over a connection of its own, so that a full pipeline does not look like a dead node. One that hangs is
+   * waited for no longer than one that does not take the connection: the others' news waits meanwhile.
+   */
   async info(names: readonly string[]): Promise<Map<string, string>> {
-    this.#tender ??= this.#connect()
+    const before = this.#tender
+    const tender = before ?? this.#connect(this.settings.limits.connectTimeoutMs)
+    this.#tender = tender
     try {
-      const connection = await this.#tender
-      return await askInfo(connection, names)
+      return await askInfo(await tender, names)
     } catch (error) {
-      this.#tender = undefined
+      if (this.#tender === tender) this.#tender = undefined
+      // One connection that was lost is no node that was lost.
+      if (before && asAerospikeError(error).code === 'CONNECTION_ERROR') return this.info(names)
       throw error
     }
   }
@@ -123,8 +129,8 @@ export class Node implements SessionHolder, ConnectionEvents {
     for (const connection of [...this.#connections, ...this.#lent]) connection.close(error)
   }
 
-  async #connect(): Promise<Connection> {
-    const connection = await this.dialer.dial(this.host, this, this)
+  async #connect(silentMsMax?: number): Promise<Connection> {
+    const connection = await this.dialer.dial(this.host, this, this, silentMsMax)
     if (!this.#closed) return connection
     connection.close(this.#closed)
     throw this.#closed
@@ -147,7 +153,9 @@ export class Node implements SessionHolder, ConnectionEvents {
 
   #roomy(): Connection | undefined {
     const { pipelineMax } = this.settings.limits
-    return this.#connections.find(connection => connection.inFlight < pipelineMax && !connection.late)
+    for (const connection of this.#connections)
+      if (connection.inFlight < pipelineMax && !connection.late) return connection
+    return undefined
   }
 
   #drain(): void {

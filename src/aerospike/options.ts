@@ -25,6 +25,7 @@ export interface ClientOptions {
 
 export interface Limits {
   readonly tendIntervalMs: number
+  /** For a connection, and for each answer by which a node tells how it is: a node that hangs is soon known. */
   readonly connectTimeoutMs: number
   /** How long a connection may be silent while it owes an answer, before it is given up. */
   readonly socketTimeoutMs: number

@@ -1,5 +1,5 @@
 import { invalid } from './errors.ts'
-import { info2, info3 } from './protocol/header.ts'
+import { info1, info2, info3 } from './protocol/header.ts'
 
 export interface Policy {
   /** For the whole of it, all attempts and what lies between them. Default 1000. */
@@ -17,6 +17,12 @@ export interface ReadPolicy extends Policy {
    * replicas in turn, which spreads the load and may read what a write has just replaced.
    */
   readonly replica?: 'master' | 'sequence' | 'any'
+  /**
+   * While partitions migrate (a node came or went) the holder asked may not have what another has. `all` (default):
+   * it asks the others first, and answers the newest. `one`: it answers what it has, and may miss what was written
+   * with success. They are the same while nothing migrates.
+   */
+  readonly consistency?: 'one' | 'all'
 }
 
 export interface WritePolicy extends Policy {
@@ -36,6 +42,9 @@ export interface WritePolicy extends Policy {
   /** Answer when the master has it, before its replicas do. */
   readonly commitMaster?: boolean
 }
+
+export const readFlags = (policy: ReadPolicy | undefined): number =>
+  info1.read | (policy?.consistency === 'one' ? 0 : info1.resolveDuplicates)
 
 export const TIMEOUT_MS = 1000
 export const ATTEMPTS_MAX = 6

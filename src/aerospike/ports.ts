@@ -37,8 +37,8 @@ export interface SocketHandlers {
 }
 
 export interface Socket {
-  /** Answers how many octets were taken, fewer than given when the socket is full. */
-  write(octets: Uint8Array): number
+  /** Sends the first `count` of `octets`; answers how many were taken, fewer when the socket is full. */
+  write(octets: Uint8Array, count: number): number
   pause(): void
   resume(): void
   /** Closes at once; what was not sent is dropped. */

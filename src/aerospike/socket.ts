@@ -65,7 +65,7 @@ async function connect(to: Host, handlers: SocketHandlers, tls: TlsOptions | und
   // Small frames must not wait for an acknowledgement (Nagle).
   socket.setNoDelay(true)
   return {
-    write: octets => Math.max(0, socket.write(octets)),
+    write: (octets, count) => Math.max(0, socket.write(octets, 0, count)),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     close: () => {

@@ -23,11 +23,6 @@ const NOT_YET: readonly {
   readonly on: (config: Config) => boolean
   readonly what: string
 }[] = [
-  {
-    path: 'aerospike.spool',
-    on: config => config.aerospike?.spool === true,
-    what: 'a journal for when the cluster is away',
-  },
   { path: 'grpc', on: config => config.grpc !== undefined, what: 'gRPC' },
   {
     path: 'statistic_exporter.enabled',

@@ -37,6 +37,7 @@ export function describeConfig(config: Config, { rulesLoaded, rulesError, filter
       namespace: aerospike?.namespace ?? '',
       sweep_time: goDuration(aerospike?.sweep_time ?? 0),
       ttl: `${(aerospike?.ttl ?? 0) / 1000}s`,
+      ...(aerospike?.spool && { spool: true, spool_max: aerospike.spool_max }),
     },
     security: { token_ttl: goDuration(config.security.token_ttl) },
     grpc: { port: grpc?.port ?? 0, timeout: goDuration(grpc?.timeout ?? 0) },

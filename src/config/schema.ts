@@ -92,7 +92,12 @@ const aerospike = section(
         maxLength: 60,
       }),
     ),
-    spool: flag('take sends while the cluster is away, and write them down later', false),
+    spool: flag('while the cluster is away take messages into a file beside storage.db_path', false),
+    spool_max: whole('writes that wait there, at most: about half a KiB each', {
+      default: 1_000_000,
+      minimum: 1000,
+      maximum: 1e8,
+    }),
   },
 )
 

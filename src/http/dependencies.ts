@@ -139,6 +139,6 @@ export interface Metrics {
 
 export interface Readiness {
   readonly ready: boolean
-  /** What is amiss, in words for an operator; empty when ready. */
+  /** What is amiss, in words for an operator: why it is not ready, or what to know although it is; else empty. */
   readonly reason: string
 }

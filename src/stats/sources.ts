@@ -14,6 +14,8 @@ export interface MetricsSources {
   links(): Iterable<LinkRow>
   pools(): Iterable<{ readonly name: string; readonly queued: number }>
   store(): StoreCounts
+  /** Undefined where there is none. */
+  spool(): SpoolCounts | undefined
   /** Refusals by level, `global` and `app`. */
   rateLimits(): Iterable<readonly [level: string, refused: number]>
   receipts(): ReceiptCounts
@@ -68,6 +70,16 @@ export interface StoreCounts {
   readonly seconds: number
   /** True while writes fail. */
   readonly faulty: boolean
+}
+
+export interface SpoolCounts {
+  readonly entries: number
+  readonly entriesMax: number
+  /** Of the entry that waits the longest. */
+  readonly ageMs: number
+  readonly spooled: number
+  readonly replayed: number
+  readonly refused: number
 }
 
 export interface ReceiptCounts {

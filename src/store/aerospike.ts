@@ -1,8 +1,14 @@
 import type { Clock } from '../clock.ts'
 import { openFault } from './aerospike_faults.ts'
-import { type Holder, Lease, NODES, nodeLease, noteOpening } from './aerospike_lease.ts'
+import { type Holder, Lease, NODES, nodeLease, noteOpening, numberLease } from './aerospike_lease.ts'
 import { Deadline, Records } from './aerospike_records.ts'
-import { AerospikeStore, type AerospikeStoreOptions, CALL_MS, LEASE_SECONDS } from './aerospike_store.ts'
+import {
+  AerospikeStore,
+  type AerospikeStoreOptions,
+  CALL_MS,
+  LEASE_SECONDS,
+  NUMBER_SECONDS,
+} from './aerospike_store.ts'
 import { StoreError } from './store.ts'
 
 /** Connects and takes a node number. Throws a {@link StoreError} that tells the operator what is wrong. */
@@ -13,30 +19,47 @@ export async function openAerospikeStore(options: AerospikeStoreOptions): Promis
     const records = new Records(client, namespace, prefix, clock)
     const nonce = Buffer.from(random(6)).toString('hex')
     const holder = { nonce, instance: options.instance, name: options.name }
-    const { node, lease } = await takeNode(records, holder, options.node, clock)
+    const { node, lease, number } = await takeNode(records, holder, options.node, clock)
     await noteOpening(records, holder, new Deadline(clock, CALL_MS))
-    return new AerospikeStore(options, records, holder, node, lease)
+    if (!options.keepsNumber) return new AerospikeStore(options, records, holder, node, lease)
+    await number.hold(new Deadline(clock, CALL_MS), true)
+    return new AerospikeStore(options, records, holder, node, lease, number)
   } catch (cause) {
     client.close()
     throw cause instanceof StoreError ? cause : new StoreError(openFault(cause, namespace), { cause })
   }
 }
 
-/** The number that this installation had before, else the one that it would like, else the next that is free. */
+/**
+ * The number that this installation had before, else the one that it would like, else the next that is free; one
+ * that is kept for another gateway only when there is no other.
+ */
 async function takeNode(
   records: Records,
   holder: Holder,
   wanted: number,
   clock: Pick<Clock, 'monotonic'>,
-): Promise<{ node: number; lease: Lease }> {
+): Promise<{ node: number; lease: Lease; number: Lease }> {
   const leases = Array.from({ length: NODES }, (_, at) => {
     const node = (wanted + at) % NODES
-    return { node, lease: new Lease(records, nodeLease(node), holder, LEASE_SECONDS) }
+    return {
+      node,
+      lease: new Lease(records, nodeLease(node), holder, LEASE_SECONDS),
+      number: new Lease(records, numberLease(node), holder, NUMBER_SECONDS),
+    }
   })
-  const owners = await Promise.all(leases.map(({ lease }) => lease.owner(new Deadline(clock, CALL_MS))))
-  const before = owners.indexOf(holder.instance)
-  const order = before < 0 ? leases : [...leases.splice(before, 1), ...leases]
-  for (const each of order) {
+  const owned = await Promise.all(
+    leases.map(async each => ({
+      ...each,
+      owner:
+        (await each.lease.owner(new Deadline(clock, CALL_MS))) ??
+        (await each.number.owner(new Deadline(clock, CALL_MS))),
+    })),
+  )
+  const mine = owned.filter(({ owner }) => owner === holder.instance)
+  const free = owned.filter(({ owner }) => owner === undefined)
+  const others = owned.filter(({ owner }) => owner !== undefined && owner !== holder.instance)
+  for (const each of [...mine, ...free, ...others]) {
     if (await each.lease.hold(new Deadline(clock, CALL_MS), true)) return each
   }
   throw new StoreError(`${NODES} gateways share this namespace already, and no more can: stop one`)

@@ -42,6 +42,21 @@ export const isOfOneRecord = (cause: unknown): boolean => codeOf(cause) === 'KEY
 
 export const faultOf = (cause: unknown): string => FAULTS[codeOf(cause) ?? 'NO_NODE'] ?? AWAY
 
+/** What time alone may mend, and no operator has to. */
+const AWAY_CODES: ReadonlySet<ErrorName> = new Set([
+  'NO_NODE',
+  'CONNECTION_ERROR',
+  'CLIENT_TIMEOUT',
+  'SERVER_TIMEOUT',
+  'PARTITION_UNAVAILABLE',
+])
+
+/** True of an error of `openAerospikeStore` when it is the cluster that is away. */
+export const isAway = (error: unknown): boolean => {
+  const code = codeOf(error instanceof Error ? error.cause : undefined)
+  return code !== undefined && AWAY_CODES.has(code)
+}
+
 /** Why the store cannot be opened, for the operator alone. */
 export function openFault(cause: unknown, namespace: string): string {
   const code = codeOf(cause)

@@ -106,7 +106,7 @@ export class Lane {
     private readonly records: Records,
     private readonly clock: Pick<Clock, 'monotonic'>,
     private readonly name: string,
-    /** No other process, nor another life of this one, has the same. */
+    /** No other journal has the same, nor another life of this process. */
     private readonly nonce: string,
     private readonly rollUp: RollUp,
   ) {
@@ -196,7 +196,9 @@ export class Lane {
       if (this.#generation === undefined) await this.#read(deadline)
       // An entry that is gone was closed by a write in doubt, or by a node that took this one for dead.
       for (const closing of closings) if (!this.#open.has(closing.token)) this.#over(closing)
-      const left = closings.filter(closing => this.#closings.has(closing))
+      // One closing may be asked for twice: by who opened the entry, and by who found it open.
+      const unique = new Map(closings.map(closing => [closing.token, closing])).values()
+      const left = [...unique].filter(closing => this.#closings.has(closing))
       if (entries.length + left.length === 0) return
       if (await this.#write(steps(entries, left), { entries, closings: left }, deadline)) return
     }

@@ -87,3 +87,6 @@ export async function noteOpening(records: Records, { nonce }: Holder, deadline:
 const openingsKey = (records: Records): Key => records.key('state', 'openings')
 
 export const nodeLease = (node: number): string => `node/${node}`
+
+/** Of the number alone: whose it stays while its gateway is not seen to be alive. */
+export const numberLease = (node: number): string => `number/${node}`

@@ -60,10 +60,16 @@ export function countOf({ message, marks }: Stored, token: string): Count | unde
 }
 
 /** Throws a StoreError when the message is none that can be stored. */
+export function requireStorable({ taskId, appId, esme, sentAt, updatedAt, parts }: Message): void {
+  const numbers = [taskId, appId, esme, sentAt, updatedAt, ...parts.map(part => part.error)]
+  if (!numbers.every(Number.isSafeInteger))
+    throw new StoreError('the store cannot take this record', { ofRecord: true })
+}
+
+/** Throws a StoreError when the message is none that can be stored. */
 export function toBins({ message, marks }: Stored, retentionMs: number): Bins {
+  requireStorable(message)
   const { taskId, appId, esme, sentAt, updatedAt } = message
-  const numbers = [taskId, appId, esme, sentAt, updatedAt, ...message.parts.map(part => part.error)]
-  if (!numbers.every(Number.isSafeInteger)) throw new StoreError('the store cannot take this record')
   return {
     id: message.id,
     task: taskId,

@@ -43,6 +43,8 @@ export interface AerospikeStoreOptions {
   readonly name: string
   /** The number that this gateway would like to have among those that share the store, 0 to 31. */
   readonly node: number
+  /** It goes on while the cluster is away: its number has to stay its own meanwhile, or two would give one task id. */
+  readonly keepsNumber?: boolean
   /** Writes under way; one more is refused at once. */
   readonly pendingMax?: number
   /** Receipts without a message; a sweep removes the oldest past it. */
@@ -53,7 +55,10 @@ export interface AerospikeStoreOptions {
 export const CALL_MS = 10_000
 /** A node that does not renew its lease for as long is taken for dead. */
 export const LEASE_SECONDS = 30
+/** A gateway that keeps its number does so for as long after it was last seen. */
+export const NUMBER_SECONDS = 24 * 3600
 const RENEW_MS = 5000
+const RENEW_NUMBER_MS = 3600_000
 /** While writes fail: what shows that the cluster is back when nobody writes. */
 const PROBE_MS = 1000
 /** A write that could end after the lease waits for its renewal. */
@@ -85,12 +90,14 @@ export class AerospikeStore implements MessageStore {
   readonly #underWay = new Set<string>()
   /** Tokens of calls that failed in the middle. */
   readonly #unfinished = new Map<string, Unfinished>()
+  #journals = 0
   #pending = 0
   #idle: (() => void) | undefined
   #closed = false
   #fault: string | undefined
   #displaced = false
   #renewedAt: number
+  #numberAt: number
   #renewal: Promise<void> | undefined
   #cancelBeat: Cancel = () => {}
 
@@ -101,6 +108,8 @@ export class AerospikeStore implements MessageStore {
     /** The number of this gateway among those that share the store. */
     readonly node: number,
     private readonly lease: Lease,
+    /** Undefined: another gateway may have it as soon as the lease is over. */
+    private readonly number?: Lease,
   ) {
     const { clock, retentionMs } = options
     const { nonce } = holder
@@ -112,6 +121,7 @@ export class AerospikeStore implements MessageStore {
     this.#journal = this.#journalOf(node)
     this.#recovery = new Recovery(records, this.#writer, clock)
     this.#renewedAt = clock.monotonic()
+    this.#numberAt = this.#renewedAt
     this.#beatLater()
   }
 
@@ -236,6 +246,8 @@ export class AerospikeStore implements MessageStore {
       const { clock, heldMax = 100_000 } = this.options
       try {
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node))
+        // What was kept when this gateway recovered. No outcome is given up: claims are under way.
+        await this.#recovery.settle(this.#journal, 0, this.#underWay)
         return await sweepRecords({
           records: this.records,
           receipts: this.#receipts,
@@ -249,6 +261,11 @@ export class AerospikeStore implements MessageStore {
         await lease.release(this.#deadline()).catch(() => {})
       }
     })
+
+  /** Another gateway has its number: it writes no more. */
+  get displaced(): boolean {
+    return this.#displaced
+  }
 
   fault(): string | undefined {
     if (this.#displaced) return DISPLACED
@@ -346,7 +363,8 @@ export class AerospikeStore implements MessageStore {
 
   #failed(cause: unknown): StoreError {
     if (cause instanceof StoreError && !(cause.cause instanceof AerospikeError)) return cause
-    if (isCallersFault(cause)) return new StoreError('the store cannot take this record', { cause })
+    if (isCallersFault(cause))
+      return new StoreError('the store cannot take this record', { cause, ofRecord: true })
     this.#counts.failures++
     if (isOfOneRecord(cause)) return new StoreError('the store did not take it', { cause })
     if (this.#fault === undefined) this.options.log.warn({ err: cause }, 'the store fails')
@@ -384,6 +402,9 @@ export class AerospikeStore implements MessageStore {
     // It had expired: another may have given up what was open, and closed its entries.
     if (held === 'taken') this.#claimed.clear()
     this.#renewedAt = at
+    if (!this.number || at - this.#numberAt < RENEW_NUMBER_MS) return
+    await this.number.hold(this.#deadline(), true)
+    this.#numberAt = at
   }
 
   #beatLater(): void {
@@ -401,15 +422,15 @@ export class AerospikeStore implements MessageStore {
         await this.#claims.release(claim, id, this.#deadline())
         await this.#writer.forget(id, this.#deadline())
         await this.#journal.close(token, id, undefined)
-      } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY)
+      } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY, false)
       this.#unfinished.delete(token)
     }
   }
 
   #journalOf(node: number): Journal {
-    return new Journal(this.records, this.options.clock, node, this.holder.nonce, roll =>
-      this.#tallies.add(roll),
-    )
+    // Its own, for tokens and the sequence of writes begin anew in each.
+    const nonce = `${this.holder.nonce}${++this.#journals}`
+    return new Journal(this.records, this.options.clock, node, nonce, roll => this.#tallies.add(roll))
   }
 
   #deadline(): Deadline {

@@ -5,7 +5,7 @@ import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } fr
 import type { Candidate, Naming, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey } from './id_key.ts'
-import { mayTake, partOf, receiptChange } from './matching.ts'
+import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
 
@@ -97,7 +97,7 @@ export class Writer {
     const stored = await this.#changeIfThere(
       messageId,
       deadline,
-      ({ message }) => (isOpen(message, index) ? withPart(message, index, change) : message),
+      ({ message }) => (isUnknown(message, index) ? withPart(message, index, change) : message),
       token,
     )
     if (!stored) return undefined
@@ -108,15 +108,13 @@ export class Writer {
 
   /** A message that a crash left without an outcome; undefined when it has one, or began not before `before`. */
   async giveUp(id: string, before: number, token: string, deadline: Deadline): Promise<Saved | undefined> {
-    const isLost = ({ message, marks }: Stored): boolean =>
-      marks.length === 0 && message.state === 'accepted' && message.sentAt < before
     const at = this.clock.now()
     const stored = await this.#changeIfThere(
       id,
       deadline,
       each => {
         let { message } = each
-        if (!isLost(each)) return message
+        if (!isLost(each, before)) return message
         for (const index of message.parts.keys())
           message = withPart(message, index, { state: 'unknown', error: 0, at })
         return message
@@ -219,7 +217,6 @@ export interface Saved {
   readonly count: Count | undefined
 }
 
-const isOpen = ({ parts }: Message, index: number): boolean => {
-  const part = parts[index]
-  return part?.state === 'unknown' && part.smscId === ''
-}
+/** Without an outcome, and begun before `before`. */
+export const isLost = ({ message, marks }: Stored, before: number): boolean =>
+  marks.length === 0 && message.state === 'accepted' && message.sentAt < before

@@ -28,3 +28,9 @@ export const receiptChange = ({
   error,
   at,
 }: Pick<StoredReceipt, 'state' | 'error' | 'at'>): PartChange => ({ state, error, at })
+
+/** What a late answer may still tell of. */
+export const isUnknown = ({ parts }: Message, index: number): boolean => {
+  const part = parts[index]
+  return part?.state === 'unknown' && part.smscId === ''
+}

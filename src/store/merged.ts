@@ -1,4 +1,4 @@
-import { type Message, type PartChange, withPart } from '../message.ts'
+import { type Message, type Part, type PartChange, withPart } from '../message.ts'
 
 /** With what `given` knows and `before` does not; the same object when that is nothing. */
 export function merged(before: Message, given: Message): Message {
@@ -10,13 +10,18 @@ export function merged(before: Message, given: Message): Message {
   const same = named.every((part, index) => part === before.parts[index])
   const start = same ? before : { ...before, parts: named }
   let message = start
-  for (const [index, { state, smscId, error }] of given.parts.entries()) {
-    if (smscId === '' && message.parts[index]?.smscId !== '') continue
+  for (const [index, part] of given.parts.entries()) {
+    if (!isNews(message.parts[index], part)) continue
+    const { state, smscId, error } = part
     const change: PartChange = { state, smscId, error, at: given.updatedAt }
     message = withPart(message, index, change)
   }
   return message === start ? start : { ...message, error: given.error }
 }
+
+/** What an outcome that is told again adds to a part: an SMSC id says all that `submitted` does, and a receipt more. */
+export const isNews = (known: Part | undefined, { smscId, state }: Part): boolean =>
+  !known || known.smscId === '' || (smscId !== '' && state !== 'submitted')
 
 /** Of two copies of one message, `before` with the news of `other`; the same object when there are none. */
 export function withNews(before: Message, other: Message): Message {

@@ -1,5 +1,5 @@
-import { Database, SQLiteError } from 'bun:sqlite'
-import { StoreError } from './store.ts'
+import type { Database } from 'bun:sqlite'
+import { openFile } from './sqlite_file.ts'
 
 /** "SMSP": tells our files from other programs' (`PRAGMA application_id`). */
 const APPLICATION_ID = 0x534d5350
@@ -113,74 +113,10 @@ const MIGRATIONS: readonly string[] = [
   `,
 ]
 
-/**
- * Opens the file for this process alone, in WAL mode, with the newest schema.
- * Throws a {@link StoreError} that says what is wrong with the file.
- */
-export function openDatabase(path: string): Database {
-  let db: Database | undefined
-  try {
-    db = new Database(path, { create: true, readwrite: true, strict: true })
-    // Two gateways on one file end here, not in each other's counters. The lock ends with the process.
-    db.run('PRAGMA locking_mode = EXCLUSIVE')
-    refuseStrangers(db, path)
-    db.run('PRAGMA journal_mode = WAL')
-    // NORMAL syncs around checkpoints alone: the store itself syncs the log after each commit.
-    db.run('PRAGMA synchronous = NORMAL')
-    db.run('PRAGMA cache_size = -16000') // KiB
-    db.run('PRAGMA journal_size_limit = 67108864') // octets of log that stay on disk after a checkpoint
-    migrate(db)
-    db.run('UPDATE total SET messages = messages') // makes the log, and shows that the disk takes writes
-    return db
-  } catch (cause) {
-    db?.close()
-    throw cause instanceof StoreError ? cause : new StoreError(openFault(path, cause), { cause })
-  }
-}
-
-function refuseStrangers(db: Database, path: string): void {
-  const application = pragma(db, 'application_id')
-  const tables = db.query('SELECT count(*) FROM sqlite_schema').values()[0]?.[0]
-  if (application !== APPLICATION_ID && tables !== 0) {
-    throw new StoreError(`${path} is another program's database: name another file for the store`)
-  }
-  const version = pragma(db, 'user_version')
-  if (version > MIGRATIONS.length) {
-    throw new StoreError(
-      `${path} was written by a newer version of this program (schema ${version}, known here up to ` +
-        `${MIGRATIONS.length}): run that version, or start with another file`,
-    )
-  }
-}
-
-function migrate(db: Database): void {
-  for (let version = pragma(db, 'user_version'); version < MIGRATIONS.length; version++) {
-    db.transaction(() => {
-      db.run(MIGRATIONS[version] ?? '')
-      db.run(`PRAGMA application_id = ${APPLICATION_ID}`)
-      db.run(`PRAGMA user_version = ${version + 1}`)
-    }).immediate()
-  }
-}
-
-const pragma = (db: Database, name: string): number => Number(db.query(`PRAGMA ${name}`).values()[0]?.[0])
-
-function openFault(path: string, cause: unknown): string {
-  const code = cause instanceof SQLiteError ? (cause.code ?? '') : ''
-  if (code === 'SQLITE_NOTADB') return `${path} is no SQLite database: name another file for the store`
-  if (code.startsWith('SQLITE_CANTOPEN'))
-    return `${path} cannot be opened: check its folder and its permissions`
-  return `${path} cannot be used: ${writeFault(cause)}`
-}
-
-/** Why a write failed, in words for an operator, without path or SQL. */
-export function writeFault(cause: unknown): string {
-  const code = cause instanceof SQLiteError ? (cause.code ?? '') : ''
-  if (code.startsWith('SQLITE_FULL')) return 'the disk is full'
-  if (code.startsWith('SQLITE_READONLY')) return 'the database is read-only: check its permissions'
-  if (code.startsWith('SQLITE_BUSY')) return 'another process has it open: stop that, or name another file'
-  if (code.startsWith('SQLITE_CORRUPT')) return 'the database is damaged: restore it from a backup'
-  if (code.startsWith('SQLITE_NOTADB')) return 'the file is no database any more'
-  if (code.startsWith('SQLITE_IOERR')) return 'the disk reports an error'
-  return 'the database refuses to write'
-}
+/** The messages' file, for this process alone, with the newest schema. Throws a {@link StoreError}. */
+export const openDatabase = (path: string): Database =>
+  openFile(path, {
+    application: APPLICATION_ID,
+    migrations: MIGRATIONS,
+    touch: 'UPDATE total SET messages = messages',
+  })

@@ -2,8 +2,10 @@ import { type Database, SQLiteError } from 'bun:sqlite'
 import { isFinal, type Message, type PartChange, withPart } from '../message.ts'
 import { idKey } from './id_key.ts'
 import { CANDIDATES_MAX, mayTake, partOf, receiptChange } from './matching.ts'
+import { isNews } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
+import type { Outcome } from './sqlite_commits.ts'
 import type { SqliteReader } from './sqlite_reader.ts'
 import {
   idBytes,
@@ -42,9 +44,6 @@ export type Write =
   | { readonly op: 'recover'; readonly before: number }
   | { readonly op: 'sweep'; readonly now: number }
   | { readonly op: 'probe' }
-
-/** What a write answers, or why it was left out. */
-export type Outcome = { readonly value: unknown } | { readonly refused: string }
 
 export interface WriterLimits {
   readonly retentionMs: number
@@ -177,7 +176,9 @@ export class SqliteWriter {
       account: part.account || (message.parts[index]?.account ?? ''),
     }))
     let merged: Message = { ...before.message, parts }
-    for (const [index, { state, smscId, error }] of message.parts.entries()) {
+    for (const [index, part] of message.parts.entries()) {
+      if (!isNews(merged.parts[index], part)) continue
+      const { state, smscId, error } = part
       merged = this.#change(merged, index, { state, smscId, error, at: message.updatedAt })
     }
     if (merged.parts !== parts) merged = { ...merged, error: message.error }

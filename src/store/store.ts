@@ -11,6 +11,14 @@ import type { Message, PartState } from '../message.ts'
  * it syncs does nobody know what it holds: then all later writes are refused, until a restart reads what is there.
  *
  * Questions do not wait for writes. They see what was committed, which may be a moment ahead of the disk.
+ *
+ * With a spool (`spooled_store.ts`) `save`, `settle`, `resolve` and `keepInbound` keep their promise on the disk of
+ * this gateway while the cluster is away, and in the cluster once it is back: each is told to it then, exactly as
+ * if it had been told before, whatever a lost answer or a crash leaves in doubt. Until then
+ *   - this gateway alone knows of them: `find`, `recall` and `claim` see them here, lists, numbers and other
+ *     gateways do not;
+ *   - a `settle` or `resolve` whose message lies in the cluster answers as if there were none,
+ * and while the cluster is away no key can be claimed or recalled.
  */
 export interface MessageStore {
   /**
@@ -212,4 +220,11 @@ export interface StoreCounts {
 
 export class StoreError extends Error {
   override readonly name = 'StoreError'
+  /** True when it is the record that is wrong, and another try would end the same. */
+  readonly ofRecord: boolean
+
+  constructor(text: string, facts: { readonly cause?: unknown; readonly ofRecord?: boolean } = {}) {
+    super(text, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.ofRecord = facts.ofRecord ?? false
+  }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { AerospikeClient, AerospikeError, type ClientOptions, key } from '../../src/aerospike/index.ts'
+import { AerospikeClient, AerospikeError, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
 import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
 
@@ -77,6 +77,36 @@ test('when a node is lost its partitions are read and written at the others', as
   await Promise.all(records.map(record => client.get(record)))
 })
 
+describe('a node that hangs does not keep from the client what the others have taken over', () => {
+  const patient = { tendIntervalMs: 20, socketTimeoutMs: 3_600_000 }
+  const written = (client: AerospikeClient) => async () => {
+    const puts = records.map((record, n) => client.put(record, { n }, { timeoutMs: 50 }))
+    return (await Promise.allSettled(puts)).every(({ status }) => status === 'fulfilled')
+  }
+
+  test('when they did so before it is noticed', async () => {
+    const limits = { ...patient, connectTimeoutMs: 3_600_000 }
+    const { cluster, client } = make({ nodes: 2, replicas: 2 }, { limits })
+    await client.connect()
+    cluster.nodes[1]?.hang()
+    cluster.rebalance()
+    await until(written(client))
+  })
+
+  test('when they did so while it is waited for', async () => {
+    const { cluster, client } = make(
+      { nodes: 2, replicas: 2 },
+      { limits: { ...patient, connectTimeoutMs: 200 } },
+    )
+    await client.connect()
+    cluster.nodes[1]?.hang()
+    expect(await written(client)()).toBe(false)
+    cluster.rebalance()
+    await until(written(client))
+    await until(() => client.nodes().length === 1)
+  })
+})
+
 test('a replica answers reads while nobody has said that the master is gone', async () => {
   const { cluster, client } = make({ nodes: 2, replicas: 2 }, { limits: { tendIntervalMs: 60_000 } })
   await client.connect()
@@ -98,6 +128,30 @@ test('replica any spreads reads over master and replicas', async () => {
   const before = cluster.nodes.map(node => node.requests)
   for (let n = 0; n < 20; n++) await client.get(record, undefined, { replica: 'any' })
   expect(cluster.nodes.map((node, at) => node.requests - (before[at] ?? 0))).toEqual([10, 10])
+})
+
+test('what was written is read also while its partition migrates, unless less is asked for', async () => {
+  const { cluster, client } = make({ nodes: 2, replicas: 2 })
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  await client.put(record, { n: 1 })
+  cluster.migrating = true
+  expect((await client.get(record))?.bins.n).toBe(1)
+  expect((await client.get(record, ['n'], { replica: 'any' }))?.bins.n).toBe(1)
+  expect(await client.exists(record)).toBeDefined()
+  expect((await client.operate(record, [bins.read('n')])).results).toEqual([1])
+  const entries = [
+    { kind: 'get', key: record },
+    { kind: 'operate', key: record, operations: [bins.read('n')] },
+  ] as const
+  expect((await client.batch(entries)).map(({ error }) => error)).toEqual([undefined, undefined])
+  const one = { consistency: 'one' } as const
+  expect(await client.get(record, undefined, one)).toBeUndefined()
+  expect((await client.batch(entries, one)).map(({ error }) => error?.code)).toEqual([
+    'RECORD_NOT_FOUND',
+    'RECORD_NOT_FOUND',
+  ])
 })
 
 test('a partition that moved is found where it went, and nothing is in doubt meanwhile', async () => {
@@ -247,6 +301,21 @@ describe('logging in', () => {
       'it needs TLS',
     )
   })
+})
+
+test('a connection that is lost makes no node lost', async () => {
+  const told: string[] = []
+  const logger = { info() {}, warn: (_: object, text: string) => void told.push(text) }
+  const { cluster, client } = make({}, { logger, limits: { tendIntervalMs: 10 } })
+  await client.connect()
+  const [node] = cluster.nodes
+  for (let times = 0; times < 5; times++) {
+    node?.dropConnections()
+    await until(() => node?.connections === 0)
+    await until(() => node?.connections === 1)
+    expect(client.fault()).toBeUndefined()
+  }
+  expect(told).toEqual([])
 })
 
 test('a node that stays silent is told of once', async () => {

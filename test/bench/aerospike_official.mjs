@@ -1,7 +1,7 @@
 // @ts-nocheck: Node runs this as it stands, without a step in between that would take types out.
 // The official client under Node, under the load of aerospike_load.mjs.
 import Aerospike from 'aerospike'
-import { load } from './aerospike_load.mjs'
+import { bins, load } from './aerospike_load.mjs'
 
 const [hosts, namespace, inFlight, durationMs] = process.argv.slice(2)
 Aerospike.setDefaultLogging({ level: Aerospike.log.OFF, file: 1 })
@@ -11,12 +11,6 @@ const client = await Aerospike.connect({
   policies: { read: { totalTimeout: 5000 }, write: { totalTimeout: 5000 } },
 })
 const key = n => new Aerospike.Key(namespace, 'bench', `key-${n}`)
-const bins = n => ({
-  n,
-  state: 'submitted',
-  text: 'a message of some forty characters or so',
-  at: 1767225600000,
-})
 for (let n = 0; n < 10_000; n += 100)
   await Promise.all(Array.from({ length: 100 }, (_, i) => client.put(key(n + i), bins(n))))
 const act = (kind, n) => (kind === 'put' ? client.put(key(n), bins(n)) : client.get(key(n)))

@@ -1,5 +1,5 @@
 import { AerospikeClient, key } from '../../src/aerospike/index.ts'
-import { load } from './aerospike_load.mjs'
+import { bins, load } from './aerospike_load.mjs'
 
 // Our client under the load of aerospike_load.mjs.
 const [hosts = '', namespace = 'test', inFlight, durationMs] = process.argv.slice(2)
@@ -11,12 +11,6 @@ const client = new AerospikeClient({
 })
 await client.connect()
 const record = (n: number) => key(namespace, 'bench', `key-${n}`)
-const bins = (n: number) => ({
-  n,
-  state: 'submitted',
-  text: 'a message of some forty characters or so',
-  at: 1767225600000,
-})
 const patient = { timeoutMs: 5000 }
 for (let n = 0; n < 10_000; n += 100) {
   await Promise.all(Array.from({ length: 100 }, (_, i) => client.put(record(n + i), bins(n), patient)))

@@ -147,7 +147,6 @@ security: { allowed_ips: [10.0.0.0/33] }
 
   test.each([
     ['grpc: { port: 1 }', 'grpc'],
-    ['aerospike: { hosts: a, spool: true }', 'aerospike.spool'],
     ['monitoring: { otel: true }', 'monitoring.otel'],
     ['statistic_exporter: { enabled: true }', 'statistic_exporter.enabled'],
   ])('what this version does not do is refused when it is switched on: %s', (yaml, path) => {

@@ -196,6 +196,15 @@ export function describeStore(
         expect(await store.settle(receipt(['77']))).toMatchObject({ matched: true })
       })
 
+      test('an outcome told twice takes nothing back of what receipts said between', async () => {
+        const sent = await store.save(message([part('1'), part('2'), part('')]))
+        await store.settle(receipt(['1'], { state: 'accepted' }))
+        await store.settle(receipt(['2']))
+        await store.save(sent)
+        const { parts } = (await store.find(sent.id)) ?? sent
+        expect(parts.map(({ state }) => state)).toEqual(['accepted', 'delivered', 'unknown'])
+      })
+
       test('a message with one part refused counts as failed', async () => {
         await store.save(message([part('1'), part('', { state: 'failed', error: 8 })]))
         expect(await tally()).toEqual([{ campaign: 'spring', sme: 1, sent: 0, failed: 1 }])

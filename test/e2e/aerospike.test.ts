@@ -16,22 +16,30 @@ afterEach(() => server.stop())
 const hosts = (): string => server.hosts.map(({ host, port }) => `${host}:${port}`).join()
 const shared = (): string => `aerospike: { hosts: "${hosts()}", namespace: sms0, sweep_time: 1s }`
 
+async function expectPasses(suite: string, env: Record<string, string> = {}): Promise<void> {
+  const child = Bun.spawn([process.execPath, 'test', `./test/e2e/${suite}.test.ts`], {
+    env: { ...process.env, E2E_AEROSPIKE: `127.0.0.1:${server.nodes[0]?.port}`, ...env },
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'pipe',
+    timeout: SUITE_MS,
+  })
+  const said = await new Response(child.stderr).text()
+  expect(said.match(/^\(fail\).*$/gm) ?? []).toEqual([])
+  expect(await child.exited).toBe(0)
+  // Else it would have passed on files.
+  expect(server.records.all('sms0').length).toBeGreaterThan(0)
+}
+
 test.each(['message', 'crash', 'failover', 'smsc_faults', 'rest_dashboard'])(
   'on a cluster the suite %s passes as it does on files',
-  async suite => {
-    const child = Bun.spawn([process.execPath, 'test', `./test/e2e/${suite}.test.ts`], {
-      env: { ...process.env, E2E_AEROSPIKE: `127.0.0.1:${server.nodes[0]?.port}` },
-      stdin: 'ignore',
-      stdout: 'ignore',
-      stderr: 'pipe',
-      timeout: SUITE_MS,
-    })
-    const said = await new Response(child.stderr).text()
-    expect(said.match(/^\(fail\).*$/gm) ?? []).toEqual([])
-    expect(await child.exited).toBe(0)
-    // Else it would have passed on files.
-    expect(server.records.all('sms0').length).toBeGreaterThan(0)
-  },
+  suite => expectPasses(suite),
+  SUITE_MS,
+)
+
+test(
+  'behind a spool the suite crash passes too',
+  () => expectPasses('crash', { E2E_SPOOL: 'true' }),
   SUITE_MS,
 )
 

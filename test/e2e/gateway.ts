@@ -16,6 +16,8 @@ const PASSWORD = 'password of the tester'
 const START_MS = 15_000
 /** `host:port` of a cluster to keep messages in, in place of files: `aerospike.test.ts` runs suites so. */
 const CLUSTER = process.env.E2E_AEROSPIKE
+/** `true`: behind a spool. */
+const SPOOL = process.env.E2E_SPOOL ?? 'false'
 let namespaces = 0
 /** No binary outlives its test by more, whatever becomes of the test. */
 const LIFE_MS = 180_000
@@ -135,7 +137,11 @@ ${yaml}
 
   #cluster(): Record<string, string> {
     if (CLUSTER === undefined) return {}
-    return { SMS_PROXY_AEROSPIKE__HOSTS: CLUSTER, SMS_PROXY_AEROSPIKE__NAMESPACE: this.namespace }
+    return {
+      SMS_PROXY_AEROSPIKE__HOSTS: CLUSTER,
+      SMS_PROXY_AEROSPIKE__NAMESPACE: this.namespace,
+      SMS_PROXY_AEROSPIKE__SPOOL: SPOOL,
+    }
   }
 
   /** What the gateway has stored, once it has stopped. `path` in its folder, where there is no cluster. */

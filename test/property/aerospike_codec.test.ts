@@ -201,6 +201,18 @@ describe('messages', () => {
     expect(alignResults(operations, [1, 2])).toEqual([1, null, 2])
   })
 
+  test('names read before come right also where others have their hash, or their octets as characters', () => {
+    const names = fc.oneof(fc.string({ maxLength: 3 }), fc.string({ unit: 'binary', maxLength: 3 }))
+    fc.assert(
+      fc.property(fc.array(names, { maxLength: 200 }), texts => {
+        for (const text of [...texts, 'Ã©', 'é', 'Ã©']) {
+          const octets = Buffer.from(text)
+          expect(new Reader(octets).name(octets.length)).toBe(octets.toString())
+        }
+      }),
+    )
+  })
+
   test('frames come out whole wherever the stream is cut', () => {
     const bodies = fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.uint8Array({ maxLength: 600 })), {
       maxLength: 8,

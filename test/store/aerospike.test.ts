@@ -3,22 +3,10 @@ import { systemRandom } from '../../src/clock.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { describeStore, RETENTION_MS } from '../conformance/store.ts'
-import { freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { clearSets, freshSet, namespace, target } from '../support/aerospike_target.ts'
 
 const { hosts } = target()
 const prefix = `${freshSet()}-`
-
-/** What one test wrote is not there for the next. */
-async function clear(): Promise<void> {
-  const client = new AerospikeClient({ hosts })
-  await client.connect()
-  for (const set of ['messages', 'ids', 'held', 'inbound', 'claims', 'state']) {
-    for await (const record of client.query({ namespace, set: prefix + set, bins: [] })) {
-      await client.remove(record.key)
-    }
-  }
-  client.close()
-}
 
 describeStore(
   'Aerospike store',
@@ -54,7 +42,7 @@ describeStore(
       },
       async close() {
         for (const each of stores) await each.close()
-        await clear()
+        await clearSets(hosts, prefix)
       },
     }
   },

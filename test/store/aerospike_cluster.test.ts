@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { AerospikeClient } from '../../src/aerospike/index.ts'
+import { AerospikeClient, type Connect } from '../../src/aerospike/index.ts'
+import { socketConnector } from '../../src/aerospike/socket.ts'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { Message } from '../../src/message.ts'
@@ -42,16 +43,20 @@ afterEach(async () => {
   server.stop()
 })
 
-const connect = (hosts = server.hosts): AerospikeClient => {
-  const client = new AerospikeClient({ hosts })
+const connect = (hosts = server.hosts, by?: Connect): AerospikeClient => {
+  const client = new AerospikeClient({ hosts, ...(by && { connect: by }) })
   clients.push(client)
   return client
 }
 const open = async (
   instance: string,
-  { hosts, ...over }: { hosts?: typeof server.hosts; heldMax?: number; namespace?: string } = {},
+  {
+    hosts,
+    by,
+    ...over
+  }: { hosts?: typeof server.hosts; by?: Connect; heldMax?: number; namespace?: string } = {},
 ) => {
-  const client = connect(hosts)
+  const client = connect(hosts, by)
   const store = await openAerospikeStore({
     client,
     namespace: NAMESPACE,
@@ -103,6 +108,33 @@ const receipt = (id: string, over: Partial<StoredReceipt> = {}): StoredReceipt =
   at: clock.now(),
   ...over,
 })
+/** Sockets that hold back what is written, from the first request that names `set` until it is let go. */
+function holding(set: string) {
+  const held: (() => void)[] = []
+  let state: 'open' | 'armed' | 'holding' = 'open'
+  const tcp = socketConnector(undefined)
+  const by: Connect = async (to, handlers) => {
+    const socket = await tcp(to, handlers)
+    return {
+      ...socket,
+      write(octets, count) {
+        const written = Buffer.from(octets.subarray(0, count))
+        if (state === 'armed' && written.includes(set)) state = 'holding'
+        if (state !== 'holding') return socket.write(octets, count)
+        held.push(() => void socket.write(written, count))
+        return count
+      },
+    }
+  }
+  const letGo = (): void => {
+    state = 'open'
+    for (const write of held.splice(0)) write()
+  }
+  const arm = (): void => {
+    state = 'armed'
+  }
+  return { by, arm, isHolding: () => state === 'holding', letGo }
+}
 const smscId = ({ parts }: Message): string => parts[0]?.smscId ?? ''
 const later = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 async function until(reached: () => boolean | Promise<boolean>): Promise<void> {
@@ -115,6 +147,12 @@ async function pass(): Promise<void> {
   await clock.advance(1000)
   for (let turn = 0; turn < 10; turn++) await later()
 }
+/** A day after the messages of today; until then entries without a message wait for it. */
+async function sweepOfTheDayAfter(store: AerospikeStore): Promise<void> {
+  clock.skip(Date.now() + 86_400_000 - clock.now())
+  await store.sweep(clock.now())
+}
+
 /** Entries that the journals of all nodes hold. */
 async function openEntries(): Promise<number> {
   const client = connect()
@@ -216,6 +254,7 @@ describe('several gateways', () => {
     await b.store.sweep(clock.now())
     expect((await b.store.find(begun.id))?.state).toBe('unknown')
     expect((await b.store.campaigns(ALL)).rows).toEqual([{ campaign: 'spring', sme: 1, sent: 1, failed: 1 }])
+    await sweepOfTheDayAfter(b.store)
     expect(await openEntries()).toBe(0)
   })
 
@@ -231,6 +270,60 @@ describe('several gateways', () => {
     expect(await a.store.save(outcome)).toMatchObject({ state: 'submitted' })
     expect((await b.store.campaigns(ALL)).rows).toMatchObject([{ sent: 1, failed: 0 }])
     expect(await b.store.settle(receipt(smscId(outcome)))).toMatchObject({ matched: true })
+  })
+
+  test('one that stood still with a message on its way, and was taken for dead meanwhile, counts it once', async () => {
+    const cable = holding('sms-messages')
+    const [a, b] = await Promise.all([open('a', { by: cable.by }), open('b')])
+    cable.arm()
+    const saved = a.store.save(message({ id: createIds(clock, systemRandom).messageId() }))
+    await until(cable.isHolding)
+    aheadMs += 31_000
+    await b.store.sweep(clock.now())
+    expect(await b.store.totals()).toEqual({ messages: 0 })
+    cable.letGo()
+    await saved
+    expect((await b.store.campaigns(ALL)).rows).toMatchObject([{ sent: 1, failed: 0 }])
+    expect(await openEntries()).toBe(0)
+    await b.store.sweep(clock.now())
+    expect(await b.store.totals()).toEqual({ messages: 1 })
+  })
+
+  test('one that stood still with an outcome on its way, and another gave the message up, counts the outcome', async () => {
+    const cable = holding('sms-messages')
+    const [a, b] = await Promise.all([open('a', { by: cable.by }), open('b')])
+    const begun = message({ ...accepted(), id: createIds(clock, systemRandom).messageId() })
+    await a.store.claim(claim('k'), begun)
+    cable.arm()
+    const saved = a.store.save(message({ id: begun.id, taskId: begun.taskId }))
+    await until(cable.isHolding)
+    aheadMs += 31_000
+    await b.store.sweep(clock.now())
+    expect((await b.store.campaigns(ALL)).rows).toMatchObject([{ sent: 0, failed: 1 }])
+    cable.letGo()
+    expect(await saved).toMatchObject({ state: 'submitted' })
+    expect((await b.store.campaigns(ALL)).rows).toMatchObject([{ sent: 1, failed: 0 }])
+    expect(await openEntries()).toBe(0)
+  })
+
+  test('what a dead one wrote after another had looked is counted by a later sweep, and waited for a day', async () => {
+    const cable = holding('sms-messages')
+    const [a, b] = await Promise.all([open('a', { by: cable.by }), open('b')])
+    const born = createIds(clock, systemRandom)
+    cable.arm()
+    a.store.save(message({ id: born.messageId() })).catch(() => {})
+    await until(cable.isHolding)
+    a.die()
+    aheadMs += 31_000
+    await b.store.sweep(clock.now())
+    expect(await openEntries()).toBe(1)
+    clock.skip(23 * 3_600_000)
+    await b.store.sweep(clock.now())
+    expect(await openEntries()).toBe(1)
+    clock.skip(2 * 3_600_000)
+    await b.store.sweep(clock.now())
+    expect(await openEntries()).toBe(0)
+    expect(await b.store.totals()).toEqual({ messages: 0 })
   })
 
   test('a count that one could not write, and another wrote in its place, counts once', async () => {
@@ -363,6 +456,7 @@ describe('a cluster that fails', () => {
     expect((await store.campaigns(ALL)).rows).toEqual([
       { campaign: 'spring', sme: 1, sent: stored, failed: 0 },
     ])
+    await sweepOfTheDayAfter(store)
     expect(await openEntries()).toBe(0)
   }, 30_000)
 
@@ -414,10 +508,10 @@ describe('a cluster that fails', () => {
   }, 30_000)
 
   test('a namespace that lets no record expire is refused, with what to set', async () => {
-    // All 32 leases are read first; the lease is the first write.
+    // All leases and numbers are read first; the lease is the first write.
     let reads = 0
     for (const node of server.nodes) {
-      node.faults.shift = () => (reads++ < 33 ? undefined : { kind: 'refuse', resultCode: 22 })
+      node.faults.shift = () => (reads++ < 65 ? undefined : { kind: 'refuse', resultCode: 22 })
     }
     await expect(open('a')).rejects.toThrow('set nsup-period')
   })

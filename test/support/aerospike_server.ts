@@ -2,7 +2,7 @@ import { resultCodes } from '../../src/aerospike/errors.ts'
 import { PARTITIONS, partitionOf } from '../../src/aerospike/key.ts'
 import { fieldTypes } from '../../src/aerospike/protocol/fields.ts'
 import { Framer } from '../../src/aerospike/protocol/framer.ts'
-import { beginFrame, endFrame, frameTypes, info2, info3 } from '../../src/aerospike/protocol/header.ts'
+import { beginFrame, endFrame, frameTypes, info1, info2, info3 } from '../../src/aerospike/protocol/header.ts'
 import { Writer } from '../../src/aerospike/protocol/writer.ts'
 import { answerAdmin, type Users } from './aerospike_admin.ts'
 import { matches, queried, readPartitions, readWhere } from './aerospike_query.ts'
@@ -53,6 +53,8 @@ export class AerospikeServer {
   /** Who is master of what: a node's number by partition. Counted by `generation`. */
   owners: Int16Array
   generation = 1
+  /** Partitions migrate: whoever is asked has nothing yet, and reads from the others only when told to. */
+  migrating = false
   readonly replicas: number
 
   constructor(readonly options: ServerOptions = {}) {
@@ -119,6 +121,7 @@ export class FakeNode {
   requests = 0
   recordsSent = 0
   #listedWhenDown = false
+  #hangs = false
   #listener: Bun.TCPSocketListener<Client> | undefined
   readonly #sockets = new Set<ServerSocket>()
 
@@ -131,7 +134,7 @@ export class FakeNode {
   }
 
   get up(): boolean {
-    return this.#listener !== undefined || this.#listedWhenDown
+    return (this.#listener !== undefined && !this.#hangs) || this.#listedWhenDown
   }
 
   get connections(): number {
@@ -144,6 +147,7 @@ export class FakeNode {
   }
 
   start(): void {
+    this.#hangs = false
     const { tls } = this.cluster.options
     this.#listener = Bun.listen<Client>({
       hostname: '127.0.0.1',
@@ -166,6 +170,11 @@ export class FakeNode {
       },
     })
     this.port = this.#listener.port
+  }
+
+  /** Takes connections and octets and answers nothing, as a process that is stopped; the others do not list it. */
+  hang(): void {
+    this.#hangs = true
   }
 
   /** Stops, and is still listed by the others. */
@@ -207,6 +216,7 @@ export class FakeNode {
 
   async #serve(socket: ServerSocket, type: number, body: Uint8Array): Promise<void> {
     const { users } = this.cluster.options
+    if (this.#hangs) return
     if (type === frameTypes.info) {
       send(socket, infoFrame(this.#info(Buffer.from(body).toString('utf8'))))
     } else if (type === frameTypes.admin) {
@@ -269,6 +279,9 @@ export class FakeNode {
     const roles = request.info2 & info2.write ? 1 : this.cluster.replicas
     const held = Array.from({ length: roles }, (_, role) => this.cluster.holder(partitionOf(digest), role))
     if (!held.includes(this)) return { resultCode: resultCodes.PARTITION_UNAVAILABLE }
+    const reads = (request.info2 & info2.write) === 0
+    if (this.cluster.migrating && reads && (request.info1 & info1.resolveDuplicates) === 0)
+      return { resultCode: resultCodes.RECORD_NOT_FOUND }
     return this.cluster.records.apply(request, digest)
   }
 

@@ -31,6 +31,18 @@ export function freshSet(): string {
   return `t${process.pid}-${Date.now().toString(36)}-${sets++}`
 }
 
+/** What one test of a store wrote is not there for the next. */
+export async function clearSets(hosts: readonly Host[], prefix: string): Promise<void> {
+  const client = new AerospikeClient({ hosts })
+  await client.connect()
+  for (const set of ['messages', 'ids', 'held', 'inbound', 'claims', 'state']) {
+    for await (const record of client.query({ namespace, set: prefix + set, bins: [] })) {
+      await client.remove(record.key)
+    }
+  }
+  client.close()
+}
+
 function parseHost(text: string): Host {
   const [host = '127.0.0.1', port = '3000'] = text.trim().split(':')
   return { host, port: Number(port) }

@@ -4,7 +4,14 @@ import type { Timed } from '../deadlines.ts'
 import { AerospikeError, invalid, malformed, resultCodes, serverError } from '../errors.ts'
 import type { Key } from '../key.ts'
 import type { Node } from '../node.ts'
-import { ATTEMPTS_MAX, type ReadPolicy, TIMEOUT_MS, type WritePolicy, writeFlags } from '../policy.ts'
+import {
+  ATTEMPTS_MAX,
+  type ReadPolicy,
+  readFlags,
+  TIMEOUT_MS,
+  type WritePolicy,
+  writeFlags,
+} from '../policy.ts'
 import {
   beginField,
   endField,
@@ -31,6 +38,7 @@ import {
   operationTypes,
   readOperations,
   writeOperation,
+  writeOperations,
 } from '../protocol/operations.ts'
 import { Reader } from '../protocol/reader.ts'
 import type { Writer } from '../protocol/writer.ts'
@@ -95,7 +103,7 @@ export async function runBatch(
   const results = entries.map<BatchResult>(({ key }) =>
     failure(key, new AerospikeError('NO_NODE', 'Not tried')),
   )
-  let left = entries.map(prepare)
+  let left = entries.map((entry, index) => prepare(entry, index, readFlags(policy)))
   for (let attempt = 1; left.length > 0; attempt++) {
     const again: Entry[] = []
     const judge = (entry: Entry, verdict: Verdict, error: AerospikeError): void => {
@@ -116,7 +124,11 @@ export async function runBatch(
             `No node is known for partition ${entry.key.partition} of ${entry.key.namespace}`,
           ),
         )
-      else groups.set(node, [...(groups.get(node) ?? []), entry])
+      else {
+        const group = groups.get(node)
+        if (group) group.push(entry)
+        else groups.set(node, [entry])
+      }
     }
     await Promise.all(
       [...groups].map(([node, group]) =>
@@ -140,7 +152,7 @@ function locate(cluster: Cluster, key: Key, role: number): Node | undefined {
   return map.node(key.namespace, partition, replica) ?? map.node(key.namespace, partition, 0)
 }
 
-function prepare(entry: BatchEntry, index: number): Entry {
+function prepare(entry: BatchEntry, index: number, reading: number): Entry {
   const { key } = entry
   if (entry.kind === 'get') {
     const part = entry.bins === undefined ? info1.getAll : entry.bins.length === 0 ? info1.noBins : 0
@@ -149,7 +161,7 @@ function prepare(entry: BatchEntry, index: number): Entry {
       index,
       key,
       write: false,
-      info1: info1.read | part,
+      info1: reading | part,
       info2: 0,
       info3: 0,
       generation: 0,
@@ -165,7 +177,7 @@ function prepare(entry: BatchEntry, index: number): Entry {
       index,
       key,
       write: false,
-      info1: info1.read,
+      info1: reading,
       info2: info2.respondAllOps,
       info3: 0,
       generation: 0,
@@ -182,10 +194,7 @@ function prepare(entry: BatchEntry, index: number): Entry {
 
 function operationsOf(entry: Exclude<BatchEntry, { kind: 'get' }>): readonly Operation[] {
   if (entry.kind === 'remove') return []
-  const operations =
-    entry.kind === 'operate'
-      ? entry.operations
-      : Object.entries(entry.bins).map(([bin, value]) => ({ type: operationTypes.write, bin, value }))
+  const operations = entry.kind === 'operate' ? entry.operations : writeOperations(entry.bins)
   if (operations.length === 0) throw invalid(`The batch's entry for ${entry.key.set} has nothing to do.`)
   return operations
 }
@@ -198,6 +207,7 @@ function failure(key: Key, error: AerospikeError): BatchResult {
 class GroupCommand implements Exchange, Timed {
   readonly frameType = frameTypes.message
   streamEnd = 0
+  slot = -1
   abandoned = false
   readonly #open: Map<number, Entry>
   readonly #over = Promise.withResolvers<void>()
@@ -215,14 +225,14 @@ class GroupCommand implements Exchange, Timed {
   }
 
   run(): Promise<void> {
-    this.cluster.deadlines.add(this)
     this.node.submit(this)
+    if (!this.abandoned) this.cluster.deadlines.add(this)
     return this.#over.promise
   }
 
-  encode(writer: Writer): void {
+  encode(writer: Writer, nowMs: number): void {
     const start = beginFrame(writer, frameTypes.message)
-    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - this.cluster.settings.clock.monotonic()))
+    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - nowMs))
     writeMessageHeader(
       writer,
       { info1: info1.batch, info2: 0, info3: 0, generation: 0, ttl: 0 },

@@ -37,7 +37,7 @@ export class RecordRequest {
 
 /** How an answer becomes a result. */
 export interface Decoder<T> {
-  answer(header: AnswerHeader, reader: Reader): T
+  answer(header: AnswerHeader, reader: Reader, request: RecordRequest): T
   /** The result for a record that is not there; absent when that is an error. */
   missing?(): T
 }
@@ -46,11 +46,11 @@ let turn = 0
 
 /** Carries a request to the node that holds its record, again where that is safe, until its deadline. */
 export class RecordCommand<T> implements Exchange, Timed {
-  readonly frameType = frameTypes.message
   streamEnd = 0
+  slot = -1
   readonly deadlineMs: number
-  readonly #result = Promise.withResolvers<T>()
-  readonly #write: boolean
+  #resolve: (result: T) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
   readonly #attemptsMax: number
   readonly #firstRole: number
   #attempt = 0
@@ -58,7 +58,7 @@ export class RecordCommand<T> implements Exchange, Timed {
   /** Whether this attempt's octets were given to a connection. */
   #encoded = false
   #settled = false
-  #cancelPause: () => void = () => {}
+  #cancelPause: (() => void) | undefined
 
   constructor(
     private readonly cluster: Cluster,
@@ -67,23 +67,33 @@ export class RecordCommand<T> implements Exchange, Timed {
     policy: Policy | undefined,
     private readonly replica: ReadPolicy['replica'] = 'master',
   ) {
-    this.#write = (request.info2 & info2.write) !== 0
     this.#attemptsMax = policy?.attemptsMax ?? ATTEMPTS_MAX
     this.deadlineMs = cluster.settings.clock.monotonic() + (policy?.timeoutMs ?? TIMEOUT_MS)
     this.#firstRole = replica === 'any' ? turn++ : 0
+  }
+
+  get frameType(): number {
+    return frameTypes.message
   }
 
   get abandoned(): boolean {
     return this.#settled
   }
 
-  run(): Promise<T> {
-    this.cluster.deadlines.add(this)
-    this.#try()
-    return this.#result.promise
+  get #write(): boolean {
+    return (this.request.info2 & info2.write) !== 0
   }
 
-  encode(writer: Writer): void {
+  run(): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      this.#try()
+      if (!this.#settled) this.cluster.deadlines.add(this)
+    })
+  }
+
+  encode(writer: Writer, nowMs: number): void {
     const { key, operations, sendKey } = this.request
     const start = beginFrame(writer, frameTypes.message)
     const headerAt = writer.at
@@ -93,7 +103,7 @@ export class RecordCommand<T> implements Exchange, Timed {
     for (const operation of operations) writeOperation(writer, operation)
     const end = writer.at
     writer.at = headerAt
-    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - this.cluster.settings.clock.monotonic()))
+    const leftMs = Math.max(1, Math.ceil(this.deadlineMs - nowMs))
     writeMessageHeader(writer, this.request, leftMs, fields, operations.length)
     writer.at = end
     endFrame(writer, start)
@@ -107,14 +117,15 @@ export class RecordCommand<T> implements Exchange, Timed {
     if (resultCode === resultCodes.OK) {
       this.#settle()
       try {
-        this.#result.resolve(this.decoder.answer(header, new Reader(bytes, at + MESSAGE_HEADER_BYTES, end)))
+        const reader = new Reader(bytes, at + MESSAGE_HEADER_BYTES, end)
+        this.#resolve(this.decoder.answer(header, reader, this.request))
       } catch (error) {
-        this.#result.reject(error)
+        this.#reject(error)
         throw error
       }
     } else if (resultCode === resultCodes.RECORD_NOT_FOUND && this.decoder.missing) {
       this.#settle()
-      this.#result.resolve(this.decoder.missing())
+      this.#resolve(this.decoder.missing())
     } else {
       if (resultCode === resultCodes.PARTITION_UNAVAILABLE) this.cluster.tendSoon()
       this.#judged(judgeAnswer(resultCode, this.#write), serverError(resultCode, this.#peer))
@@ -134,7 +145,7 @@ export class RecordCommand<T> implements Exchange, Timed {
       ...(this.#peer === '' ? {} : { node: this.#peer }),
       inDoubt: this.#write && this.#encoded,
     })
-    this.#reject(error)
+    this.#fail(error)
   }
 
   #try(): void {
@@ -177,18 +188,18 @@ export class RecordCommand<T> implements Exchange, Timed {
       this.#encoded = false
       this.#cancelPause = clock.after(waitMs, () => this.#try())
     } else {
-      this.#reject(verdict === 'in-doubt' ? error.doubted() : error)
+      this.#fail(verdict === 'in-doubt' ? error.doubted() : error)
     }
   }
 
-  #reject(error: AerospikeError): void {
+  #fail(error: AerospikeError): void {
     this.#settle()
-    this.#result.reject(error)
+    this.#reject(error)
   }
 
   #settle(): void {
     this.#settled = true
-    this.#cancelPause()
+    this.#cancelPause?.()
     this.cluster.deadlines.delete(this)
   }
 }

@@ -19,6 +19,8 @@ export const info1 = {
   batch: 1 << 3,
   /** The record's generation and expiry alone. */
   noBins: 1 << 5,
+  /** Ask the other holders of a partition that migrates, and answer the newest record. */
+  resolveDuplicates: 1 << 6,
 } as const
 
 export const info2 = {

@@ -1,5 +1,5 @@
 import { invalid, malformed } from '../errors.ts'
-import type { ReadValue, Value } from '../value.ts'
+import type { Bins, ReadValue, Value } from '../value.ts'
 import { pack, packInteger, packListHeader } from './msgpack.ts'
 import { particleTypes, readParticle, writeParticle } from './particles.ts'
 import type { Reader } from './reader.ts'
@@ -27,6 +27,11 @@ export interface Operation {
   readonly value?: Value
   /** A list or map operation: its number, then its arguments, sent as one msgpack list. */
   readonly collection?: readonly [operation: number, ...parameters: Value[]]
+}
+
+/** One for each bin. Keys alone are read by a fast path of the engine's, entries are not. */
+export function writeOperations(bins: Bins): readonly Operation[] {
+  return Object.keys(bins).map(bin => ({ type: operationTypes.write, bin, value: bins[bin] ?? null }))
 }
 
 export function isWrite(operation: Operation): boolean {
@@ -88,7 +93,7 @@ export function readOperations(
     const valueBytes = size - 4 - nameBytes
     if (valueBytes < 0 || end > reader.end)
       throw malformed('An operation is shorter than its name, or ends after its message.')
-    each(reader.text(nameBytes), readParticle(reader, type, valueBytes))
+    each(reader.name(nameBytes), readParticle(reader, type, valueBytes))
     if (reader.at !== end) throw malformed('An operation is longer than its value.')
   }
 }

@@ -2,6 +2,9 @@ import { malformed } from '../errors.ts'
 
 const TWO_TO_32 = 4294967296
 
+/** Names that were read before, each at its hash: a later one of the same hash takes its place. */
+const namesRead: string[] = new Array(256).fill('')
+
 /** Reads one message; every read is checked against its end, since the peer's lengths are not to be trusted. */
 export class Reader {
   readonly #bytes: Buffer
@@ -70,6 +73,27 @@ export class Reader {
   octets(count: number): Uint8Array {
     const at = this.skip(count)
     return new Uint8Array(this.#bytes.subarray(at, at + count))
+  }
+
+  /**
+   * The name of a bin. Programs have few and read them all the time: one read before comes as the same string,
+   * which costs less than to make it, and much less when it becomes the name of a property.
+   */
+  name(count: number): string {
+    const at = this.skip(count)
+    const bytes = this.#bytes
+    let hash = count
+    for (let index = at; index < at + count; index++) hash = (hash * 31 + (bytes[index] ?? 0)) & 0xff
+    const known = namesRead[hash] ?? ''
+    if (known.length === count) {
+      let index = 0
+      while (index < count && known.charCodeAt(index) === bytes[at + index]) index++
+      if (index === count) return known
+    }
+    const name = bytes.toString('utf8', at, at + count)
+    // Of ASCII alone, so that to compare characters is to compare octets.
+    if (name.length === count) namesRead[hash] = name
+    return name
   }
 
   text(count: number): string {

@@ -34,17 +34,20 @@ export const monitoringRoutes = (deps: Pick<HttpDependencies, 'metrics' | 'ready
     path: '/ready',
     operationId: 'ready',
     summary: 'Readiness',
-    description: 'Answers 200 while messages can be taken: for load balancers.',
+    description:
+      'Answers 200 while messages can be taken: for load balancers. `warning` says what an operator should know ' +
+      'although they are.',
     reply: {
       status: 200,
       description: 'Ready',
-      schema: Type.Object({ status: Type.Literal('ready') }),
+      schema: Type.Object({ status: Type.Literal('ready'), warning: Type.Optional(Type.String()) }),
       example: { status: 'ready' },
     },
     errors: { 503: 'Not ready; `error` says why' },
     handle() {
       const { ready, reason } = deps.ready()
-      return ready ? ok({ status: 'ready' }) : reply(503, { error: `not ready: ${reason}` })
+      if (!ready) return reply(503, { error: `not ready: ${reason}` })
+      return ok({ status: 'ready', ...(reason !== '' && { warning: reason }) })
     },
   }),
   route({

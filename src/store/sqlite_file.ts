@@ -1,0 +1,84 @@
+import { Database, SQLiteError } from 'bun:sqlite'
+import { StoreError } from './store.ts'
+
+/** What a file is to be. */
+export interface FileKind {
+  /** Tells our files from other programs', and from each other (`PRAGMA application_id`). */
+  readonly application: number
+  /** Step n brings a file from version n to n + 1. What was released is never edited, only added to. */
+  readonly migrations: readonly string[]
+  /** A write that changes nothing. */
+  readonly touch: string
+}
+
+/**
+ * Opens the file for this process alone, in WAL mode, with the newest schema.
+ * Throws a {@link StoreError} that says what is wrong with the file.
+ */
+export function openFile(path: string, kind: FileKind): Database {
+  let db: Database | undefined
+  try {
+    db = new Database(path, { create: true, readwrite: true, strict: true })
+    // Two gateways on one file end here, not in each other's counters. The lock ends with the process.
+    db.run('PRAGMA locking_mode = EXCLUSIVE')
+    refuseStrangers(db, path, kind)
+    db.run('PRAGMA journal_mode = WAL')
+    // NORMAL syncs around checkpoints alone: the store itself syncs the log after each commit.
+    db.run('PRAGMA synchronous = NORMAL')
+    db.run('PRAGMA cache_size = -16000') // KiB
+    db.run('PRAGMA journal_size_limit = 67108864') // octets of log that stay on disk after a checkpoint
+    migrate(db, kind)
+    db.run(kind.touch) // makes the log, and shows that the disk takes writes
+    return db
+  } catch (cause) {
+    db?.close()
+    throw cause instanceof StoreError ? cause : new StoreError(openFault(path, cause), { cause })
+  }
+}
+
+function refuseStrangers(db: Database, path: string, kind: FileKind): void {
+  const application = pragma(db, 'application_id')
+  const tables = db.query('SELECT count(*) FROM sqlite_schema').values()[0]?.[0]
+  if (application !== kind.application && tables !== 0) {
+    throw new StoreError(`${path} is another program's database: name another file for the store`)
+  }
+  const version = pragma(db, 'user_version')
+  if (version > kind.migrations.length) {
+    throw new StoreError(
+      `${path} was written by a newer version of this program (schema ${version}, known here up to ` +
+        `${kind.migrations.length}): run that version, or start with another file`,
+    )
+  }
+}
+
+function migrate(db: Database, { application, migrations }: FileKind): void {
+  for (let version = pragma(db, 'user_version'); version < migrations.length; version++) {
+    db.transaction(() => {
+      db.run(migrations[version] ?? '')
+      db.run(`PRAGMA application_id = ${application}`)
+      db.run(`PRAGMA user_version = ${version + 1}`)
+    }).immediate()
+  }
+}
+
+const pragma = (db: Database, name: string): number => Number(db.query(`PRAGMA ${name}`).values()[0]?.[0])
+
+function openFault(path: string, cause: unknown): string {
+  const code = cause instanceof SQLiteError ? (cause.code ?? '') : ''
+  if (code === 'SQLITE_NOTADB') return `${path} is no SQLite database: name another file for the store`
+  if (code.startsWith('SQLITE_CANTOPEN'))
+    return `${path} cannot be opened: check its folder and its permissions`
+  return `${path} cannot be used: ${writeFault(cause)}`
+}
+
+/** Why a write failed, in words for an operator, without path or SQL. */
+export function writeFault(cause: unknown): string {
+  const code = cause instanceof SQLiteError ? (cause.code ?? '') : ''
+  if (code.startsWith('SQLITE_FULL')) return 'the disk is full'
+  if (code.startsWith('SQLITE_READONLY')) return 'the database is read-only: check its permissions'
+  if (code.startsWith('SQLITE_BUSY')) return 'another process has it open: stop that, or name another file'
+  if (code.startsWith('SQLITE_CORRUPT')) return 'the database is damaged: restore it from a backup'
+  if (code.startsWith('SQLITE_NOTADB')) return 'the file is no database any more'
+  if (code.startsWith('SQLITE_IOERR')) return 'the disk reports an error'
+  return 'the database refuses to write'
+}

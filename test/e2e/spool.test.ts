@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { AerospikeServer } from '../support/aerospike_server.ts'
+import { startSmsc } from '../support/smsc.ts'
+import { type Reply, startGateway, type TestGateway } from './gateway.ts'
+
+const AWAY = 'the Aerospike cluster does not answer'
+
+let server: AerospikeServer
+beforeEach(() => {
+  server = new AerospikeServer({ nodes: 2, replicas: 2, namespaces: ['sms'] })
+})
+afterEach(() => server.stop())
+
+const lose = (): void => server.nodes.forEach(({ number }) => void server.kill(number, false))
+const bring = (): void => server.nodes.forEach(({ number }) => void server.revive(number))
+
+const spooling = (more = ''): string => {
+  const hosts = server.nodes.map(({ port }) => `127.0.0.1:${port}`).join()
+  return `aerospike: { hosts: "${hosts}", namespace: sms, spool: true${more} }`
+}
+const ready = async (gateway: TestGateway, warning: RegExp | undefined): Promise<void> => {
+  await gateway.until(
+    () => gateway.fetch('GET', '/ready'),
+    ({ status, body }) =>
+      status === 200 && (warning ? warning.test(body.warning ?? '') : body.warning === undefined),
+    30_000,
+  )
+}
+interface Tally {
+  readonly messages_sent: number
+}
+const campaigns = async (gateway: TestGateway): Promise<readonly Tally[]> =>
+  (await gateway.admin('GET', '/api/v1/admin/metrics/campaigns')).body.data
+/** What was in doubt when the cluster went is counted within half a minute. */
+async function counted(gateway: TestGateway, sent: number): Promise<void> {
+  const tallies = await gateway.until(
+    () => campaigns(gateway),
+    rows => Bun.deepEquals(sentOf(rows), [sent]),
+    40_000,
+  )
+  expect(tallies).toMatchObject([{ sme: 1, messages_sent: sent, messages_failed: 0 }])
+}
+const sentOf = (rows: readonly Tally[]): readonly number[] => rows.map(row => row.messages_sent)
+const delivered = (gateway: TestGateway, { body }: Reply): Promise<Reply> =>
+  gateway.until(
+    () => gateway.info(body.message_id),
+    info => info.body.status === 'delivered',
+    30_000,
+  )
+
+test('with the cluster away messages and receipts go on, /ready says how, and all is in the cluster when it is back', async () => {
+  await using smsc = startSmsc({ receiptDelay: '300ms' })
+  await using gateway = await startGateway({ links: [{ port: smsc.port }], yaml: spooling() })
+  const before = await gateway.send({ campaign_uuid: 'spring' })
+  expect(before.status).toBe(200)
+  lose()
+  const first = await gateway.send({ campaign_uuid: 'spring' })
+  expect(first.status).toBe(200)
+  await ready(
+    gateway,
+    /^the Aerospike cluster does not answer: messages are spooled \(\d+ of at most 1000000 /,
+  )
+  const began = performance.now()
+  const second = await gateway.send({ campaign_uuid: 'spring' })
+  expect(performance.now() - began).toBeLessThan(1000)
+  expect(second.status).toBe(200)
+  for (const sent of [first, second]) await delivered(gateway, sent)
+  const keyed = await gateway.send({}, { 'idempotency-key': 'k' })
+  expect([keyed.status, keyed.body.error]).toEqual([
+    500,
+    `the first result of this Idempotency-Key cannot be read: ${AWAY}, and it alone knows the keys: ` +
+      'meanwhile only messages without one are taken',
+  ])
+  expect((await gateway.info(before.body.message_id)).status).toBe(500)
+  expect(smsc.received).toHaveLength(3)
+  const scrape = (await gateway.fetch('GET', '/metrics')).body
+  expect(scrape).toMatch(/^sms_proxy_spool_entries [1-9]/m)
+  expect(scrape).toMatch(/^sms_proxy_store_faulty 0$/m)
+
+  bring()
+  await ready(gateway, undefined)
+  for (const sent of [before, first, second]) await delivered(gateway, sent)
+  await counted(gateway, 3)
+  expect((await gateway.send({}, { 'idempotency-key': 'k' })).status).toBe(200)
+  for (const words of ['the cluster does not take writes: they are spooled', 'all that was spooled is in'])
+    expect(gateway.log.filter(line => line.includes(words))).toHaveLength(1)
+  const { body } = await gateway.admin('GET', '/api/v1/admin/settings/server-config')
+  expect(body.data.aerospike).toMatchObject({ namespace: 'sms', spool: true, spool_max: 1_000_000 })
+}, 60_000)
+
+test('what is spooled survives kill -9, is taken on by a life that starts with the cluster away, and counts once', async () => {
+  await using smsc = startSmsc({ receiptDelay: '200ms' })
+  await using gateway = await startGateway({ links: [{ port: smsc.port }], yaml: spooling() })
+  const sent: Reply[] = []
+  const send = async (count: number): Promise<void> => {
+    const replies = await Promise.all(
+      Array.from({ length: count }, () => gateway.send({ campaign_uuid: 'spring' })),
+    )
+    for (const { status } of replies) expect(status).toBe(200)
+    sent.push(...replies)
+  }
+  await send(20)
+  lose()
+  await send(20)
+  await gateway.kill()
+  await gateway.start()
+  await gateway.bound()
+  await ready(gateway, /messages are spooled/)
+  await send(20)
+  for (const one of sent.slice(20)) await delivered(gateway, one)
+  expect(await gateway.stop()).toBe(0)
+  bring()
+  await gateway.start()
+  await gateway.bound()
+  await ready(gateway, undefined)
+  for (const one of sent) await delivered(gateway, one)
+  const taskIds = new Set(sent.map(({ body }) => body.task_id))
+  expect(taskIds.size).toBe(60)
+  await counted(gateway, 60)
+}, 90_000)
+
+test('a cluster that comes and goes under traffic loses no message that was answered, and counts each once', async () => {
+  await using smsc = startSmsc({ delay: '1ms-20ms', receiptDelay: '0ms-300ms' })
+  await using gateway = await startGateway({
+    links: [{ port: smsc.port, more: 'window: 1000, limit_tps: 0' }],
+    yaml: spooling(),
+  })
+  await gateway.asApp()
+  const sent: Promise<Reply>[] = []
+  let going = true
+  const traffic = (async () => {
+    for (; going; await Bun.sleep(20))
+      for (let each = 0; each < 4; each++) sent.push(gateway.send({ campaign_uuid: 'spring' }))
+  })()
+  for (let outage = 0; outage < 3; outage++) {
+    await Bun.sleep(700)
+    lose()
+    await Bun.sleep(1500)
+    bring()
+    await ready(gateway, undefined)
+  }
+  going = false
+  await traffic
+  const replies = await Promise.all(sent)
+  expect(
+    replies.map(({ status, body }) => `${status} ${body.error ?? ''}`).filter(told => told !== '200 '),
+  ).toEqual([])
+  await ready(gateway, undefined)
+  for (const one of replies) await delivered(gateway, one)
+  await counted(gateway, replies.length)
+  expect(smsc.received).toHaveLength(replies.length)
+  expect((await gateway.admin('GET', '/api/v1/admin/receipts/unmatched')).body.data).toEqual([])
+}, 90_000)
+
+test('a spool that is full stops sends with its reason before they leave, and mends by itself', async () => {
+  await using smsc = startSmsc()
+  await using gateway = await startGateway({
+    links: [{ port: smsc.port, more: 'limit_tps: 0' }],
+    yaml: spooling(', spool_max: 1000'),
+  })
+  await gateway.asApp()
+  lose()
+  const full = await gateway.until(
+    async () => {
+      const replies = await Promise.all(Array.from({ length: 50 }, () => gateway.send()))
+      return replies.find(({ status }) => status !== 200)
+    },
+    refused => refused !== undefined,
+    30_000,
+  )
+  expect(full?.body).toMatchObject({ status: 'failed', error: `not sent: ${AWAY}, and the spool is full` })
+  const received = smsc.received.length
+  expect((await gateway.send()).status).toBe(500)
+  expect(smsc.received).toHaveLength(received)
+  expect((await gateway.fetch('GET', '/ready')).body.error).toBe(`not ready: ${AWAY}, and the spool is full`)
+  bring()
+  await ready(gateway, undefined)
+  expect((await gateway.send()).status).toBe(200)
+  await counted(gateway, received + 1)
+}, 90_000)

@@ -1,0 +1,621 @@
+import { Database } from 'bun:sqlite'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { AerospikeError } from '../../src/aerospike/index.ts'
+import { systemRandom } from '../../src/clock.ts'
+import { createIds } from '../../src/ids.ts'
+import { type Message, stateOf } from '../../src/message.ts'
+import { openSpooledStore } from '../../src/store/spooled.ts'
+import type { SpooledStore } from '../../src/store/spooled_store.ts'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { openSpool, SqliteSpool } from '../../src/store/sqlite_spool.ts'
+import {
+  type InboundMessage,
+  type LateAnswer,
+  type MessageStore,
+  type StoredReceipt,
+  StoreError,
+} from '../../src/store/store.ts'
+import { StoreModel } from '../conformance/store_model.ts'
+import { TurnedClock } from '../support/clock.ts'
+import { type Failure, FlakyCluster } from '../support/flaky_cluster.ts'
+
+const AWAY = 'the Aerospike cluster does not answer'
+const ACCOUNT = 'a:1/x'
+const ALL = { offset: 0, limit: 100 }
+
+let folder: string
+let clock: TurnedClock
+/** What the cluster keeps, whoever asks for it. */
+let kept: MessageStore
+let cluster: FlakyCluster
+let store: SpooledStore
+let opened: { close(): Promise<void> }[]
+let said: string[]
+let made = 0
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'spool-'))
+  clock = new TurnedClock()
+  said = []
+  opened = []
+  kept = await openSqliteStore({ path: join(folder, 'kept.db'), clock, retentionMs: 86_400_000 })
+  cluster = new FlakyCluster(kept)
+  store = await open()
+})
+afterEach(async () => {
+  for (const each of opened) await each.close()
+  await kept.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function open(
+  over: {
+    entriesMax?: number
+    instance?: string
+    spool?: SqliteSpool
+    reach?: () => Promise<FlakyCluster>
+  } = {},
+): Promise<SpooledStore> {
+  const { entriesMax = 1000, instance = 'gateway', reach = async () => cluster } = over
+  const { spool = openSpool(join(folder, 'spool.db'), clock) } = over
+  const say = (fields: object, text: string): void => void said.push(`${text} ${JSON.stringify(fields)}`)
+  const one = await openSpooledStore({
+    open: reach,
+    ...{ spool, instance, entriesMax, clock, log: { info: say, warn: say, error: say } },
+  })
+  opened.push(one)
+  return one
+}
+
+/** As long as no node answers. */
+const unreachable = (): Promise<never> => {
+  const cause = new AerospikeError('CONNECTION_ERROR', 'The node cannot be reached')
+  return Promise.reject(new StoreError('the Aerospike store cannot be opened', { cause }))
+}
+
+const later = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+async function until(reached: () => boolean): Promise<void> {
+  for (const end = Date.now() + 5000; !reached(); await later())
+    if (Date.now() > end) throw new Error('not within 5 s')
+}
+/** The seconds go by. */
+function inTime(reached: () => boolean): Promise<void> {
+  let turns = 0
+  return until(() => {
+    if (++turns % 20 === 0) void clock.advance(1000)
+    return reached()
+  })
+}
+const drained = (one = store): Promise<void> => inTime(() => one.spoolCounts().entries === 0)
+
+const ids = (() => {
+  let own: ReturnType<typeof createIds> | undefined
+  return () => (own ??= createIds(clock, systemRandom))
+})()
+const message = (over: Partial<Message> = {}): Message => ({
+  ...{ id: ids().messageId(), taskId: ids().taskId(), appId: 1, esme: 1, campaign: 'spring' },
+  ...{ transactionId: '', source: '123', destination: '447700900123', state: 'submitted', error: '' },
+  parts: [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }],
+  ...{ sentAt: clock.now(), updatedAt: clock.now() },
+  ...over,
+})
+const unanswered = (state: 'accepted' | 'unknown'): Message =>
+  message({ state, parts: [{ state, smscId: '', account: state === 'unknown' ? ACCOUNT : '', error: 0 }] })
+const smscId = ({ parts }: Message): string => parts[0]?.smscId ?? ''
+const receipt = (id: string, over: Partial<StoredReceipt> = {}): StoredReceipt => ({
+  ...{ account: ACCOUNT, ids: [id], address: '', state: 'delivered', error: 0, at: clock.now() },
+  ...over,
+})
+const late = ({ id }: Message, smscId: string): LateAnswer => ({
+  ...{ messageId: id, part: 0, state: 'submitted', smscId, error: 0, at: clock.now() },
+})
+const segment = (part: number, text: string): InboundMessage => ({
+  ...{ id: ids().messageId(), account: ACCOUNT, link: 1, source: '4477', destination: '123', text },
+  ...{ segment: { reference: 7, total: 3, part }, receivedAt: clock.now() },
+})
+const claim = (key: string) => ({
+  ...{ appId: 1, key, bodyHash: new Uint8Array(32), expiresAt: clock.now() + 86_400_000 },
+})
+const counted = async () => (await kept.campaigns(ALL)).rows.map(({ sent, failed }) => [sent, failed])
+const stateKept = async ({ id }: Message) => (await kept.find(id))?.state
+
+describe('while the cluster is away', () => {
+  test('messages are taken, found with their receipts, and told to it when it is back, each counted once', async () => {
+    cluster.away = true
+    expect(store.fault()).toBeUndefined()
+    const [first, second, failed] = [message(), message(), unanswered('unknown')]
+    expect(await store.save(first)).toEqual(first)
+    await store.save(second)
+    await store.save(failed)
+    expect(await store.settle(receipt(smscId(first)))).toMatchObject({
+      ...{ matched: true, form: 0, part: 0, message: { id: first.id, state: 'delivered' } },
+    })
+    expect((await store.find(first.id))?.state).toBe('delivered')
+    expect((await store.find(second.id))?.state).toBe('submitted')
+    expect(await store.resolve(late(failed, '77'))).toMatchObject({ state: 'submitted' })
+    expect(await store.settle(receipt('77'))).toEqual({ matched: false })
+    expect((await store.find(failed.id))?.state).toBe('delivered')
+    expect(store.warning()).toBe(`${AWAY}: messages are spooled (6 of at most 1000 writes wait in the spool)`)
+    expect(store.spoolCounts()).toMatchObject({ entries: 6, spooled: 6, replayed: 0, refused: 0 })
+    expect(cluster.heard).toEqual([])
+
+    cluster.away = false
+    await drained()
+    expect(await Promise.all([first, second, failed].map(stateKept))).toEqual([
+      'delivered',
+      'submitted',
+      'delivered',
+    ])
+    expect(await counted()).toEqual([[3, 0]])
+    expect((await kept.unmatched(ALL)).total).toBe(0)
+    await until(() => said.length === 2)
+    expect(said[0]).toBe(
+      `the cluster does not take writes: they are spooled ${JSON.stringify({ reason: AWAY })}`,
+    )
+    expect(said[1]).toStartWith('all that was spooled is in the cluster {"replayed":6,')
+    expect(store.warning()).toBeUndefined()
+  })
+
+  test('a receipt that comes before its message waits, and is seen with it', async () => {
+    cluster.away = true
+    const one = message()
+    expect(await store.settle(receipt('none', { ids: ['none', smscId(one)], error: 3 }))).toEqual({
+      matched: false,
+    })
+    expect(await store.save(one)).toMatchObject({ state: 'delivered', parts: [{ error: 3 }] })
+    cluster.away = false
+    await drained()
+    expect(await stateKept(one)).toBe('delivered')
+  })
+
+  test('a guessed form takes no receipt of another handset, here as in the cluster', async () => {
+    cluster.away = true
+    const one = await store.save(message())
+    const guessed = receipt('', { ids: ['none', smscId(one)], address: '33612345678' })
+    expect(await store.settle(guessed)).toEqual({ matched: false })
+    expect((await store.find(one.id))?.state).toBe('submitted')
+  })
+
+  test('of receipts for one id the first final one stays; segments join; a late answer follows its message', async () => {
+    cluster.away = true
+    const [one, two] = [message(), unanswered('unknown')]
+    await store.save(one)
+    await store.save(two)
+    await store.settle(receipt(smscId(one), { state: 'accepted' }))
+    await store.settle(receipt(smscId(one), { state: 'undeliverable', error: 5 }))
+    await store.settle(receipt(smscId(one)))
+    await store.resolve(late(two, '55'))
+    for (const [part, text] of [
+      [3, 'c'],
+      [1, 'a'],
+      [2, 'b'],
+      [1, 'a'],
+    ] as const)
+      await store.keepInbound(segment(part, text))
+    expect(await store.find(one.id)).toMatchObject({ state: 'failed', parts: [{ error: 5 }] })
+    cluster.away = false
+    await drained()
+    expect(await kept.find(one.id)).toMatchObject({ state: 'failed', parts: [{ error: 5 }] })
+    expect(await stateKept(two)).toBe('submitted')
+    expect((await kept.inbox(ALL)).rows.map(({ parts }) => parts)).toEqual([['a', 'b', 'c']])
+  })
+
+  test('keys are refused, since the cluster alone knows them, and it says what is taken', async () => {
+    cluster.away = true
+    const words = `${AWAY}, and it alone knows the keys: meanwhile only messages without one are taken`
+    await expect(store.recall(claim('k'))).rejects.toThrow(words)
+    await expect(store.claim(claim('k'), unanswered('accepted'))).rejects.toThrow(words)
+  })
+
+  test('the outcome of a message that was claimed before is taken, and stands under its key', async () => {
+    const begun = unanswered('accepted')
+    expect(await store.claim(claim('k'), begun)).toEqual({ fresh: true })
+    cluster.away = true
+    const outcome = message({ id: begun.id, taskId: begun.taskId })
+    await store.save(outcome)
+    expect(await store.find(begun.id)).toEqual(outcome)
+    // Another gateway takes this one for dead, and gives up what it left open.
+    expect(await kept.recover(Number.MAX_SAFE_INTEGER)).toBe(1)
+    expect(await counted()).toEqual([[0, 1]])
+    cluster.away = false
+    await drained()
+    expect(await store.recall(claim('k'))).toMatchObject({ message: { state: 'submitted' } })
+    expect(await counted()).toEqual([[1, 0]])
+    await store.settle(receipt(smscId(outcome)))
+    expect(await stateKept(begun)).toBe('delivered')
+  })
+
+  test('a key answers the outcome that is spooled, though the cluster is back and has not heard of it', async () => {
+    const begun = unanswered('accepted')
+    await store.claim(claim('k'), begun)
+    cluster.away = true
+    const outcome = message({ id: begun.id, taskId: begun.taskId })
+    await store.save(outcome)
+    const { save } = cluster
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    cluster.save = given => answered.then(() => save(given))
+    cluster.away = false
+    const earlier = { fresh: false, sameBody: true, message: outcome } as const
+    expect(await store.recall(claim('k'))).toEqual(earlier)
+    expect(await store.claim(claim('k'), unanswered('accepted'))).toEqual(earlier)
+    expect(await stateKept(begun)).toBe('accepted')
+    answer()
+    await drained()
+    expect(await store.recall(claim('k'))).toEqual(earlier)
+  })
+
+  test('what no cluster would take is refused to its caller, and not spooled', async () => {
+    cluster.away = true
+    await expect(store.save(message({ id: 'msg-uuid' }))).rejects.toThrow('the id is no UUID')
+    await expect(store.save(message({ taskId: Number.NaN }))).rejects.toThrow(
+      'the store cannot take this record',
+    )
+    expect(store.spoolCounts().entries).toBe(0)
+  })
+
+  test('lists and numbers are the cluster’s to answer', async () => {
+    await store.save(message())
+    cluster.away = true
+    await store.save(message())
+    const asks = [
+      () => store.totals(),
+      () => store.campaigns(ALL),
+      () => store.unmatched(ALL),
+      () => store.inbox(ALL),
+    ]
+    for (const ask of asks) await expect(ask()).rejects.toThrow('the store cannot be read')
+    await expect(store.find(ids().messageId())).rejects.toThrow('the store cannot be read')
+  })
+})
+
+describe('a cluster that is lost', () => {
+  const MOMENTS = {
+    before: 'before it is done',
+    after: 'once it is done',
+    hang: 'and never answers',
+  } as const
+  const WRITES = ['save', 'settle', 'resolve', 'keepInbound'] as const
+  const cases = WRITES.flatMap(kind =>
+    (['before', 'after', 'hang'] as const).map(when => [kind, MOMENTS[when], when] as const),
+  )
+
+  test.each(cases)('at a %s, %s, loses nothing and counts nothing twice', async (kind, _, when) => {
+    const [sent, unknown] = [message(), unanswered('unknown')]
+    if (kind !== 'save') await store.save(sent)
+    await store.save(unknown)
+    // Once as it is written, and once at the replay.
+    cluster.failures.push(when, 'after')
+    const writing = {
+      save: () => store.save(sent),
+      settle: () => store.settle(receipt(smscId(sent))),
+      resolve: () => store.resolve(late(unknown, '99')),
+      keepInbound: () => store.keepInbound(segment(2, 'b')),
+    }[kind]()
+    if (when === 'hang') {
+      await until(() => cluster.failures.length === 1)
+      await clock.advance(1999)
+      expect(store.spoolCounts().entries).toBe(0)
+      await clock.advance(1)
+    }
+    await writing
+    expect(store.spoolCounts().spooled).toBe(1)
+    await drained()
+    cluster.thaw()
+    await later()
+    expect(cluster.failures).toEqual([])
+    expect(await stateKept(sent)).toBe(kind === 'settle' ? 'delivered' : 'submitted')
+    expect(await stateKept(unknown)).toBe(kind === 'resolve' ? 'submitted' : 'unknown')
+    expect(await counted()).toEqual([kind === 'resolve' ? [2, 0] : [1, 1]])
+    expect((await kept.inbox(ALL)).rows.map(({ parts }) => parts)).toEqual(
+      kind === 'keepInbound' ? [[null, 'b', null]] : [],
+    )
+    expect((await kept.unmatched(ALL)).total).toBe(0)
+  })
+
+  test('and does not answer is waited for once, by all together', async () => {
+    cluster.failures.push('hang', 'hang')
+    const first = store.save(message())
+    await clock.advance(1500)
+    const second = store.save(message())
+    await until(() => cluster.failures.length === 0)
+    await clock.advance(500)
+    await Promise.all([first, second])
+    cluster.thaw()
+    await drained()
+    expect(await counted()).toEqual([[2, 0]])
+  })
+
+  test('for one write alone is no outage: nothing is said, and keys are taken', async () => {
+    cluster.failures.push('before')
+    const saving = store.save(message())
+    expect(await store.claim(claim('k'), unanswered('accepted'))).toEqual({ fresh: true })
+    await saving
+    await drained()
+    expect(await kept.totals()).toEqual({ messages: 1 })
+    expect(said).toEqual([])
+  })
+
+  test('is asked for nothing more until it is back: only the first write waits for it', async () => {
+    cluster.failures.push('before')
+    await store.save(message())
+    cluster.away = true
+    cluster.heard.length = 0
+    await Promise.all(Array.from({ length: 50 }, () => store.save(message())))
+    expect(cluster.heard).toEqual([])
+    cluster.away = false
+    await drained()
+    expect(await kept.totals()).toEqual({ messages: 51 })
+  })
+
+  test('twice while it is replayed gets the rest when it is back again', async () => {
+    cluster.away = true
+    const sent = Array.from({ length: 300 }, () => message())
+    await Promise.all(sent.map(one => store.save(one)))
+    await Promise.all(sent.map(one => store.settle(receipt(smscId(one)))))
+    const some = Array.from({ length: 40 }, (): undefined => undefined)
+    cluster.failures.push(...some, 'after', 'before', ...some, ...some, 'before', 'after', 'after')
+    cluster.away = false
+    await drained()
+    expect(cluster.failures).toEqual([])
+    expect(await counted()).toEqual([[300, 0]])
+    expect(await Promise.all(sent.map(stateKept))).toEqual(sent.map(() => 'delivered'))
+    expect(store.spoolCounts()).toMatchObject({ spooled: 600, replayed: 600 })
+  })
+
+  test('gets new messages at once while the spool is on its way; what follows a spooled write waits its turn', async () => {
+    cluster.away = true
+    const spooled = await store.save(message())
+    cluster.failures.push('hang')
+    cluster.away = false
+    await inTime(() => cluster.failures.length === 0)
+    const fresh = await store.save(message())
+    expect(await stateKept(fresh)).toBe('submitted')
+    expect(await store.settle(receipt(smscId(spooled)))).toMatchObject({ message: { state: 'delivered' } })
+    expect(await stateKept(spooled)).toBe('submitted')
+    expect(store.warning()).toStartWith('the spool is on its way to the Aerospike cluster (2 of ')
+    cluster.thaw()
+    await drained()
+    expect(await stateKept(spooled)).toBe('delivered')
+    expect(await counted()).toEqual([[2, 0]])
+  })
+
+  test('and refuses for good what was spooled, has that set aside and named, and gets the rest', async () => {
+    cluster.away = true
+    const [bad, good] = [message(), message()]
+    await store.save(bad)
+    await store.save(good)
+    const { save } = cluster
+    cluster.save = given =>
+      given.id === bad.id ? Promise.reject(new StoreError('too big', { ofRecord: true })) : save(given)
+    cluster.away = false
+    await drained()
+    expect(await stateKept(good)).toBe('submitted')
+    expect(store.spoolCounts().refused).toBe(1)
+    expect(said.some(line => line.includes('set aside') && line.includes(bad.id))).toBe(true)
+  })
+
+  test('and in which another gateway has this one’s number takes no more, and leaves the spool to the next life', async () => {
+    cluster.away = true
+    const one = await store.save(message())
+    cluster.displaced = true
+    cluster.away = false
+    expect(store.fault()).toContain('another gateway has taken the place')
+    await expect(store.save(message())).rejects.toThrow('another gateway has taken the place')
+    await expect(store.claim(claim('k'), unanswered('accepted'))).rejects.toThrow('another gateway has taken')
+    await store.close()
+    cluster = new FlakyCluster(kept, 5)
+    store = await open()
+    expect(store.node).toBe(5)
+    await drained()
+    expect(await stateKept(one)).toBe('submitted')
+  })
+})
+
+describe('the spool', () => {
+  test('that is full stops sends before they leave and asks for receipts again; what has left is still kept', async () => {
+    await store.close()
+    store = await open({ entriesMax: 3 })
+    cluster.away = true
+    const sent = [message(), message(), message()]
+    for (const one of sent) await store.save(one)
+    expect(store.fault()).toBe(`${AWAY}, and the spool is full`)
+    await expect(store.settle(receipt('1'))).rejects.toThrow('the spool is full')
+    await expect(store.keepInbound(segment(1, 'a'))).rejects.toThrow('the spool is full')
+    // It was on its way to the SMSC when the spool filled.
+    const left = message()
+    await store.save(left)
+    cluster.away = false
+    await drained()
+    expect(store.fault()).toBeUndefined()
+    expect(await store.settle(receipt(smscId(left)))).toMatchObject({ matched: true })
+    expect(await counted()).toEqual([[4, 0]])
+  })
+
+  test('whose disk fails takes no more, says so, and stands in nobody’s way when the cluster is back', async () => {
+    await store.close()
+    let broken = false
+    const db = new Database(join(folder, 'spool.db'))
+    db.run('PRAGMA journal_mode = WAL')
+    const sync = (done: (error: Error | null) => void) =>
+      setImmediate(() => done(broken ? new Error('EIO') : null))
+    const spool = new SqliteSpool(db, { sync, close() {} }, clock)
+    store = await open({ spool })
+    broken = true
+    cluster.away = true
+    await expect(store.save(message())).rejects.toThrow('the store did not take it')
+    expect(store.fault()).toBe('the disk lost a write: restart when it is sound')
+    cluster.away = false
+    expect(store.fault()).toBeUndefined()
+    expect(store.warning()).toBe('the spool takes no writes: the disk lost a write: restart when it is sound')
+    await store.save(message())
+    expect(await kept.totals()).toEqual({ messages: 1 })
+  })
+
+  test('outlives its process, and is told to the cluster by the next', async () => {
+    cluster.away = true
+    const one = await store.save(message())
+    await store.settle(receipt(smscId(one)))
+    await store.close()
+    store = await open({ reach: unreachable })
+    expect((await store.find(one.id))?.state).toBe('delivered')
+    await store.close()
+    cluster.away = false
+    store = await open()
+    expect(said.at(-1)).toContain('spooled in an earlier life')
+    await drained()
+    expect(await stateKept(one)).toBe('delivered')
+  })
+
+  test('that was replayed before a crash could remove it is told again, and nothing is counted twice', async () => {
+    cluster.away = true
+    const one = await store.save(message())
+    const two = await store.save(unanswered('unknown'))
+    await store.resolve(late(two, '88'))
+    await store.settle(receipt(smscId(one)))
+    await store.keepInbound(segment(1, 'a'))
+    await store.close()
+    const copy = new Database(join(folder, 'spool.db'))
+    const entries = copy.query('SELECT seq, write, at FROM entry').values()
+    const keys = copy.query('SELECT key, seq FROM entry_key').values()
+    copy.close()
+    cluster.away = false
+    store = await open()
+    await drained()
+    await store.close()
+    const again = new Database(join(folder, 'spool.db'))
+    for (const row of entries)
+      again.query('INSERT INTO entry (seq, write, at) VALUES (?,?,?)').run(...(row as []))
+    for (const row of keys) again.query('INSERT INTO entry_key VALUES (?,?)').run(...(row as []))
+    again.close()
+    store = await open()
+    expect(store.spoolCounts().entries).toBe(5)
+    await drained()
+    expect(await counted()).toEqual([[2, 0]])
+    expect(await Promise.all([one, two].map(stateKept))).toEqual(['delivered', 'submitted'])
+    expect((await kept.inbox(ALL)).rows.map(({ parts }) => parts)).toEqual([['a', null, null]])
+    expect((await kept.unmatched(ALL)).total).toBe(0)
+  })
+
+  test('says how long its first entry has waited', async () => {
+    cluster.away = true
+    await store.save(message())
+    await clock.advance(90_000)
+    await store.save(message())
+    expect(store.spoolCounts()).toMatchObject({ entries: 2, ageMs: 90_000 })
+  })
+})
+
+describe('a start with the cluster away', () => {
+  test('is refused to a gateway that never had a number, and to one whose cluster is not as it has to be', async () => {
+    await store.close()
+    await expect(open({ instance: 'another', reach: unreachable })).rejects.toThrow('cannot be opened')
+    const misled = () => Promise.reject(new StoreError('the Aerospike cluster has no namespace "sms"'))
+    await expect(open({ reach: misled })).rejects.toThrow('no namespace')
+  })
+
+  test('takes messages under the number it had, ends what a crash left open when the cluster is back, then takes keys', async () => {
+    const begun = unanswered('accepted')
+    await store.claim(claim('k'), begun)
+    await store.close()
+    let reachable = false
+    const reach = async () => (reachable ? cluster : unreachable())
+    store = await open({ reach })
+    expect(store.node).toBe(0)
+    expect(await store.recover(Number.MAX_SAFE_INTEGER)).toBe(0)
+    expect(store.fault()).toBeUndefined()
+    const one = await store.save(message())
+    await expect(store.recall(claim('k'))).rejects.toThrow('it alone knows the keys')
+    await expect(store.find(begun.id)).rejects.toThrow(AWAY)
+    await expect(store.sweep(clock.now())).rejects.toThrow(AWAY)
+    reachable = true
+    await drained()
+    expect(await stateKept(one)).toBe('submitted')
+    expect(await stateKept(begun)).toBe('unknown')
+    expect(cluster.heard.indexOf('recover')).toBeLessThan(cluster.heard.indexOf(`save ${one.id}`))
+    expect(await counted()).toEqual([[1, 1]])
+    expect(await store.recall(claim('k'))).toMatchObject({ message: { state: 'unknown' } })
+  })
+
+  test('whose number another gateway has by then takes no more, says so, and keeps what it spooled', async () => {
+    await store.close()
+    let reachable = false
+    const taken = new FlakyCluster(kept, 1)
+    store = await open({ reach: async () => (reachable ? taken : unreachable()) })
+    await store.save(message())
+    reachable = true
+    await clock.advance(1000)
+    await until(() => store.fault() !== undefined)
+    expect(store.fault()).toContain('another gateway has taken the place')
+    expect(store.spoolCounts().entries).toBe(1)
+  })
+})
+
+test('whatever is lost, whenever, the cluster ends as the contract read word by word says', async () => {
+  const step = fc.record({
+    op: fc.constantFrom('save', 'settle', 'resolve', 'tick'),
+    slot: fc.nat({ max: 5 }),
+    state: fc.constantFrom('accepted', 'delivered', 'undeliverable'),
+    failures: fc.array(fc.constantFrom<(Failure | undefined)[]>('before', 'after', undefined), {
+      maxLength: 4,
+    }),
+    away: fc.boolean(),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
+      const at = mkdtempSync(join(tmpdir(), 'spool-'))
+      const cluster = new FlakyCluster(
+        await openSqliteStore({ path: join(at, 'kept.db'), clock, retentionMs: 86_400_000 }),
+      )
+      const log = { info() {}, warn() {}, error() {} }
+      const spool = openSpool(join(at, 'spool.db'), clock)
+      const one = await openSpooledStore({
+        ...{ spool, open: async () => cluster, instance: 'x', entriesMax: 1000, clock, log },
+      })
+      const model = new StoreModel()
+      const outcomes = Array.from({ length: 6 }, (_, slot) => {
+        const part =
+          slot < 4
+            ? { smscId: `${slot}`, state: 'submitted' as const }
+            : { smscId: '', state: 'unknown' as const }
+        const parts = [{ ...part, account: ACCOUNT, error: 0 }]
+        return message({ parts, state: stateOf(parts), campaign: `c${slot % 2}` })
+      })
+      try {
+        const saved = new Set<string>()
+        for (const { op, slot, state, failures, away } of steps) {
+          const outcome = outcomes[slot] as Message
+          cluster.away = away
+          cluster.failures.splice(0, cluster.failures.length, ...failures)
+          if (op === 'save' && !saved.has(outcome.id)) {
+            saved.add(outcome.id)
+            await one.save(outcome)
+            model.save(outcome)
+          } else if (op === 'settle') {
+            const told = receipt(String(slot), { state: state as 'accepted' })
+            await one.settle(told)
+            model.settle(told)
+          } else if (op === 'resolve') {
+            await one.resolve(late(outcome, String(slot)))
+            model.resolve(late(outcome, String(slot)))
+          } else await clock.advance(1000)
+        }
+        cluster.away = false
+        cluster.failures.length = 0
+        await drained(one)
+        for (const { id } of outcomes) expect(await cluster.find(id)).toEqual(model.messages.get(id))
+        expect((await cluster.campaigns(ALL)).rows).toEqual(model.tallies())
+        // One that was in doubt may wait twice.
+        const waiting = (await cluster.unmatched(ALL)).rows.map(row => JSON.stringify(row))
+        expect(new Set(waiting)).toEqual(new Set(model.held.map(row => JSON.stringify(row))))
+      } finally {
+        await one.close()
+        rmSync(at, { recursive: true })
+      }
+    }),
+    { numRuns: 100 },
+  )
+}, 60_000)

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AerospikeClient } from '../../src/aerospike/index.ts'
+import { systemRandom } from '../../src/clock.ts'
+import { openAerospikeStore } from '../../src/store/aerospike.ts'
+import { openSpooledStore } from '../../src/store/spooled.ts'
+import type { SpooledStore } from '../../src/store/spooled_store.ts'
+import { openSpool } from '../../src/store/sqlite_spool.ts'
+import { describeStore, RETENTION_MS } from '../conformance/store.ts'
+import { clearSets, freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { silent } from '../support/simulation_quiet.ts'
+
+const { hosts } = target()
+const prefix = `${freshSet()}-`
+
+describeStore(
+  'Aerospike store behind a spool',
+  async clock => {
+    const folder = mkdtempSync(join(tmpdir(), 'spool-'))
+    const open = (instance: string): Promise<SpooledStore> =>
+      openSpooledStore({
+        spool: openSpool(join(folder, `${instance}.db`), clock),
+        open: () =>
+          openAerospikeStore({
+            client: new AerospikeClient({ hosts }),
+            ...{ namespace, prefix, clock, random: systemRandom, log: silent, retentionMs: RETENTION_MS },
+            ...{ instance, name: instance, node: 0, keepsNumber: true },
+          }),
+        ...{ instance, entriesMax: 1000, clock, log: silent },
+      })
+    const stores = [await open('first')]
+    return {
+      store: stores[0] as SpooledStore,
+      async another() {
+        const other = await open(`other-${stores.length}`)
+        stores.push(other)
+        return other
+      },
+      async reopen() {
+        await stores.shift()?.close()
+        const again = await open('first')
+        stores.unshift(again)
+        return again
+      },
+      async close() {
+        for (const each of stores) await each.close()
+        rmSync(folder, { recursive: true })
+        await clearSets(hosts, prefix)
+      },
+    }
+  },
+  { ordered: false, shared: true },
+)
