@@ -14,7 +14,8 @@ export interface Policy {
 export interface ReadPolicy extends Policy {
   /**
    * `master` (default); `sequence`: the master, then a replica at each further attempt; `any`: master and
-   * replicas in turn, which spreads the load and may read what a write has just replaced.
+   * replicas in turn, which spreads the load and may read what a write has just replaced. With either of these a
+   * node that is silent for half of the time left is given up for the next.
    */
   readonly replica?: 'master' | 'sequence' | 'any'
   /**

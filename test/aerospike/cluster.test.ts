@@ -119,6 +119,17 @@ test('a replica answers reads while nobody has said that the master is gone', as
   expect(read.map(record => record?.bins.n)).toEqual(records.map((_, n) => n))
 })
 
+test('a replica answers reads while the master hangs, and nobody has said so', async () => {
+  const { cluster, client } = make({ nodes: 2, replicas: 2 }, { limits: { tendIntervalMs: 60_000 } })
+  await client.connect()
+  await Promise.all(records.map((record, n) => client.put(record, { n })))
+  cluster.nodes[0]?.fail({ kind: 'silent' }, 1000)
+  const read = await Promise.all(
+    records.map(record => client.get(record, undefined, { replica: 'sequence', timeoutMs: 2000 })),
+  )
+  expect(read.map(record => record?.bins.n)).toEqual(records.map((_, n) => n))
+})
+
 test('replica any spreads reads over master and replicas', async () => {
   const { cluster, client } = make({ nodes: 2, replicas: 2 })
   await client.connect()
@@ -313,6 +324,8 @@ test('a connection that is lost makes no node lost', async () => {
     node?.dropConnections()
     await until(() => node?.connections === 0)
     await until(() => node?.connections === 1)
+    // Over the same connection: what was asked before is answered.
+    await client.info('node')
     expect(client.fault()).toBeUndefined()
   }
   expect(told).toEqual([])

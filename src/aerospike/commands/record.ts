@@ -48,11 +48,13 @@ let turn = 0
 export class RecordCommand<T> implements Exchange, Timed {
   streamEnd = 0
   slot = -1
-  readonly deadlineMs: number
+  /** Of this attempt: that of the whole, or sooner when another node may answer in its place. */
+  deadlineMs: number
   #resolve: (result: T) => void = () => {}
   #reject: (error: unknown) => void = () => {}
-  readonly #attemptsMax: number
-  readonly #firstRole: number
+  /** Of the whole. */
+  #endsMs: number
+  #firstRole: number
   #attempt = 0
   #peer = ''
   /** Whether this attempt's octets were given to a connection. */
@@ -64,11 +66,11 @@ export class RecordCommand<T> implements Exchange, Timed {
     private readonly cluster: Cluster,
     private readonly request: RecordRequest,
     private readonly decoder: Decoder<T>,
-    policy: Policy | undefined,
+    private readonly policy: Policy | undefined,
     private readonly replica: ReadPolicy['replica'] = 'master',
   ) {
-    this.#attemptsMax = policy?.attemptsMax ?? ATTEMPTS_MAX
-    this.deadlineMs = cluster.settings.clock.monotonic() + (policy?.timeoutMs ?? TIMEOUT_MS)
+    this.#endsMs = cluster.settings.clock.monotonic() + (policy?.timeoutMs ?? TIMEOUT_MS)
+    this.deadlineMs = this.#endsMs
     this.#firstRole = replica === 'any' ? turn++ : 0
   }
 
@@ -89,7 +91,6 @@ export class RecordCommand<T> implements Exchange, Timed {
       this.#resolve = resolve
       this.#reject = reject
       this.#try()
-      if (!this.#settled) this.cluster.deadlines.add(this)
     })
   }
 
@@ -139,7 +140,11 @@ export class RecordCommand<T> implements Exchange, Timed {
     this.#judged(judgeFailure(error, applied, this.#write), error)
   }
 
-  expire(): void {
+  expire(nowMs: number): void {
+    if (nowMs < this.#endsMs && this.#attempt < this.#attemptsMax) {
+      this.#goElsewhere()
+      return
+    }
     const where = this.#peer === '' ? 'The cluster' : this.#peer
     const error = new AerospikeError('CLIENT_TIMEOUT', `${where} did not answer in time`, {
       ...(this.#peer === '' ? {} : { node: this.#peer }),
@@ -155,6 +160,8 @@ export class RecordCommand<T> implements Exchange, Timed {
     const { map } = this.cluster
     const roles = this.replica === 'master' ? 1 : Math.max(1, map.replicas(key.namespace))
     const role = (this.#firstRole + this.#attempt - 1) % roles
+    // A node that hangs does not say so: one that may stand in for it is asked while there is time.
+    if (roles > 1) this.deadlineMs = (this.cluster.settings.clock.monotonic() + this.#endsMs) / 2
     const partition = key.partition
     const node =
       map.node(key.namespace, partition, role) ??
@@ -165,6 +172,23 @@ export class RecordCommand<T> implements Exchange, Timed {
     } else {
       this.failed(this.#nowhere(), 'no')
     }
+    if (!this.#settled) this.cluster.deadlines.add(this)
+  }
+
+  /** The same request for what is left of its time, as another: an answer to this one is for nobody any more. */
+  #goElsewhere(): void {
+    this.#settle()
+    const next = new RecordCommand(this.cluster, this.request, this.decoder, this.policy, this.replica)
+    next.#endsMs = this.#endsMs
+    next.#firstRole = this.#firstRole
+    next.#attempt = this.#attempt
+    next.#resolve = this.#resolve
+    next.#reject = this.#reject
+    next.#try()
+  }
+
+  get #attemptsMax(): number {
+    return this.policy?.attemptsMax ?? ATTEMPTS_MAX
   }
 
   #nowhere(): AerospikeError {
@@ -182,7 +206,7 @@ export class RecordCommand<T> implements Exchange, Timed {
   #judged(verdict: Verdict, error: AerospikeError): void {
     const { clock, random } = this.cluster.settings
     const waitMs = pauseMs(this.#attempt, random)
-    const timeLeft = clock.monotonic() + waitMs < this.deadlineMs
+    const timeLeft = clock.monotonic() + waitMs < this.#endsMs
     if (verdict === 'again' && this.#attempt < this.#attemptsMax && timeLeft) {
       // Nothing came of this attempt, so nothing is in doubt while the next waits.
       this.#encoded = false
