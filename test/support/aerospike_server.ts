@@ -119,6 +119,8 @@ export class FakeNode {
   readonly faults: Fault[] = []
   /** Requests (no info) that came. */
   requests = 0
+  /** Of those that ask for information. */
+  infos = 0
   recordsSent = 0
   #listedWhenDown = false
   #hangs = false
@@ -218,6 +220,7 @@ export class FakeNode {
     const { users } = this.cluster.options
     if (this.#hangs) return
     if (type === frameTypes.info) {
+      this.infos++
       send(socket, infoFrame(this.#info(Buffer.from(body).toString('utf8'))))
     } else if (type === frameTypes.admin) {
       const { frame, admitted } = await answerAdmin(users, body)
