@@ -1,12 +1,12 @@
 import type { Clock } from './clock.ts'
 import type { Ids } from './ids.ts'
 import type { Log } from './log.ts'
-import { AccountHabits } from './receipt_ids.ts'
+import { AccountHabits, type IdForm } from './receipt_ids.ts'
 import type { DataSm, DeliverSm } from './smpp/pdu.ts'
 import { STATUS } from './smpp/status.ts'
 import { readText } from './smpp/text/inbound.ts'
 import { type Receipt, readReceipt } from './smpp/text/receipt.ts'
-import type { InboundMessage, MessageStore } from './store/store.ts'
+import type { InboundMessage, MessageStore, Settled, StoredReceipt } from './store/store.ts'
 
 /** What the way back needs of the link that a PDU came in on. */
 export interface ReceiptLink {
@@ -65,17 +65,12 @@ export function createReceive({ store, ids, clock, log }: ReceiptDependencies): 
     return turn
   }
 
-  const settle = async (receipt: Receipt, pdu: DeliverSm | DataSm, link: ReceiptLink): Promise<void> => {
-    await endOfTurn()
-    const forms = habits.forms(link.account, receipt.id)
-    const settled = await store.settle({
-      account: link.account,
-      ids: forms.map(form => form.id),
-      address: digitsOf(pdu.source_addr),
-      state: receipt.state,
-      error: receipt.error,
-      at: clock.now(),
-    })
+  const answered = (
+    settled: Settled,
+    forms: readonly IdForm[],
+    receipt: Receipt,
+    link: ReceiptLink,
+  ): void => {
     if (settled.matched) {
       counts.matched++
       habits.learned(link.account, forms, settled.form)
@@ -98,8 +93,11 @@ export function createReceive({ store, ids, clock, log }: ReceiptDependencies): 
     receive: async (pdu, link) => {
       try {
         const receipt = readReceipt(pdu)
-        if (receipt) await settle(receipt, pdu, link)
-        else await keep(pdu, link)
+        if (receipt) {
+          await endOfTurn()
+          const forms = habits.forms(link.account, receipt.id)
+          answered(await store.settle(stored(receipt, forms, pdu, link, clock.now())), forms, receipt, link)
+        } else await keep(pdu, link)
         return STATUS.ESME_ROK
       } catch (error) {
         counts.failed++
@@ -110,8 +108,26 @@ export function createReceive({ store, ids, clock, log }: ReceiptDependencies): 
   }
 }
 
+const stored = (
+  { state, error }: Receipt,
+  forms: readonly IdForm[],
+  pdu: DeliverSm | DataSm,
+  { account }: ReceiptLink,
+  at: number,
+): StoredReceipt => ({
+  account,
+  ids: forms.map(idOf),
+  address: digitsOf(pdu.source_addr),
+  state,
+  error,
+  at,
+})
+
+const idOf = ({ id }: IdForm): string => id
+
+const NO_DIGIT = /\D/g
 /** A receipt's source is the handset; SMSCs write it with `+`, with spaces, or leave it out. */
-const digitsOf = (address: string): string => address.replace(/\D/g, '')
+const digitsOf = (address: string): string => address.replace(NO_DIGIT, '')
 
 function inbound(pdu: DeliverSm | DataSm, link: ReceiptLink, id: string, receivedAt: number): InboundMessage {
   const { text, concatenation } = readText(pdu)

@@ -17,14 +17,17 @@ export interface IdForm {
 /** A number longer than this (a UUID has 32 digits) is a string of digits, not a number in some base. */
 const DIGITS_MAX = 32
 
+const DECIMAL = /^\d+$/
+const HEXADECIMAL = /^[0-9a-f]+$/
+
 /** The forms under which the SMSC may have given this id in its response, each once; none for an empty id. */
 export function idForms(id: string): readonly IdForm[] {
   const same = idKey(id)
   if (same === '') return []
   const forms: IdForm[] = [{ base: 'same', id: same }]
   if (same.length > DIGITS_MAX) return forms
-  if (/^\d+$/.test(same)) add(forms, 'decimal', inHexadecimal(same))
-  if (/^[0-9a-f]+$/.test(same)) add(forms, 'hexadecimal', inDecimal(same))
+  if (DECIMAL.test(same)) add(forms, 'decimal', inHexadecimal(same))
+  if (HEXADECIMAL.test(same)) add(forms, 'hexadecimal', inDecimal(same))
   return forms
 }
 
@@ -40,7 +43,8 @@ const inDecimal = (hexadecimal: string): string =>
     : BigInt(`0x${hexadecimal}`).toString()
 
 function add(forms: IdForm[], base: Base, id: string): void {
-  if (forms.every(form => form.id !== id)) forms.push({ base, id })
+  for (const form of forms) if (form.id === id) return
+  forms.push({ base, id })
 }
 
 /** More accounts than any gateway has; the one that was first learned goes first. */
@@ -53,7 +57,9 @@ export class AccountHabits {
   /** `idForms(id)`, the account's own habit first. */
   forms(account: string, id: string): readonly IdForm[] {
     const forms = idForms(id)
-    const habit = forms.find(form => form.base === this.#bases.get(account))
+    const base = this.#bases.get(account)
+    if (base === undefined || forms[0]?.base === base) return forms
+    const habit = forms.find(form => form.base === base)
     return habit ? [habit, ...forms.filter(form => form !== habit)] : forms
   }
 

@@ -122,7 +122,9 @@ function stateOf(stat: string | undefined, intermediate: boolean): ReceiptState 
 
 /** Decimal; hexadecimal when it has a letter from A to F; words have no number. */
 function errorOf(err: string | undefined): number {
-  const word = /^\S+/.exec(err ?? '')?.[0] ?? ''
+  // What the SMSCs of a message that came through all say.
+  if (err === '000' || err === undefined) return 0
+  const word = /^\S+/.exec(err)?.[0] ?? ''
   if (/^\d{1,9}$/.test(word)) return Number(word)
   const digits = /^(?:0x)?([0-9a-f]{1,8})$/i.exec(word)?.[1]
   return digits === undefined ? 0 : Number.parseInt(digits, 16)
@@ -152,7 +154,15 @@ const APPENDIX_B_NAMES = ['', 'id', 'submitdate', 'donedate', 'stat', 'err']
 /** The fields of a text that is Appendix B's to the letter, as most are: a tenth of what a search for each name takes. */
 function readAppendixB(text: string): Fields | undefined {
   const match = APPENDIX_B.exec(text)
-  return match ? { get: name => match[APPENDIX_B_NAMES.indexOf(name)] } : undefined
+  return match ? new AppendixB(match) : undefined
+}
+
+class AppendixB implements Fields {
+  constructor(private readonly match: RegExpExecArray) {}
+
+  get(name: string): string | undefined {
+    return this.match[APPENDIX_B_NAMES.indexOf(name)]
+  }
 }
 
 const KEY = /(?:^|\s)(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:/gi
