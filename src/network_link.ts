@@ -60,4 +60,9 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
     this.licence.take()
     return this.smpp.submit(fields, tag)
   }
+
+  send(fields: SubmitFields, tag: unknown, answered: (answer: Answer) => void): void {
+    this.licence.take()
+    this.smpp.send(fields, tag, answered)
+  }
 }

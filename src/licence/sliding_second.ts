@@ -15,11 +15,12 @@ export class SlidingSecond {
 
   /** Milliseconds until one more may go; 0: now. */
   waitMs(): number {
-    return this.#pacer.waitMs(this.#clock.monotonic())
+    return this.#pacer.limited ? this.#pacer.waitMs(this.#clock.monotonic()) : 0
   }
 
   /** Takes one if it may go now. */
   take(): boolean {
+    if (!this.#pacer.limited) return true
     const now = this.#clock.monotonic()
     if (this.#pacer.tokens(now) === 0) return false
     this.#pacer.take(now)

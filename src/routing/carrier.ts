@@ -12,6 +12,8 @@ export interface Carrier<Pdu> {
   /** Share of the window in use, 0 to 1. */
   load(): number
   submit(pdu: Pdu, tag: unknown): Promise<Answer>
+  /** The same with a callback, which spares a promise a part. Never calls it before it returns. */
+  send?(pdu: Pdu, tag: unknown, answered: (answer: Answer) => void): void
 }
 
 /** What became of one `submit_sm`. */

@@ -104,8 +104,8 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
       const sending: Sending<Pdu, Link> = {
         job,
         order: this.#orders++,
-        results: new Array(job.partCount),
-        waiting: Array.from({ length: job.partCount }, (_, part) => part),
+        results: [],
+        waiting: partsOf(job.partCount),
         open: 0,
         begun: 0,
         deadline: clock.monotonic() + queueTimeoutMs,
@@ -144,17 +144,19 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     const queue = this.#queue
     const now = this.options.clock.monotonic()
     /** Where a message was passed over, and is not patient by request: those that came after it wait too. */
-    const passed = new Set<string>()
+    let passed: Set<string> | undefined
     let at = 0
     let kept = 0
     for (; at < queue.length && this.#anyRoom(); at++) {
       const sending = queue[at]
       if (!sending) continue
       const { destination } = sending.job
-      if (!passed.has(destination) && this.#advance(sending, now)) sending.queued = false
+      if (!passed?.has(destination) && this.#advance(sending, now)) sending.queued = false
       else {
         queue[kept++] = sending
-        if (now >= sending.patientUntil) passed.add(destination)
+        if (now < sending.patientUntil) continue
+        passed ??= new Set()
+        passed.add(destination)
       }
     }
     // Most often all or nothing went; else what was passed over closes up with what was not looked at.
@@ -172,7 +174,8 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   }
 
   #anyRoom(): boolean {
-    return this.options.links.some(link => link.room() > 0)
+    for (const link of this.options.links) if (link.room() > 0) return true
+    return false
   }
 
   /** True when nothing of it waits any more. */
@@ -187,16 +190,23 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
 
   /** The link for a part, or none yet. All that it changes, it changes through `judges`. */
   #pick(asking: Asking<Link>, now: number, judges: Judges<Link>): Link | undefined {
-    const { links, health } = this.options
-    const free = (each: Link): boolean => this.#obstacle(asking, each, now) === undefined
     // The rest of a message follows its first part, a message the one before it to the same handset.
-    const own = asking.link
-    if (own?.bound()) return free(own) ? own : undefined
-    const before = this.#before(asking)
-    if (before) return free(before) ? before : undefined
-    const wanted = links.find(each => each.id === asking.job.preferred)
-    if (wanted && free(wanted) && judges.admits(wanted)) return wanted
-    const open = links.filter(free)
+    const own = asking.link?.bound() ? asking.link : this.#before(asking)
+    if (own) return this.#obstacle(asking, own, now) ? undefined : own
+    const wanted = withId(this.options.links, asking.job.preferred)
+    if (wanted && !this.#obstacle(asking, wanted, now) && judges.admits(wanted)) return wanted
+    return this.#another(wanted, asking, now, judges)
+  }
+
+  /** A link other than the one that was asked for, by health and strategy. */
+  #another(
+    wanted: Link | undefined,
+    asking: Asking<Link>,
+    now: number,
+    judges: Judges<Link>,
+  ): Link | undefined {
+    const { links, health } = this.options
+    const open = links.filter(each => !this.#obstacle(asking, each, now))
     if (open.length === 0) return undefined
     const well = open.filter(each => each !== wanted && judges.admits(each))
     if (well.length > 0) return judges.choose(well)
@@ -259,18 +269,23 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
       this.#lanes.set(link, sending)
     } else this.#leaveLane(sending)
     sending.begun = Math.max(sending.begun, part + 1)
-    link.submit(job.pdu(part, link), job.tag(part)).then(
-      answer => this.#answered(sending, part, link, answer),
-      // A link answers, whatever happens; one that throws is taken to have written.
-      () => this.#answered(sending, part, link, { kind: 'unknown', reason: 'closed' }),
-    )
+    const pdu = job.pdu(part, link)
+    const tag = job.tag(part)
+    if (link.send) link.send(pdu, tag, answer => this.#answered(sending, part, link, answer))
+    else
+      link.submit(pdu, tag).then(
+        answer => this.#answered(sending, part, link, answer),
+        // A link answers, whatever happens; one that throws is taken to have written.
+        () => this.#answered(sending, part, link, { kind: 'unknown', reason: 'closed' }),
+      )
   }
 
   #answered(sending: Sending<Pdu, Link>, part: number, link: Link, answer: Answer): void {
     this.options.health.answered(link, answer)
     sending.open--
-    if (answer.kind === 'accepted') sending.results[part] = { ...answer, link }
-    else if (answer.kind === 'unknown') sending.results[part] = { ...answer, link }
+    if (answer.kind === 'accepted') {
+      sending.results[part] = { kind: 'accepted', messageId: answer.messageId, link }
+    } else if (answer.kind === 'unknown') sending.results[part] = { ...answer, link }
     else if (answer.kind === 'unwritten') this.#again(sending, part)
     else if (isRetryable(answer.status)) {
       sending.lastRefusal = { ...answer, link }
@@ -346,7 +361,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
 
   #finish(sending: Sending<Pdu, Link>): void {
     if (sending.open > 0 || sending.waiting.length > 0) return
-    const results = sending.results.filter(result => result !== undefined)
+    const results = sending.results.filter(isKnown)
     if (results.length < sending.job.partCount) return
     this.#unfollow(sending)
     this.#under--
@@ -400,6 +415,20 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     }
     if (next < Number.POSITIVE_INFINITY) this.#wakeAt(next)
   }
+}
+
+const isKnown = <R>(result: R | undefined): result is R => result !== undefined
+
+/** Loops, where `Array.from` and `find` make a closure a message. */
+function partsOf(count: number): number[] {
+  const parts: number[] = []
+  for (let part = 0; part < count; part++) parts.push(part)
+  return parts
+}
+
+function withId<Link extends { readonly id: number }>(links: readonly Link[], id: number): Link | undefined {
+  for (const link of links) if (link.id === id) return link
+  return undefined
 }
 
 const unsent = <Link>(count: number, reason: Unsent): PartResult<Link>[] =>

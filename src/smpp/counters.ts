@@ -41,9 +41,10 @@ export class LinkCounters {
 
   constructor(private readonly clock: Pick<SessionClock, 'monotonic'>) {}
 
-  sent(): void {
+  /** `now` in monotonic milliseconds. */
+  sent(now: number): void {
     this.#submitted++
-    this.#turn()
+    this.#turn(now)
     const at = this.#slot % SLOTS
     this.#slots[at] = (this.#slots[at] as number) + 1
   }
@@ -67,7 +68,7 @@ export class LinkCounters {
   }
 
   stats(inFlight: number, window: number): LinkStats {
-    this.#turn()
+    this.#turn(this.clock.monotonic())
     return {
       inFlight,
       window,
@@ -83,8 +84,9 @@ export class LinkCounters {
   }
 
   /** Empties the slots whose second has passed. */
-  #turn(): void {
-    const slot = Math.floor(this.clock.monotonic() / SLOT_MS)
+  #turn(now: number): void {
+    const slot = Math.floor(now / SLOT_MS)
+    if (slot === this.#slot) return
     const passed = Math.min(SLOTS, slot - this.#slot)
     for (let i = 1; i <= passed; i++) this.#slots[(slot - passed + i) % SLOTS] = 0
     this.#slot = slot

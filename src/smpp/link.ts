@@ -119,9 +119,12 @@ export class Link {
 
   /** submit_sm that may be written right now; 0 unless bound for transmission. */
   room(): number {
+    return this.#roomAt(this.parts.clock.monotonic())
+  }
+
+  #roomAt(now: number): number {
     const session = this.#enabled ? this.#transmit?.session : undefined
     if (!session) return 0
-    const now = this.parts.clock.monotonic()
     const window = Math.min(session.room, this.#throttle.room(session.inFlight, now))
     return Math.min(window, this.#pacer.tokens(now))
   }
@@ -160,25 +163,37 @@ export class Link {
    * `unwritten`, with a field that does not fit `refused`. `tag` comes back with a late answer.
    */
   submit(fields: BodyInput<'submit_sm'>, tag: unknown): Promise<SubmitOutcome> {
-    return new Promise(resolve => {
-      const session = this.#transmit?.session
-      if (!session || this.room() === 0) {
-        resolve({ kind: 'unwritten' })
-        return
-      }
-      const now = this.parts.clock.monotonic()
-      const { epoch } = this.#throttle
-      try {
-        session.send('submit_sm', fields, tag, reply => resolve(this.#outcome(reply, epoch, now)))
-      } catch (error) {
-        if (!(error instanceof PduError)) throw error
-        resolve({ kind: 'refused', status: error.status })
-        return
-      }
-      this.#counters.sent()
-      this.#pacer.take(now)
-      this.#stampSoon()
-    })
+    return new Promise(resolve => this.send(fields, tag, resolve))
+  }
+
+  /**
+   * The same with a callback, for the path where every promise counts. It is called after the return: what fails
+   * at once would else come to a caller that is still at work on the part before.
+   */
+  send(fields: BodyInput<'submit_sm'>, tag: unknown, settle: (outcome: SubmitOutcome) => void): void {
+    const now = this.parts.clock.monotonic()
+    const session = this.#transmit?.session
+    if (!session || this.#roomAt(now) === 0) {
+      queueMicrotask(() => settle({ kind: 'unwritten' }))
+      return
+    }
+    const { epoch } = this.#throttle
+    try {
+      session.send('submit_sm', fields, tag, reply => {
+        const outcome = this.#outcome(reply, epoch, now)
+        // A response comes in a turn of its own; what becomes of a lost session may come within this call.
+        if (reply.kind === 'response') settle(outcome)
+        else queueMicrotask(() => settle(outcome))
+      })
+    } catch (error) {
+      if (!(error instanceof PduError)) throw error
+      const { status } = error
+      queueMicrotask(() => settle({ kind: 'refused', status }))
+      return
+    }
+    this.#counters.sent(now)
+    this.#pacer.take(now)
+    this.#stampSoon()
   }
 
   /** Begins to bind, if the link is enabled. */

@@ -18,6 +18,11 @@ export class Pacer {
     this.#times = new Float64Array(limit)
   }
 
+  /** False: there is no limit, and no need to ask for the time. */
+  get limited(): boolean {
+    return this.limit > 0
+  }
+
   /** Sends that may follow at `now` (monotonic milliseconds). */
   tokens(now: number): number {
     if (this.limit === 0) return Number.POSITIVE_INFINITY

@@ -295,20 +295,21 @@ export class Session {
       return
     }
     this.#inbound++
-    const ended = (): void => {
-      this.#inbound--
-      this.#settled()
-    }
     given.then(
       answer => {
         this.#tell(pdu, answer)
-        ended()
+        this.#ended()
       },
       (error: unknown) => {
         this.#failed(pdu, error)
-        ended()
+        this.#ended()
       },
     )
+  }
+
+  #ended(): void {
+    this.#inbound--
+    this.#settled()
   }
 
   /** An answer that cannot be written is a failure like any other. */
