@@ -36,8 +36,11 @@ const part = (state: PartState, account: string): Part => ({ state, smscId: '', 
 
 export const refusal = (status: number): string => `SMSC refused with ${statusName(status)}`
 
+const isAccepted = ({ kind }: PartResult<Taker>): boolean => kind === 'accepted'
+
 /** The worst tells: a refusal, then an unknown outcome, then what was never sent. */
 function reasonOf(results: readonly PartResult<Taker>[]): string {
+  if (results.every(isAccepted)) return ''
   const count = results.length
   const told = (part: number): string => (count === 1 ? '' : ` for part ${part + 1} of ${count}`)
   const refused = results.findIndex(result => result.kind === 'refused')

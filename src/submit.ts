@@ -2,11 +2,12 @@ import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage, Filters, Verdict } from './filters/filter.ts'
 import type { Ids } from './ids.ts'
-import type { Message } from './message.ts'
+import type { Message, Part } from './message.ts'
 import { withResults } from './outcome.ts'
-import { type LinkDialect, type Prepared, prepare, submitSm } from './prepare.ts'
+import { type LinkDialect, type Prepared, prepare } from './prepare.ts'
 import type { PartResult } from './routing/carrier.ts'
 import type { Job } from './routing/pool.ts'
+import { SendJob } from './send_job.ts'
 import type { BodyInput } from './smpp/pdu.ts'
 import { type Earlier, type MessageStore, StoreError } from './store/store.ts'
 
@@ -43,7 +44,9 @@ export interface SendRequest {
 export type Submit = (request: SendRequest) => Promise<Message>
 
 /** True when the SMSC took every part, which is what a 200 says, whatever the receipts said since. */
-export const taken = (message: Message): boolean => message.parts.every(part => part.smscId !== '')
+export const taken = (message: Message): boolean => message.parts.every(hasId)
+
+const hasId = ({ smscId }: Part): boolean => smscId !== ''
 
 /** What a send needs of a link. */
 export interface SendLink extends LinkDialect {
@@ -95,22 +98,23 @@ export function createSubmit(deps: SubmitDependencies): Submit {
   /** Outcomes under a key that are not on disk, by message id: told to the store again when the caller asks. */
   const unsaved = new Map<string, Message>()
 
-  const save = async (outcome: Message, keyed: boolean): Promise<Message> => {
-    if (keyed) remember(unsaved, outcome)
-    try {
-      const stored = await store.save(outcome)
-      if (keyed) unsaved.delete(outcome.id)
-      return stored
-    } catch (error) {
-      throw notKept(outcome, error)
-    }
+  /** Rejects with the store's own error. */
+  const saveKeyed = async (outcome: Message): Promise<Message> => {
+    remember(unsaved, outcome)
+    const stored = await store.save(outcome)
+    unsaved.delete(outcome.id)
+    return stored
   }
 
   const firstResult = (earlier: Earlier): Promise<Message> | Message => {
     const message = storedResult(earlier)
     if (message.state !== 'accepted') return message
     const outcome = unsaved.get(message.id)
-    if (outcome) return save(outcome, true)
+    if (outcome) {
+      return saveKeyed(outcome).catch((error: unknown) => {
+        throw notKept(outcome, error)
+      })
+    }
     throw new GatewayError(
       'key_reused',
       'a message with this Idempotency-Key is on its way: ask again for its result',
@@ -134,18 +138,14 @@ export function createSubmit(deps: SubmitDependencies): Submit {
     const accepted = begin(request, prepared, ids, clock.now())
     const raced = idempotency && (await claim(store, idempotency, accepted))
     if (raced) return firstResult(raced)
-    const { promise: stored, resolve: told } = Promise.withResolvers<void>()
-    const results = await pool.send({
-      partCount: prepared.text.parts.length,
-      pdu: (part, link) => submitSm(request, prepared, part, link, clock.now()),
-      tag: (part): PartTag => ({ messageId: accepted.id, part, stored }),
-      preferred: request.esme,
-      destination: prepared.destination.digits,
-    })
+    const job = new SendJob(request, prepared, accepted.id, clock)
+    const outcome = withResults(accepted, await pool.send(job), clock.now())
     try {
-      return await save(withResults(accepted, results, clock.now()), idempotency !== undefined)
+      return await (idempotency ? saveKeyed(outcome) : store.save(outcome))
+    } catch (error) {
+      throw notKept(outcome, error)
     } finally {
-      told()
+      job.stored.tell()
     }
   }
 

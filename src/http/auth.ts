@@ -16,6 +16,8 @@ export interface Caller {
 const ANYONE: Caller = { who: 'anyone', app: undefined }
 const ADMIN: Caller = { who: 'admin', app: undefined }
 
+const INTEGER = /^-?\d+$/
+
 const refuse = (text: string, status = 401): HttpProblem => new HttpProblem(status, text, 'plain')
 const badToken = (): HttpProblem => refuse('invalid or expired token')
 
@@ -42,17 +44,18 @@ export function createAuthentication(
       if (!authorization) throw refuse('authorization header required')
       const appId = headers.get('x-app-id')
       if (!appId) throw refuse('X-App-ID header required')
-      if (!/^-?\d+$/.test(appId)) throw refuse('invalid X-App-ID', 400)
+      if (!INTEGER.test(appId)) throw refuse('invalid X-App-ID', 400)
       const app = users.app(Number(appId))
       if (!app) throw refuse('unknown app_id')
       if (!authorization.startsWith('Bearer ')) throw badToken()
       const user = users.authenticate(app.id, authorization.slice(7).trim())
-      const caller = (userId: number | undefined): Caller => {
-        if (userId === undefined) throw badToken()
-        return { who: `user ${userId}`, app }
-      }
       // A token that was seen before is known at once.
-      return user instanceof Promise ? user.then(caller) : caller(user)
+      return user instanceof Promise ? user.then(userId => userOf(app, userId)) : userOf(app, user)
     },
   }
+}
+
+function userOf(app: Caller['app'], userId: number | undefined): Caller {
+  if (userId === undefined) throw badToken()
+  return { who: `user ${userId}`, app }
 }

@@ -19,18 +19,18 @@ export type ReadBody = (request: Request, bytesMax: number) => Promise<Uint8Arra
 const LOOK_MS = 100
 
 export function createBodyReader(timeoutMs: number, clock: Pick<Clock, 'after' | 'monotonic'>): ReadBody {
-  /** When each body under way has to be there, in that order, and what to do when it is not. */
-  const awaited = new Map<() => void, number>()
+  /** When each body under way has to be there, in that order, and whom to tell when it is not. */
+  const awaited = new Map<(late: HttpProblem) => void, number>()
   let looking = false
 
   const lookLater = (): void => {
     looking = true
     clock.after(Math.min(LOOK_MS, timeoutMs), () => {
       const now = clock.monotonic()
-      for (const [late, at] of awaited) {
+      for (const [refuse, at] of awaited) {
         if (at > now) break
-        awaited.delete(late)
-        late()
+        awaited.delete(refuse)
+        refuse(new HttpProblem(408, 'the body did not arrive in time', 'route', CLOSE))
       }
       looking = false
       if (awaited.size > 0) lookLater()
@@ -43,16 +43,15 @@ export function createBodyReader(timeoutMs: number, clock: Pick<Clock, 'after' |
     // A body of known length ends there: it can be read at once.
     const read = length === null ? readStream(request.body, bytesMax) : request.bytes()
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(new HttpProblem(408, 'the body did not arrive in time', 'route', CLOSE))
-      awaited.set(late, clock.monotonic() + timeoutMs)
+      awaited.set(reject, clock.monotonic() + timeoutMs)
       if (!looking) lookLater()
       read.then(
         bytes => {
-          awaited.delete(late)
+          awaited.delete(reject)
           resolve(bytes)
         },
         (error: unknown) => {
-          awaited.delete(late)
+          awaited.delete(reject)
           reject(error instanceof HttpProblem ? error : badRequest('the body ended early'))
         },
       )

@@ -40,41 +40,33 @@ export function createEdge(
   /** L1: the cheapest refusal comes first, and counts requests to nowhere too. */
   const admit = () => refuseOver(rateLimits.global.take('all'))
 
+  /** A request's way, in one function: each further async one on it cost half a microsecond. */
   async function answer(
     route: Route,
     request: Request,
     params: Readonly<Record<string, string>>,
   ): Promise<Response> {
     const startedAt = clock.monotonic()
-    const read = { body: undefined as unknown }
+    let read: unknown
     try {
       admit()
-      const response = await pass(route, request, params, read)
+      // Nothing of a body is read before the caller is known and within its limit.
+      const known = authenticate[route.access](request)
+      const caller = known instanceof Promise ? await known : known
+      if (route.guarded && caller.app) {
+        refuseOver(rateLimits.perApp.take(caller.app.id))
+        refuseStranger(caller.app, request)
+      }
+      const bytes = route.body ? await bodyOf(route.body.kind, request) : NO_BYTES
+      if (route.body?.kind === 'json') read = parseJson(bytes)
+      const body = route.body?.kind === 'json' ? route.body.check(read) : undefined
+      // The idle timeout is for clients that say nothing; while a handler works it is we who do.
+      connections()?.timeout(request, 0)
+      const response = await route.handle({ request, caller, params, body, bytes })
       return finish(request, route.path, response, startedAt)
     } catch (error) {
-      return finish(request, route.path, fail(error, request, route, read.body), startedAt)
+      return finish(request, route.path, fail(error, request, route, read), startedAt)
     }
-  }
-
-  /** A route's own way in. Nothing of a body is read before the caller is known and within its limit. */
-  async function pass(
-    route: Route,
-    request: Request,
-    params: Readonly<Record<string, string>>,
-    read: { body: unknown },
-  ): Promise<Response> {
-    const known = authenticate[route.access](request)
-    const caller = known instanceof Promise ? await known : known
-    if (route.guarded && caller.app) {
-      refuseOver(rateLimits.perApp.take(caller.app.id))
-      refuseStranger(caller.app, request)
-    }
-    const bytes = route.body ? await bodyOf(route.body.kind, request) : NO_BYTES
-    if (route.body?.kind === 'json') read.body = parseJson(bytes)
-    const body = route.body?.kind === 'json' ? route.body.check(read.body) : undefined
-    // The idle timeout is for clients that say nothing; while a handler works it is we who do.
-    connections()?.timeout(request, 0)
-    return route.handle({ request, caller, params, body, bytes })
   }
 
   function bodyOf(kind: 'json' | 'form', request: Request): Promise<Uint8Array> {

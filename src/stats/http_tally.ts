@@ -17,9 +17,15 @@ export class HttpTally {
   observe(method: string, route: string, status: number, durationMs: number): void {
     // A caller may make methods up.
     const known = METHODS.has(method) ? method : 'other'
+    const seen = this.#rows.get(route)?.get(known)?.get(status)
+    const seconds = seen ?? this.#row(route, known, status)
+    seconds.observe(durationMs / 1000)
+  }
+
+  #row(route: string, method: string, status: number): Histogram {
     const methods = entry(this.#rows, route, () => new Map<string, Map<number, Histogram>>())
-    const statuses = entry(methods, known, () => new Map<number, Histogram>())
-    entry(statuses, status, () => new Histogram()).observe(durationMs / 1000)
+    const statuses = entry(methods, method, () => new Map<number, Histogram>())
+    return entry(statuses, status, () => new Histogram())
   }
 
   *rows(): Iterable<HttpRow> {

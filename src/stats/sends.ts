@@ -1,5 +1,5 @@
 import { type ErrorCode, GatewayError } from '../errors.ts'
-import type { MessageState } from '../message.ts'
+import type { Message, MessageState } from '../message.ts'
 import { type Submit, taken } from '../submit.ts'
 
 /** `submitted`, or what became of the message instead, or why there is none. */
@@ -12,18 +12,13 @@ export function countSends(submit: Submit): {
 } {
   const counts = new Map<SendResult, number>()
   const count = (result: SendResult): void => void counts.set(result, (counts.get(result) ?? 0) + 1)
-  return {
-    counts,
-    submit: request =>
-      submit(request).then(
-        message => {
-          count(taken(message) ? 'submitted' : message.state)
-          return message
-        },
-        (error: unknown) => {
-          count(error instanceof GatewayError ? error.code : 'internal')
-          throw error
-        },
-      ),
+  const counted = (message: Message): Message => {
+    count(taken(message) ? 'submitted' : message.state)
+    return message
   }
+  const failed = (error: unknown): never => {
+    count(error instanceof GatewayError ? error.code : 'internal')
+    throw error
+  }
+  return { counts, submit: request => submit(request).then(counted, failed) }
 }

@@ -179,21 +179,7 @@ export const smsRoutes = (
     },
     errorSchema: SendReply,
     errorBody: sendError,
-    async handle(call) {
-      const message = await deps.submit(sendRequest(call, deps.clock.now()))
-      const sent = taken(message)
-      const answer = {
-        success: sent,
-        error: sent ? '' : message.error,
-        esme: message.esme,
-        transaction_id: message.transactionId,
-        message_id: message.id,
-        status: sent ? 'submitted' : outcomeOf(message),
-        sms_ids: idsOf(message),
-        task_id: message.taskId,
-      }
-      return sent ? ok(answer) : reply(500, answer)
-    },
+    handle: call => deps.submit(sendRequest(call, deps.clock.now())).then(sendReply),
   }),
   route({
     ...group,
@@ -266,8 +252,26 @@ export const smsRoutes = (
 /** A 500 says whether the SMSC may have the message: the one thing that its sender must know. */
 const outcomeOf = ({ state }: Message): 'unknown' | 'failed' => (state === 'unknown' ? 'unknown' : 'failed')
 
-const idsOf = ({ parts }: Message): readonly string[] =>
-  parts.map(part => part.smscId).filter(smscId => smscId !== '')
+function sendReply(message: Message): Response {
+  const sent = taken(message)
+  const answer = {
+    success: sent,
+    error: sent ? '' : message.error,
+    esme: message.esme,
+    transaction_id: message.transactionId,
+    message_id: message.id,
+    status: sent ? 'submitted' : outcomeOf(message),
+    sms_ids: idsOf(message),
+    task_id: message.taskId,
+  }
+  return sent ? ok(answer) : reply(500, answer)
+}
+
+function idsOf({ parts }: Message): readonly string[] {
+  const ids: string[] = []
+  for (const { smscId } of parts) if (smscId !== '') ids.push(smscId)
+  return ids
+}
 
 function appOf(caller: Call<unknown>['caller']) {
   if (caller.app) return caller.app
@@ -276,7 +280,7 @@ function appOf(caller: Call<unknown>['caller']) {
 
 function sendRequest({ body, bytes, caller, request }: Call<SendBody>, now: number): SendRequest {
   const idempotent = idempotency(request.headers.get('idempotency-key'), bytes)
-  return { ...toSend(body, appOf(caller), now), idempotency: idempotent }
+  return toSend(body, appOf(caller), now, idempotent)
 }
 
 /** The body of a send in domain terms. `now` in Unix milliseconds. */
@@ -284,6 +288,7 @@ export function toSend(
   body: SendBody,
   app: { readonly id: number; readonly name: string },
   now: number,
+  idempotent?: SendRequest['idempotency'],
 ): SendRequest {
   return {
     appId: app.id,
@@ -300,7 +305,7 @@ export function toSend(
     priority: body.priority ?? 0,
     validitySeconds: body.validity_period,
     scheduleAt: body.schedule_at === undefined ? undefined : scheduleAt(body.schedule_at, now),
-    idempotency: undefined,
+    idempotency: idempotent,
   }
 }
 
