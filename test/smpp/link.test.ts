@@ -128,6 +128,17 @@ describe('a link', () => {
     expect([receiver.link.state(), receiver.link.room()]).toEqual(['LOADED', 0])
   })
 
+  test('tells what fails at once after the call, for its caller may still walk its queue', async () => {
+    const told = ({ link }: Bench): Promise<[string, SubmitOutcome]> =>
+      new Promise(resolve => {
+        let when = 'within the call'
+        link.send({ destination_addr: '4'.repeat(30) }, 1, outcome => resolve([when, outcome]))
+        when = 'after the call'
+      })
+    expect(await told(bench())).toEqual(['after the call', { kind: 'unwritten' }])
+    expect(await told(await bench().started())).toEqual(['after the call', { kind: 'refused', status: 0x0b }])
+  })
+
   test('answers a refusal with its status and counts it', async () => {
     const made = await bench().started()
     made.answer = () => 0x45
