@@ -4,6 +4,10 @@
  */
 export function idKey(id: string): string {
   const bare = id.trim()
-  const key = bare.toLowerCase().replace(/^0+/, '')
-  return key === '' && bare !== '' ? '0' : key
+  let zeros = 0
+  while (bare.charCodeAt(zeros) === ZERO) zeros++
+  if (zeros === 0) return bare.toLowerCase()
+  return zeros === bare.length ? '0' : bare.slice(zeros).toLowerCase()
 }
+
+const ZERO = 48
