@@ -16,6 +16,8 @@ export interface SqliteStoreOptions {
   readonly retentionMs: number
   /** Writes that wait for their commit; one more is refused at once. */
   readonly pendingMax?: number
+  /** Under load, from the beginning of one commit to the next: see `sqlite_commits.ts`. */
+  readonly paceMs?: number
   /** Receipts without a message; past it the oldest is forgotten. */
   readonly heldMax?: number
   /** Rows that one `sweep` deletes: what bounds how long it holds the loop. */
@@ -51,6 +53,7 @@ export class SqliteStore implements MessageStore {
       log,
       clock,
       pendingMax,
+      paceMs: options.paceMs,
     })
   }
 

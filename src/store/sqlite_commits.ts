@@ -15,8 +15,15 @@ export interface CommitOptions<Write> {
   readonly clock: Pick<Clock, 'monotonic' | 'soon' | 'after'>
   /** Writes that wait for their commit; one more is refused at once. */
   readonly pendingMax: number
+  /**
+   * After a batch that tells of load the next begins so much later at the earliest: an fsync costs the same for two
+   * writes and for fifty, and those that come meanwhile share one. 0, or absent: as soon as the disk is free.
+   */
+  readonly paceMs?: number | undefined
 }
 
+/** What so many writes in one batch tell: with fewer under way, all would only wait for each other. */
+const LOAD_WRITES = 40
 /** Bounds how long one transaction holds the loop: about 10 µs a write. */
 const BATCH_WRITES_MAX = 256
 /** Between the tries that show whether writes succeed again when nobody else writes. */
@@ -39,6 +46,8 @@ export class SqliteCommits<Write> {
   /** In the transaction whose fsync is under way. */
   #unsynced: readonly Pending<Write>[] = []
   #scheduled = false
+  /** Monotonic milliseconds before which the next batch does not begin. */
+  #nextAt = Number.NEGATIVE_INFINITY
   #closed = false
   #fault: string | undefined
   /** After a failed fsync nobody knows what the disk holds (the kernel forgets the pages): only a restart can tell. */
@@ -83,14 +92,18 @@ export class SqliteCommits<Write> {
   #schedule(): void {
     if (this.#scheduled || this.#queue.length === 0) return
     this.#scheduled = true
-    this.options.clock.soon(() => this.#commit())
+    const { clock } = this.options
+    const waitMs = this.#nextAt - clock.monotonic()
+    if (waitMs > 0) clock.after(waitMs, () => this.#commit())
+    else clock.soon(() => this.#commit())
   }
 
   #commit(): void {
     this.#scheduled = false
-    const { clock, log, run } = this.options
+    const { clock, log, run, paceMs = 0 } = this.options
     const batch = this.#queue.splice(0, BATCH_WRITES_MAX)
     const startedAt = clock.monotonic()
+    if (batch.length >= LOAD_WRITES) this.#nextAt = startedAt + paceMs
     let outcomes: readonly Outcome[]
     try {
       outcomes = run(batch.map(pending => pending.write))

@@ -77,6 +77,33 @@ test('a promise resolves after the fsync that follows its commit, and the next b
   await store.close()
 })
 
+test('under load a commit waits for company, and nobody who comes alone does', async () => {
+  const paced = openDatabase(path)
+  const options = { path, clock, retentionMs: 3600_000, paceMs: 2 }
+  const store = new SqliteStore(options, paced, { sync: done => done(null), close: () => {} })
+  let kept = 0
+  const save = (count: number) => {
+    for (let times = 0; times < count; times++) void store.save(message()).then(() => kept++)
+  }
+  save(1)
+  await clock.settle()
+  save(40)
+  await clock.settle()
+  expect(kept).toBe(41)
+  save(1)
+  await clock.settle()
+  save(1)
+  await clock.advance(1)
+  expect(kept).toBe(41)
+  await clock.advance(1)
+  expect(kept).toBe(43)
+  save(1)
+  await clock.settle()
+  expect(kept).toBe(44)
+  await store.close()
+  expect(clock.timers).toBe(0)
+})
+
 test('after an fsync that failed nothing is promised any more until a restart', async () => {
   const { store } = openWithDatabase({ sync: done => done(new Error('EIO')), close: () => {} })
   await expect(store.save(message())).rejects.toBeInstanceOf(StoreError)
