@@ -56,11 +56,6 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
     return this.smpp.load()
   }
 
-  submit(fields: SubmitFields, tag: unknown): Promise<Answer> {
-    this.licence.take()
-    return this.smpp.submit(fields, tag)
-  }
-
   send(fields: SubmitFields, tag: unknown, answered: (answer: Answer) => void): void {
     this.licence.take()
     this.smpp.send(fields, tag, answered)

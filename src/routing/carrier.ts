@@ -11,9 +11,8 @@ export interface Carrier<Pdu> {
   room(): number
   /** Share of the window in use, 0 to 1. */
   load(): number
-  submit(pdu: Pdu, tag: unknown): Promise<Answer>
-  /** The same with a callback, which spares a promise a part. Never calls it before it returns. */
-  send?(pdu: Pdu, tag: unknown, answered: (answer: Answer) => void): void
+  /** Tells `answered` once what became of the part, whatever happens, and never before it returns. */
+  send(pdu: Pdu, tag: unknown, answered: (answer: Answer) => void): void
 }
 
 /** What became of one `submit_sm`. */

@@ -270,14 +270,12 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     } else this.#leaveLane(sending)
     sending.begun = Math.max(sending.begun, part + 1)
     const pdu = job.pdu(part, link)
-    const tag = job.tag(part)
-    if (link.send) link.send(pdu, tag, answer => this.#answered(sending, part, link, answer))
-    else
-      link.submit(pdu, tag).then(
-        answer => this.#answered(sending, part, link, answer),
-        // A link answers, whatever happens; one that throws is taken to have written.
-        () => this.#answered(sending, part, link, { kind: 'unknown', reason: 'closed' }),
-      )
+    try {
+      link.send(pdu, job.tag(part), answer => this.#answered(sending, part, link, answer))
+    } catch {
+      // A link answers, whatever happens; one that throws is taken to have written.
+      queueMicrotask(() => this.#answered(sending, part, link, { kind: 'unknown', reason: 'closed' }))
+    }
   }
 
   #answered(sending: Sending<Pdu, Link>, part: number, link: Link, answer: Answer): void {

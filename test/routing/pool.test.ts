@@ -9,6 +9,7 @@ import { TurnedClock } from '../support/clock.ts'
 class HandLink implements Carrier<string> {
   up = true
   free = 100
+  broken = false
   readonly written: string[] = []
   readonly #answers: ((answer: Answer) => void)[] = []
 
@@ -21,10 +22,11 @@ class HandLink implements Carrier<string> {
   room = () => (this.up ? this.free : 0)
   load = () => this.written.length / 100
 
-  submit(pdu: string): Promise<Answer> {
+  send(pdu: string, _tag: unknown, answered: (answer: Answer) => void): void {
+    if (this.broken) throw new Error('broken')
     this.free--
     this.written.push(pdu)
-    return new Promise(resolve => this.#answers.push(resolve))
+    this.#answers.push(answered)
   }
 
   /** Answers the oldest that is open. */
@@ -81,6 +83,16 @@ describe('a pool', () => {
     second.accept('x')
     expect(await sent).toEqual([{ kind: 'accepted', messageId: 'x', link: second }])
     expect(pool.unfinished).toBe(0)
+  })
+
+  test('takes a link that throws to have written, and goes on', async () => {
+    const { pool, first } = setUp()
+    first.broken = true
+    expect(await pool.send(job('a'))).toEqual([{ kind: 'unknown', reason: 'closed', link: first }])
+    first.broken = false
+    void pool.send(job('b'))
+    expect(first.written).toEqual(['b.0'])
+    expect(pool.unfinished).toBe(1)
   })
 
   test('takes another link when the one asked for has no room', () => {
