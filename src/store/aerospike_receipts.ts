@@ -191,6 +191,16 @@ export function toWaiting(record: ReadBins): WaitingReceipt {
   }
 }
 
+/** The receipt as it was told, without what is kept beside it. */
+export const toldBy = ({ account, ids, address, state, error, at }: WaitingReceipt): HeldReceipt => ({
+  account,
+  ids,
+  address,
+  state,
+  error,
+  at,
+})
+
 /** A little longer than it is looked at. */
 const HELD_SECONDS = RECEIPT_HELD_MS / 1000 + 3600
 

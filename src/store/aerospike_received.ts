@@ -1,7 +1,7 @@
 import { maps, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { tallyName } from './aerospike_journal.ts'
-import { Deadline, isNumber, looksAgain, type Records } from './aerospike_records.ts'
+import { Deadline, isNumber, type Records } from './aerospike_records.ts'
 import { parseName, SHARDS, shardKey, shardOf } from './aerospike_tallies.ts'
 import type { CampaignTally } from './store.ts'
 
@@ -57,17 +57,7 @@ export class Received {
         ({ tally }) => [`${store} ${tallyName(tally)}`, [tally.sent, tally.failed]] as const,
       )
       const operations = [...increments, maps.putItems('received', new Map(sums), { order: 'key' })]
-      const guard = record ? { generation: record.generation } : { exists: 'create' as const }
-      try {
-        await this.records.client.operate(key, operations, {
-          ...deadline.policy,
-          ...guard,
-          ttlSeconds: 'never',
-        })
-        return
-      } catch (error) {
-        if (!looksAgain(error)) throw error
-      }
+      if (await this.records.step(key, operations, 'never', deadline, record?.generation)) return
     }
   }
 }

@@ -103,14 +103,18 @@ export class Records {
 
   /** False when it has to be looked at again: somebody was quicker, or nobody knows what became of it. */
   async put(of: Key, bins: Bins, life: Life, deadline: Deadline, generation?: number): Promise<boolean> {
-    const guard = generation === undefined ? { exists: 'create' as const } : { generation }
-    try {
-      await this.client.put(of, bins, { ...deadline.policy, ...guard, ttlSeconds: life })
-      return true
-    } catch (error) {
-      if (looksAgain(error)) return false
-      throw error
-    }
+    return took(this.client.put(of, bins, guarded(life, deadline, generation)))
+  }
+
+  /** The same with steps, where `put` has values. */
+  async step(
+    of: Key,
+    operations: readonly Operation[],
+    life: Life,
+    deadline: Deadline,
+    generation?: number,
+  ): Promise<boolean> {
+    return took(this.client.operate(of, operations, guarded(life, deadline, generation)))
   }
 
   /** Steps that may be done twice with the same result: in doubt they are simply done again. */
@@ -162,6 +166,23 @@ export class Records {
 }
 
 const SCAN_RECORDS_PER_SECOND = 20_000
+
+/** Only on the record as it was read; on none where there was none. */
+const guarded = (ttlSeconds: Life, { policy }: Deadline, generation: number | undefined) => ({
+  ...policy,
+  ...(generation === undefined ? { exists: 'create' as const } : { generation }),
+  ttlSeconds,
+})
+
+async function took(write: Promise<unknown>): Promise<boolean> {
+  try {
+    await write
+    return true
+  } catch (error) {
+    if (looksAgain(error)) return false
+    throw error
+  }
+}
 
 export function looksAgain(error: unknown): boolean {
   if (!(error instanceof AerospikeError)) return false

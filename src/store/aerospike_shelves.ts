@@ -5,7 +5,14 @@ import { CALL_MS, countMissing, createAll, lifeSeconds, together } from './aeros
 import { Claims, claimBins, claimKey, claimSeconds } from './aerospike_claims.ts'
 import { Inbox, inboundBins, rowsOf } from './aerospike_inbox.ts'
 import { kindOf, type Mark, type Stored, toBins, toStored } from './aerospike_message.ts'
-import { heldKey, idsKey, type Receipts, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
+import {
+  heldKey,
+  idsKey,
+  type Receipts,
+  toldBy,
+  toWaiting,
+  type WaitingReceipt,
+} from './aerospike_receipts.ts'
 import { Deadline, isNumber, numberOf, type Records, type SetName, textOf } from './aerospike_records.ts'
 import type { Writer } from './aerospike_writer.ts'
 import {
@@ -224,19 +231,10 @@ export function heldShelf(parts: ShelfParts): Shelf<CopiedReceipt> {
   }
 }
 
-const toCopied = ({
-  name,
-  since,
-  account,
-  ids,
-  address,
-  state,
-  error,
-  at,
-}: WaitingReceipt): CopiedReceipt => ({
-  receipt: { account, ids, address, state, error, at },
-  since,
-  name,
+const toCopied = (waiting: WaitingReceipt): CopiedReceipt => ({
+  receipt: toldBy(waiting),
+  since: waiting.since,
+  name: waiting.name,
 })
 
 /** A few partitions after the other; the place moves when they are behind. Small ones share a piece. */

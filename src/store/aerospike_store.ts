@@ -7,7 +7,7 @@ import { Inbox } from './aerospike_inbox.ts'
 import { Journal } from './aerospike_journal.ts'
 import { type Holder, Lease } from './aerospike_lease.ts'
 import { isId } from './aerospike_message.ts'
-import { Receipts, toWaiting } from './aerospike_receipts.ts'
+import { Receipts, toldBy, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
 import { Deadline, type Records } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
 import { sweepRecords } from './aerospike_sweep.ts'
@@ -189,21 +189,14 @@ export class AerospikeStore implements MessageStore {
 
   unmatched({ offset, limit }: Page): Promise<Rows<HeldReceipt>> {
     return this.#read(async () => {
-      const newest = new Newest<ReturnType<typeof toWaiting>>(offset + limit, row => row.name)
+      const newest = new Newest<WaitingReceipt>(offset + limit, row => row.name)
       for await (const { bins } of this.records.scan('held', HELD_BINS)) {
         const waiting = toWaiting(bins)
         if (!waiting.taker) newest.add(waiting)
       }
       const rows = newest.rows().slice(offset)
       return {
-        rows: rows.map(({ account, ids, address, state, error, at }) => ({
-          account,
-          ids,
-          address,
-          state,
-          error,
-          at,
-        })),
+        rows: rows.map(toldBy),
         total: newest.total,
       }
     })

@@ -2,7 +2,7 @@ import { type Key, maps, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type Roll, readLanes } from './aerospike_journal.ts'
 import { NODES } from './aerospike_lease.ts'
-import { Deadline, isNumber, looksAgain, mapOf, type Records } from './aerospike_records.ts'
+import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
 import { type CampaignTally, type CampaignTotal, StoreError } from './store.ts'
 
 /**
@@ -40,18 +40,8 @@ export class Tallies {
     for (;;) {
       const record = await this.records.get(key, deadline)
       if (record && rolledOf(record.bins, roll.lane) >= roll.number) return
-      const guard = record ? { generation: record.generation } : { exists: 'create' as const }
       const operations = [...increments, maps.put('rolled', roll.lane, roll.number, { order: 'key' })]
-      try {
-        await this.records.client.operate(key, operations, {
-          ...deadline.policy,
-          ...guard,
-          ttlSeconds: 'never',
-        })
-        return
-      } catch (error) {
-        if (!looksAgain(error)) throw error
-      }
+      if (await this.records.step(key, operations, 'never', deadline, record?.generation)) return
     }
   }
 
