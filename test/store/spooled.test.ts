@@ -5,10 +5,10 @@ import { AerospikeClient } from '../../src/aerospike/index.ts'
 import { systemRandom } from '../../src/clock.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { openSpooledStore } from '../../src/store/spooled.ts'
-import type { SpooledStore } from '../../src/store/spooled_store.ts'
 import { openSpool } from '../../src/store/sqlite_spool.ts'
 import { describeStore, RETENTION_MS } from '../conformance/store.ts'
 import { clearSets, freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { sharingStores } from '../support/sharing_stores.ts'
 import { silent } from '../support/simulation_quiet.ts'
 
 const { hosts } = target()
@@ -18,7 +18,7 @@ describeStore(
   'Aerospike store behind a spool',
   async clock => {
     const folder = mkdtempSync(join(tmpdir(), 'spool-'))
-    const open = (instance: string): Promise<SpooledStore> =>
+    const open = (instance: string) =>
       openSpooledStore({
         spool: openSpool(join(folder, `${instance}.db`), clock),
         open: () =>
@@ -29,26 +29,10 @@ describeStore(
           }),
         ...{ instance, entriesMax: 1000, clock, log: silent },
       })
-    const stores = [await open('first')]
-    return {
-      store: stores[0] as SpooledStore,
-      async another() {
-        const other = await open(`other-${stores.length}`)
-        stores.push(other)
-        return other
-      },
-      async reopen() {
-        await stores.shift()?.close()
-        const again = await open('first')
-        stores.unshift(again)
-        return again
-      },
-      async close() {
-        for (const each of stores) await each.close()
-        rmSync(folder, { recursive: true })
-        await clearSets(hosts, prefix)
-      },
-    }
+    return sharingStores(open, async () => {
+      rmSync(folder, { recursive: true })
+      await clearSets(hosts, prefix)
+    })
   },
   { ordered: false, shared: true },
 )
