@@ -18,32 +18,39 @@ const SEQUENCES = 128
 export function createIds(clock: Clock, random: Random, node = 0): Ids {
   if (!(node >= 0 && node < NODES)) throw new RangeError(`node ${node} is not 0 to ${NODES - 1}`)
   let idMs = 0
-  /** The first two groups of an id, which are its time. */
-  let head = ''
   let counter = 0
-  let tail = ''
   let taskMs = 0
   let sequence = 0
+  /** The next id's characters: those of its time and of its random end stay from one id to the next. */
+  const id = Buffer.from('00000000-0000-7000-8000-000000000000')
+
+  function putTime(): void {
+    putHex(id, 0, 8, Math.floor(idMs / 2 ** 16))
+    putHex(id, 9, 4, idMs % 2 ** 16)
+  }
+
   return {
     messageId() {
       const now = clock.now()
       if (now > idMs) {
         idMs = now
-        head = headOf(idMs)
+        putTime()
         const octets = random(10)
-        tail = octets.subarray(4).toHex().slice(1)
+        for (let at = 4; at < 10; at++) putHex(id, AT_RANDOM + 2 * (at - 4), 2, octets[at] ?? 0)
         // The top bit stays clear: 2^29 ids fit into this millisecond before the counter would wrap.
         counter = (octets[0] ?? 0) & 0x1f
-        for (const octet of octets.subarray(1, 4)) counter = (counter << 8) | octet
+        for (let at = 1; at < 4; at++) counter = (counter << 8) | (octets[at] ?? 0)
       } else if (++counter === 2 ** 30) {
         idMs++
-        head = headOf(idMs)
+        putTime()
         counter = 0
       }
-      const high = (counter >>> 18).toString(16).padStart(3, '0')
-      const variant = (8 | ((counter >>> 16) & 3)).toString(16)
-      const low = (counter & 0xffff).toString(16).padStart(4, '0')
-      return `${head}-7${high}-${variant}${low.slice(0, 3)}-${low.slice(3)}${tail}`
+      putHex(id, 15, 3, counter >>> 18)
+      putHex(id, 19, 1, 8 | ((counter >>> 16) & 3))
+      putHex(id, 20, 3, (counter >>> 4) & 0xfff)
+      putHex(id, AT_RANDOM, 1, counter & 0xf)
+      // One string: put together from seven pieces and padded, an id took half a microsecond more of a send.
+      return Buffer.prototype.latin1Slice.call(id, 0, id.length)
     },
     taskId() {
       const now = clock.now() - EPOCH_MS
@@ -59,7 +66,14 @@ export function createIds(clock: Clock, random: Random, node = 0): Ids {
   }
 }
 
-function headOf(unixMs: number): string {
-  const time = unixMs.toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}`
+/** Where the last group of an id begins: the counter's last digit, then 11 random ones. */
+const AT_RANDOM = 24
+const HEX = Buffer.from('0123456789abcdef')
+
+function putHex(out: Uint8Array, at: number, digits: number, value: number): void {
+  let rest = value
+  for (let to = at + digits - 1; to >= at; to--) {
+    out[to] = HEX[rest & 0xf] ?? 0
+    rest >>>= 4
+  }
 }
