@@ -27,21 +27,21 @@ export interface Header {
 }
 
 /** The header of a frame, which is sound whenever the framer gave it. */
-export const headerOf = (frame: Uint8Array): Header => ({
-  id: u32At(frame, 4),
-  status: u32At(frame, 8),
-  sequence: u32At(frame, 12),
+export const headerOf = (bytes: Uint8Array, from = 0): Header => ({
+  id: u32At(bytes, from + 4),
+  status: u32At(bytes, from + 8),
+  sequence: u32At(bytes, from + 12),
 })
 
 /**
- * Decodes one whole PDU, as the framer gives it; the result shares no memory with `frame`.
+ * Decodes one whole PDU, as the framer gives it; the result shares no memory with `bytes`.
  * Throws a PduError whose `status` is the answer that the specification asks for.
  */
-export function decode(frame: Uint8Array): Pdu {
-  const id = u32At(frame, 4)
+export function decode(bytes: Uint8Array, from = 0, to = bytes.length): Pdu {
+  const id = u32At(bytes, from + 4)
   const command = commandOf(id)
   if (command === undefined) throw new PduError(STATUS.ESME_RINVCMDID, `command_id 0x${id.toString(16)}`)
-  return codecOf(command).decode(frame, frame.length, u32At(frame, 8), u32At(frame, 12))
+  return codecOf(command).decode(bytes, from, to, u32At(bytes, from + 8), u32At(bytes, from + 12))
 }
 
 /**

@@ -15,8 +15,8 @@ import type { ByteWriter } from './writer.ts'
  * The text is made of the table's own names and numbers; nothing from outside comes near it.
  */
 
-/** Reads the body from octet 16 on; `end` is the PDU's end. Throws a PduError. */
-export type Decode = (bytes: Uint8Array, end: number, status: number, sequence: number) => Pdu
+/** Reads the body of the PDU from `start` to `end`. Throws a PduError. */
+export type Decode = (bytes: Uint8Array, start: number, end: number, status: number, sequence: number) => Pdu
 /** Appends the body. Throws a PduError, with `out.length` somewhere behind where it was. */
 export type Encode = (out: ByteWriter, body: BodyInput<Command>) => void
 
@@ -38,7 +38,7 @@ export function compile(command: Command): { decode: Decode; encode: Encode } {
   const fields: readonly Field[] = PDUS[command].fields
   const names = Object.keys(runtime).join(', ')
   const text = `'use strict'; const { ${names} } = runtime; return {
-    decode(bytes, end, status, sequence) { ${decoderText(command, fields)} },
+    decode(bytes, start, end, status, sequence) { ${decoderText(command, fields)} },
     encode(out, body) { ${encoderText(fields)} } }`
   return new Function('runtime', text)(runtime)
 }
@@ -48,10 +48,10 @@ function decoderText(command: Command, fields: readonly Field[]): string {
   // A response may leave its body out, and an error response commonly does (§4.4.2): all its fields are empty.
   const absent = fields.map(field => `${field.name}: ${DECODERS[field.kind].empty}`)
   const bodyless = command.endsWith('_resp')
-    ? `if (end === ${HEADER_OCTETS}) return { ${[header, ...absent, 'tlvs: NO_TLVS'].join(', ')} }`
+    ? `if (end === start + ${HEADER_OCTETS}) return { ${[header, ...absent, 'tlvs: NO_TLVS'].join(', ')} }`
     : ''
   return `${bodyless}
-    let at = ${HEADER_OCTETS}
+    let at = start + ${HEADER_OCTETS}
     ${fields.map(field => DECODERS[field.kind].read(field)).join('\n')}
     const tlvs = at === end ? NO_TLVS : decodeTlvs(bytes, at, end)
     return { ${[header, ...fields.map(field => field.name), 'tlvs'].join(', ')} }`

@@ -5,9 +5,13 @@ import { HEADER_OCTETS } from './pdu.ts'
 export const PDU_OCTETS_MAX = 64 * 1024
 const LENGTH_OCTETS = 4
 
+/** The PDU that lies in `bytes` from `from` to `to`. */
+export type Take = (bytes: Uint8Array, from: number, to: number) => void
+
 /**
- * Cuts a stream of octets into PDUs, wherever the reads split it. Frames that lie whole in a read are views
- * of it; only what a read leaves unfinished is copied, at most one PDU.
+ * Cuts a stream of octets into PDUs, wherever the reads split it. Frames that lie whole in a read are
+ * told by their place in it, since a view of each took half a microsecond of a send; only what a read leaves unfinished is
+ * copied, at most one PDU.
  */
 export class Framer {
   #rest: Uint8Array = new Uint8Array()
@@ -22,12 +26,12 @@ export class Framer {
    * Throws a FramingError at a `command_length` that cannot be; the PDUs before it were taken, and nothing
    * after it can be read any more.
    */
-  push(chunk: Uint8Array, take: (frame: Uint8Array) => void): void {
+  push(chunk: Uint8Array, take: Take): void {
     let at = this.#held === 0 ? 0 : this.#finish(chunk, take)
     while (at + LENGTH_OCTETS <= chunk.length) {
       const end = at + this.#checked(u32At(chunk, at))
       if (end > chunk.length) break
-      take(chunk.subarray(at, end))
+      take(chunk, at, end)
       at = end
     }
     if (at < chunk.length) this.#hold(chunk, at, chunk.length)
@@ -39,7 +43,7 @@ export class Framer {
   }
 
   /** Completes the unfinished PDU as far as `chunk` goes; answers where the next begins. */
-  #finish(chunk: Uint8Array, take: (frame: Uint8Array) => void): number {
+  #finish(chunk: Uint8Array, take: Take): number {
     let at = 0
     if (this.#held < LENGTH_OCTETS) {
       at = Math.min(LENGTH_OCTETS - this.#held, chunk.length)
@@ -51,7 +55,7 @@ export class Framer {
     this.#hold(chunk, at, end)
     if (this.#held === length) {
       this.#held = 0
-      take(this.#rest.subarray(0, length))
+      take(this.#rest, 0, length)
     }
     return end
   }

@@ -1,7 +1,9 @@
+import type { Header } from './codec.ts'
 import { decode, encode, headerOf } from './codec.ts'
 import { FramingError, PduError } from './error.ts'
 import { Framer } from './framer.ts'
 import { KeepAlive } from './keep_alive.ts'
+import { u32At } from './octets.ts'
 import type { Transport } from './outbox.ts'
 import { Outbox } from './outbox.ts'
 import type { BodyInput, Command, Pdu, Request, Response } from './pdu.ts'
@@ -209,23 +211,22 @@ export class Session {
     if (this.#quiet && this.#isQuiet()) this.#quiet()
   }
 
-  readonly #take = (frame: Uint8Array): void => {
+  readonly #take = (bytes: Uint8Array, from: number, to: number): void => {
     if (this.#state === 'closed' || this.#leaving === 'closing') return
     let pdu: Pdu
     try {
-      pdu = decode(frame)
+      pdu = decode(bytes, from, to)
     } catch (error) {
       if (!(error instanceof PduError)) throw error
-      this.#unreadable(frame, error)
+      this.#unreadable(headerOf(bytes, from), error)
       return
     }
-    if (pdu.command === 'generic_nack' || pdu.command.endsWith('_resp')) this.#response(pdu)
+    if (isResponseId(u32At(bytes, from + 4))) this.#response(pdu)
     else this.#request(pdu)
   }
 
   /** A body that cannot be read is answered, never a reason to close (SMPP 3.4 §3.2, §4.3). */
-  #unreadable(frame: Uint8Array, error: PduError): void {
-    const { id, status, sequence } = headerOf(frame)
+  #unreadable({ id, status, sequence }: Header, error: PduError): void {
     this.log.warn({ command_id: id, sequence, reason: error.message }, 'SMPP PDU refused')
     const command = commandOf(id)
     if (!isResponseId(id)) {

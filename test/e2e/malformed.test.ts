@@ -20,7 +20,8 @@ class RawSmsc implements Disposable {
       this.#transport = transport
       const framer = new Framer()
       return {
-        received: chunk => framer.push(chunk, frame => this.#take(transport, decode(frame))),
+        received: chunk =>
+          framer.push(chunk, (bytes, from, to) => this.#take(transport, decode(bytes, from, to))),
         drained() {},
         close: () => void this.closedAt.push(performance.now()),
       }

@@ -76,7 +76,7 @@ function feed(bytes: Uint8Array, random: (below: number) => number): string[] {
   try {
     for (let at = 0; at < bytes.length; ) {
       const end = at + 1 + random(bytes.length)
-      framer.push(bytes.subarray(at, end), frame => seen.push(take(frame)))
+      framer.push(bytes.subarray(at, end), (octets, from, to) => seen.push(take(octets.subarray(from, to))))
       at = end
     }
   } catch (error) {

@@ -49,7 +49,7 @@ test('a stream of PDUs in any split gives the PDUs', () => {
       const stream = out.view()
       for (let at = 0, i = 0; at < stream.length; i++) {
         const end = at + (lengths[i % lengths.length] ?? 1)
-        framer.push(stream.subarray(at, end), frame => seen.push(decode(frame)))
+        framer.push(stream.subarray(at, end), (bytes, from, to) => seen.push(decode(bytes, from, to)))
         at = end
       }
       expect(seen).toMatchObject(

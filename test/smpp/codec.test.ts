@@ -7,6 +7,7 @@ import { commandOf, PDUS } from '../../src/smpp/pdu.ts'
 import { STATUS, statusName } from '../../src/smpp/status.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
 import { VECTORS } from './vectors.ts'
+import { framed } from './wire.ts'
 
 const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'))
 
@@ -48,7 +49,7 @@ describe.each(VECTORS)('$name', ({ hex, command, status, sequence, body }) => {
     for (let split = 0; split <= stream.length; split++) {
       const frames: string[] = []
       const framer = new Framer()
-      const take = (frame: Uint8Array): unknown => frames.push(Buffer.from(frame).toString('hex'))
+      const take = framed(frame => frames.push(Buffer.from(frame).toString('hex')))
       framer.push(stream.subarray(0, split), take)
       framer.push(stream.subarray(split), take)
       expect(frames).toEqual([hex.toLowerCase(), hex.toLowerCase()])

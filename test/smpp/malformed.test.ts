@@ -23,7 +23,8 @@ class RawSmsc {
       this.transport = transport
       const framer = new Framer()
       return {
-        received: chunk => framer.push(chunk, frame => this.#take(transport, decode(frame))),
+        received: chunk =>
+          framer.push(chunk, (bytes, from, to) => this.#take(transport, decode(bytes, from, to))),
         drained() {},
         close: () => this.#wake(),
       }

@@ -1,5 +1,5 @@
 import { decode, encode } from '../../src/smpp/codec.ts'
-import { Framer } from '../../src/smpp/framer.ts'
+import { Framer, type Take } from '../../src/smpp/framer.ts'
 import type { Connect, Sink } from '../../src/smpp/net.ts'
 import type { Transport } from '../../src/smpp/outbox.ts'
 import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
@@ -19,6 +19,12 @@ export function pduBytes<C extends Command>(
   return out.view().slice()
 }
 
+/** For those that look at each frame as octets of its own. */
+export const framed =
+  (take: (frame: Uint8Array) => void): Take =>
+  (bytes, from, to) =>
+    take(bytes.subarray(from, to))
+
 /** A transport that keeps what is written; `capacity` octets are taken before it blocks. */
 export class FakeTransport implements Transport {
   capacity = Number.POSITIVE_INFINITY
@@ -31,7 +37,7 @@ export class FakeTransport implements Transport {
     this.writes++
     const taken = Math.min(this.capacity, bytes.length)
     this.capacity -= taken
-    this.#framer.push(bytes.slice(0, taken), frame => this.pdus.push(decode(frame)))
+    this.#framer.push(bytes.slice(0, taken), (octets, from, to) => this.pdus.push(decode(octets, from, to)))
     return taken
   }
 

@@ -120,8 +120,8 @@ export class Wire {
       this.wasFull = true
     }
     const copy = bytes.slice(0, taken)
-    this.#sent.push(copy, frame => {
-      const pdu = decode(frame)
+    this.#sent.push(copy, (octets, from, to) => {
+      const pdu = decode(octets, from, to)
       if ('system_type' in pdu) this.link = pdu.system_type
       this.observer.sent(pdu, this)
     })
@@ -159,7 +159,7 @@ export class Wire {
 
   #receive(end: End, bytes: Uint8Array): void {
     if (end === 'esme' && this.#open)
-      this.#arrived.push(bytes, frame => this.observer.arrived(decode(frame), this))
+      this.#arrived.push(bytes, (octets, from, to) => this.observer.arrived(decode(octets, from, to), this))
     this.#sinks[end]?.received(bytes)
   }
 }
