@@ -17,19 +17,45 @@ export interface IdForm {
 /** A number longer than this (a UUID has 32 digits) is a string of digits, not a number in some base. */
 const DIGITS_MAX = 32
 
-const DECIMAL = /^\d+$/
-const HEXADECIMAL = /^[0-9a-f]+$/
-
 /** The forms under which the SMSC may have given this id in its response, each once; none for an empty id. */
 export function idForms(id: string): readonly IdForm[] {
-  const same = idKey(id)
+  const digits = digitsOf(id)
+  const same = digits === undefined ? idKey(id) : withoutZeros(id)
   if (same === '') return []
   const forms: IdForm[] = [{ base: 'same', id: same }]
   if (same.length > DIGITS_MAX) return forms
-  if (DECIMAL.test(same)) add(forms, 'decimal', inHexadecimal(same))
-  if (HEXADECIMAL.test(same)) add(forms, 'hexadecimal', inDecimal(same))
+  const kind = digits ?? digitsOf(same)
+  if (kind === 'decimal') add(forms, 'decimal', inHexadecimal(same))
+  if (kind !== undefined) add(forms, 'hexadecimal', inDecimal(same))
   return forms
 }
+
+/**
+ * What a number is written with; undefined when it is none, or has capitals or spaces. Two regular expressions and
+ * `idKey`, which most ids do not need, took 0.3 µs more of a send.
+ */
+function digitsOf(id: string): 'decimal' | 'hexadecimal' | undefined {
+  let digits: 'decimal' | 'hexadecimal' | undefined
+  for (let at = 0; at < id.length; at++) {
+    const code = id.charCodeAt(at)
+    if (code >= ZERO && code <= NINE) digits ??= 'decimal'
+    else if (code >= LETTER_A && code <= LETTER_F) digits = 'hexadecimal'
+    else return undefined
+  }
+  return digits
+}
+
+/** A number as `idKey` has it. */
+function withoutZeros(number: string): string {
+  let zeros = 0
+  while (zeros < number.length - 1 && number.charCodeAt(zeros) === ZERO) zeros++
+  return zeros === 0 ? number : number.slice(zeros)
+}
+
+const ZERO = 48
+const NINE = 57
+const LETTER_A = 97
+const LETTER_F = 102
 
 /** As many digits of any base up to 16 are a safe integer, which takes a fifth of a BigInt's time. */
 const SAFE_DIGITS = 13
@@ -38,9 +64,17 @@ const inHexadecimal = (decimal: string): string =>
   decimal.length <= SAFE_DIGITS ? Number(decimal).toString(16) : BigInt(decimal).toString(16)
 
 const inDecimal = (hexadecimal: string): string =>
-  hexadecimal.length <= SAFE_DIGITS
-    ? Number.parseInt(hexadecimal, 16).toString()
-    : BigInt(`0x${hexadecimal}`).toString()
+  hexadecimal.length <= SAFE_DIGITS ? `${numberOf(hexadecimal)}` : BigInt(`0x${hexadecimal}`).toString()
+
+/** `hexadecimal` has at most {@link SAFE_DIGITS} digits, in small letters. */
+function numberOf(hexadecimal: string): number {
+  let number = 0
+  for (let at = 0; at < hexadecimal.length; at++) {
+    const code = hexadecimal.charCodeAt(at)
+    number = number * 16 + (code <= NINE ? code - ZERO : code - LETTER_A + 10)
+  }
+  return number
+}
 
 function add(forms: IdForm[], base: Base, id: string): void {
   for (const form of forms) if (form.id === id) return
