@@ -1,8 +1,9 @@
+import type { BunRequest } from 'bun'
 import { Elysia } from 'elysia'
 import type { HttpDependencies } from './dependencies.ts'
 import { documentationRoutes } from './documentation.ts'
 import { createEdge, pathOf } from './edge.ts'
-import type { Route } from './route.ts'
+import type { Method, Route } from './route.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
@@ -84,6 +85,9 @@ export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp
   const app = new Elysia({
     strictPath: true,
     serve: {
+      // In place of the functions that Elysia gives Bun's router: their context, their `set` and one more async
+      // function took 1 µs of a send, and the edge uses none of them. What the router misses goes by Elysia's.
+      routes: directly(routes, edge.answer),
       // Else a second gateway on the same port would start without a word and take half of the requests.
       reusePort: false,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
@@ -145,6 +149,20 @@ function routesOf(deps: HttpDependencies): readonly Route[] {
     ...adminRoutes(deps),
     ...proxyUserRoutes(deps),
   ]
+}
+
+type Answer = (route: Route, request: Request, params: Readonly<Record<string, string>>) => Promise<Response>
+
+/** What Bun's router calls, by path and method. */
+function directly(routes: readonly Route[], answer: Answer) {
+  const byPath: Record<string, Partial<Record<Method, (request: BunRequest) => Promise<Response>>>> = {}
+  for (const route of routes) {
+    for (const path of spellings(route.path).map(encodeURI)) {
+      const handle = (request: BunRequest) => answer(route, request, request.params)
+      byPath[path] = { ...byPath[path], [route.method]: handle }
+    }
+  }
+  return byPath
 }
 
 function open(routes: readonly Route[], paths: readonly string[]): readonly Route[] {

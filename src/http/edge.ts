@@ -65,8 +65,28 @@ export function createEdge(
       const response = await route.handle({ request, caller, params, body, bytes })
       return finish(request, route.path, response, startedAt)
     } catch (error) {
-      return finish(request, route.path, fail(error, request, route, read), startedAt)
+      return refuse(error, request, route, read, startedAt)
     }
+  }
+
+  /** Nobody stands behind it: what fails here is answered too. */
+  function refuse(
+    error: unknown,
+    request: Request,
+    route: Route,
+    body: unknown,
+    startedAt: number,
+  ): Response {
+    try {
+      return finish(request, route.path, fail(error, request, route, body), startedAt)
+    } catch (worse) {
+      return broken(request, worse)
+    }
+  }
+
+  /** What went wrong outside of every route. */
+  function broken(request: Request, error: unknown): Response {
+    return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
   }
 
   function bodyOf(kind: 'json' | 'form', request: Request): Promise<Uint8Array> {
@@ -118,10 +138,7 @@ export function createEdge(
         return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
       }
     },
-    /** What went wrong outside of every route. */
-    broken(request: Request, error: unknown): Response {
-      return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
-    },
+    broken,
   }
 }
 
