@@ -1,3 +1,4 @@
+import { latin1 } from '../octets.ts'
 import { absoluteTime } from '../time.ts'
 import type { Carried } from './inbound.ts'
 import { bodyOf, decodeText } from './inbound.ts'
@@ -41,8 +42,9 @@ export function readReceipt(pdu: Carried): Receipt | undefined {
   const { receipted_message_id, message_state, network_error_code } = pdu.tlvs
   const typed = type === ESM_RECEIPT || type === ESM_INTERMEDIATE
   if (!typed && receipted_message_id === undefined && message_state === undefined) return undefined
-  const text = textOf(pdu)
-  const fields = readAppendixB(text) ?? readFields(text)
+  const { octets } = bodyOf(pdu)
+  const known = pdu.data_coding === UCS2 ? undefined : readAppendixB(octets)
+  const fields = known ?? readFields(textOf(octets, pdu.data_coding))
   const id = receipted_message_id || fields.get('id') || ''
   // With one of the TLVs the text may say the rest: which message, and what became of it.
   if (!typed && (id === '' || (message_state ?? fields.get('stat')) === undefined)) return undefined
@@ -69,8 +71,8 @@ const UCS2 = 0x08
 const LATIN1 = 0x03
 
 /** SMSCs write ASCII whatever data_coding says, and 0 most of all; in GSM 03.38 a `_` of an id would be `§`. */
-const textOf = (pdu: Carried): string =>
-  decodeText(bodyOf(pdu).octets, pdu.data_coding === UCS2 ? UCS2 : LATIN1)
+const textOf = (octets: Uint8Array, dataCoding: number): string =>
+  decodeText(octets, dataCoding === UCS2 ? UCS2 : LATIN1)
 
 /** `message_state` (SMPP 3.4 §5.2.28); 0 SCHEDULED and 9 SKIPPED are of SMPP 5.0 §4.7.15. */
 const MESSAGE_STATES: readonly ReceiptState[] = [
@@ -147,21 +149,94 @@ interface Fields {
   get(name: string): string | undefined
 }
 
-const APPENDIX_B =
-  /^id:(\S+) sub:\S* dlvrd:\S* submit date:(\S+) done date:(\S+) stat:(\S+) err:([^\s\0]+)(?: [Tt]ext:|[\s\0]*$)/
-const APPENDIX_B_NAMES = ['', 'id', 'submitdate', 'donedate', 'stat', 'err']
+/** What stands before each value of Appendix B, in its order; the two counts may be empty. */
+const APPENDIX_B = [
+  ...[mark('id', 'id:'), mark('sub', ' sub:', 0), mark('dlvrd', ' dlvrd:', 0)],
+  ...[mark('submitdate', ' submit date:'), mark('donedate', ' done date:')],
+  ...[mark('stat', ' stat:'), mark('err', ' err:')],
+]
 
-/** The fields of a text that is Appendix B's to the letter, as most are: a tenth of what a search for each name takes. */
-function readAppendixB(text: string): Fields | undefined {
-  const match = APPENDIX_B.exec(text)
-  return match ? new AppendixB(match) : undefined
+const APPENDIX_B_NAMES = APPENDIX_B.map(({ name }) => name)
+
+function mark(name: string, before: string, least = 1) {
+  return { name, before: Buffer.from(before), least }
+}
+
+/**
+ * The fields of a text that is Appendix B's to the letter, as most are: a tenth of what a search for each name takes.
+ * Read where it lies, without a string for the text and for each field: a regular expression took 0.3 µs more of a
+ * send, and left the collector a match of seven strings.
+ */
+function readAppendixB(octets: Uint8Array): Fields | undefined {
+  const spans: number[] = []
+  let at = 0
+  for (const { before, least } of APPENDIX_B) {
+    for (let i = 0; i < before.length; i++) if (octets[at + i] !== before[i]) return undefined
+    const from = at + before.length
+    at = endOfWord(octets, from)
+    if (at - from < least) return undefined
+    spans.push(from, at)
+  }
+  return endsHere(octets, at) ? new AppendixB(octets, spans) : undefined
+}
+
+const SPACE = 0x20
+const NBSP = 0xa0
+
+/** Up to white space or a control character; where a word has one of these, the text goes the way of all others. */
+function endOfWord(octets: Uint8Array, from: number): number {
+  let at = from
+  while (at < octets.length && isOfWord(octets[at] as number)) at++
+  return at
+}
+
+const isOfWord = (octet: number): boolean => octet > SPACE && octet !== NBSP
+
+const TEXT = Buffer.from(' text:')
+const UPPER_T = 0x54
+
+/** Behind the last field comes the message's own text, or nothing but white space and NULs. */
+function endsHere(octets: Uint8Array, end: number): boolean {
+  let same = 0
+  while (same < TEXT.length) {
+    const octet = octets[end + same]
+    if (octet !== TEXT[same] && !(same === 1 && octet === UPPER_T)) break
+    same++
+  }
+  if (same === TEXT.length) return true
+  for (let at = end; at < octets.length; at++)
+    if (octets[at] !== 0 && !isSpace(octets[at] as number)) return false
+  return true
+}
+
+/** White space as `\s` has it below U+0100. */
+const isSpace = (octet: number): boolean => octet === SPACE || octet === NBSP || (octet >= 9 && octet <= 13)
+
+const DELIVERED = Buffer.from('DELIVRD')
+const NO_ERROR = Buffer.from('000')
+
+function is(octets: Uint8Array, from: number, to: number, word: Uint8Array): boolean {
+  if (to - from !== word.length) return false
+  for (let at = 0; at < word.length; at++) if (octets[from + at] !== word[at]) return false
+  return true
 }
 
 class AppendixB implements Fields {
-  constructor(private readonly match: RegExpExecArray) {}
+  constructor(
+    private readonly octets: Uint8Array,
+    /** Where each value begins and ends. */
+    private readonly spans: readonly number[],
+  ) {}
 
   get(name: string): string | undefined {
-    return this.match[APPENDIX_B_NAMES.indexOf(name)]
+    const at = 2 * APPENDIX_B_NAMES.indexOf(name)
+    return at < 0 ? undefined : this.#word(this.spans[at] ?? 0, this.spans[at + 1] ?? 0)
+  }
+
+  /** The words of a message that came through, which most receipts hold, need no new string. */
+  #word(from: number, to: number): string {
+    if (is(this.octets, from, to, DELIVERED)) return 'DELIVRD'
+    return is(this.octets, from, to, NO_ERROR) ? '000' : latin1(this.octets, from, to)
   }
 }
 
