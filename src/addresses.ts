@@ -8,7 +8,6 @@ export type Address =
   /** TON 5, NPI 0; at most 11 characters. */
   | { readonly kind: 'alphanumeric'; readonly digits: string }
 
-const DIGITS = /^\d+$/
 /** The characters of GSM 03.38 that one octet of ISO 8859-1 can carry in `source_addr`; `@` is NUL in GSM and left out. */
 const SENDER = /^[ !"#$%&'()*+,\-./0-9:;<=>?A-Z_a-z¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùü]{1,11}$/
 
@@ -23,16 +22,36 @@ export function readDestination(text: string): Address | undefined {
 
 /** The sender: a number, a short code or a name; undefined when it is none. */
 export function readSource(text: string): Address | undefined {
+  if (isPlainName(text)) return { kind: 'alphanumeric', digits: text }
   const number = readNumber(text)
   if (number) return number
   const name = text.trim()
   return SENDER.test(name) && /\p{L}/u.test(name) ? { kind: 'alphanumeric', digits: name } : undefined
 }
 
+const SENDER_MAX = 11
+
+/** Letters of ASCII alone, as most names are: the regular expressions for that and for digits took 0.2 µs more of a send. */
+function isPlainName(text: string): boolean {
+  if (text === '' || text.length > SENDER_MAX) return false
+  for (let at = 0; at < text.length; at++) if (!isLetter(text.charCodeAt(at))) return false
+  return true
+}
+
+const isLetter = (code: number): boolean => (code >= 65 && code <= 90) || (code >= 97 && code <= 122)
+
+function isDigits(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code < 48 || code > 57) return false
+  }
+  return text !== ''
+}
+
 function readNumber(text: string): Address | undefined {
-  const bare = text.replace(/[\s-]/g, '')
+  const bare = isDigits(text) ? text : text.replace(/[\s-]/g, '')
   const digits = bare.startsWith('+') ? bare.slice(1) : bare
-  if (!DIGITS.test(digits)) return undefined
+  if (!isDigits(digits)) return undefined
   if (digits.length >= 7 && digits.length <= 15) return { kind: 'e164', digits }
   if (digits.length >= 3 && digits.length <= 6 && bare === digits) return { kind: 'short', digits }
   return undefined
