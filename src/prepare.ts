@@ -1,4 +1,5 @@
 import { ADDRESS_RULE, type Address, readDestination, readSource, SENDER_RULE } from './addresses.ts'
+import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { BodyInput } from './smpp/pdu.ts'
 import { type Segmented, segment, TextError } from './smpp/text/segment.ts'
@@ -47,13 +48,13 @@ const TON_INTERNATIONAL = 1
 const TON_ALPHANUMERIC = 5
 const NPI_ISDN = 1
 
-/** The `submit_sm` of one part (SMPP 3.4 §4.4.1), as `dialect` writes it. `now` in Unix milliseconds. */
+/** The `submit_sm` of one part (SMPP 3.4 §4.4.1), as `dialect` writes it. */
 export function submitSm(
   request: SendRequest,
   prepared: Prepared,
   part: number,
   dialect: LinkDialect,
-  now: number,
+  clock: Pick<Clock, 'now'>,
 ): BodyInput<'submit_sm'> {
   const { source, destination, text } = prepared
   const short = text.parts[part]
@@ -69,7 +70,7 @@ export function submitSm(
     priority_flag: request.priority,
     schedule_delivery_time: request.scheduleAt === undefined ? '' : absoluteTime(request.scheduleAt),
     validity_period:
-      request.validitySeconds === undefined ? '' : validityPeriod(request.validitySeconds, now),
+      request.validitySeconds === undefined ? '' : validityPeriod(request.validitySeconds, clock.now()),
     registered_delivery: request.registeredDelivery ? 1 : 0,
     data_coding: text.dataCoding,
     short_message: short,

@@ -28,7 +28,7 @@ export class SendJob implements Job<BodyInput<'submit_sm'>, SendLink> {
   }
 
   pdu(part: number, link: SendLink): BodyInput<'submit_sm'> {
-    return submitSm(this.request, this.prepared, part, link, this.clock.now())
+    return submitSm(this.request, this.prepared, part, link, this.clock)
   }
 
   tag(part: number): PartTag {

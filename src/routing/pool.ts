@@ -101,6 +101,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
     if (this.#closed) return Promise.resolve(unsent(job.partCount, this.#closed))
     if (this.#queue.length >= queueMax) return Promise.resolve(unsent(job.partCount, 'queue_full'))
     return new Promise(settle => {
+      const now = clock.monotonic()
       const sending: Sending<Pdu, Link> = {
         job,
         order: this.#orders++,
@@ -108,7 +109,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
         waiting: partsOf(job.partCount),
         open: 0,
         begun: 0,
-        deadline: clock.monotonic() + queueTimeoutMs,
+        deadline: now + queueTimeoutMs,
         link: undefined,
         refusedBy: undefined,
         patientUntil: 0,
@@ -119,7 +120,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
       }
       this.#under++
       this.#queue.push(sending)
-      if (this.#anyRoom()) this.pump()
+      if (this.#anyRoom()) this.pump(now)
       if (sending.queued) this.#wakeAt(sending.deadline)
     })
   }
@@ -140,9 +141,8 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   }
 
   /** Writes what has room. Called when a message comes, when a link has room again, and when time has passed. */
-  pump(): void {
+  pump(now = this.options.clock.monotonic()): void {
     const queue = this.#queue
-    const now = this.options.clock.monotonic()
     /** Where a message was passed over, and is not patient by request: those that came after it wait too. */
     let passed: Set<string> | undefined
     let at = 0

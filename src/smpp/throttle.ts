@@ -51,9 +51,17 @@ export class Throttle {
     return true
   }
 
+  /** False: no pause is on, and there is no need to ask for the time. */
+  get paused(): boolean {
+    return this.#pausedUntil !== Number.NEGATIVE_INFINITY
+  }
+
   /** Sends that may join those in flight. */
   room(inFlight: number, now: number): number {
-    return now < this.#pausedUntil ? 0 : Math.max(0, this.window - inFlight)
+    if (now < this.#pausedUntil) return 0
+    // Over: nobody needs to ask for the time any more.
+    this.#pausedUntil = Number.NEGATIVE_INFINITY
+    return Math.max(0, this.window - inFlight)
   }
 
   waitMs(now: number): number {
