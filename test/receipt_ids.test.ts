@@ -12,6 +12,8 @@ describe('forms of a receipt’s id', () => {
   test('leading zeros and case do not matter', () => {
     expect(ids('0000436949')).toEqual(ids('436949'))
     expect(ids('06AAD5')).toEqual(ids('6aad5'))
+    expect(ids(' 006aad5')).toEqual(['6aad5', '436949'])
+    expect(ids('000')).toEqual(['0'])
   })
 
   test('digits alone are read both ways, each form once', () => {

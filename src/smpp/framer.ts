@@ -9,9 +9,9 @@ const LENGTH_OCTETS = 4
 export type Take = (bytes: Uint8Array, from: number, to: number) => void
 
 /**
- * Cuts a stream of octets into PDUs, wherever the reads split it. Frames that lie whole in a read are
- * told by their place in it, since a view of each took half a microsecond of a send; only what a read leaves unfinished is
- * copied, at most one PDU.
+ * Cuts a stream of octets into PDUs, wherever the reads split it. Frames that lie whole in a read are told by their
+ * place in it, since a view of each took half a microsecond of a send; only what a read leaves unfinished is copied, at
+ * most one PDU.
  */
 export class Framer {
   #rest: Uint8Array = new Uint8Array()
