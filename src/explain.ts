@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
-import { type FilterState, type OpenFilters, TRIPPED } from './filters/index.ts'
+import { type FilterDesk, type FilterState, TRIPPED } from './filters/index.ts'
 import type { Network, PoolExplanation, RouteExplanation } from './network.ts'
 import { prepare } from './prepare.ts'
 import { describe, type SendRequest, type SubmitDependencies } from './submit.ts'
@@ -51,7 +51,7 @@ export interface FilterWord {
 }
 
 export interface ExplainDependencies extends Pick<SubmitDependencies, 'hasEsme' | 'partsMax' | 'licensed'> {
-  readonly filters: Pick<OpenFilters, 'inspect' | 'test'>
+  readonly filters: FilterDesk
   /** What a filter that is out of use does to a message. */
   readonly onError: 'reject' | 'pass'
   readonly network: Pick<Network, 'explain'>
@@ -109,26 +109,26 @@ function refusalBy(step: () => void): string {
 
 async function askFilters(deps: ExplainDependencies, message: FilterMessage): Promise<FilterWord[]> {
   const words: FilterWord[] = []
-  for (const filter of deps.filters.inspect().filters) {
-    words.push(askFilter(deps, filter, message))
+  for (const filter of (await deps.filters.inspect()).filters) {
+    words.push(await askFilter(deps, filter, message))
     // Each is compiled anew, apart from the live ones: traffic goes on in between.
     await new Promise<void>(resolve => deps.clock.soon(resolve))
   }
   return words
 }
 
-function askFilter(
+async function askFilter(
   { filters, onError }: ExplainDependencies,
   { name, state }: FilterState,
   message: FilterMessage,
-): FilterWord {
+): Promise<FilterWord> {
   const silent = { name, state, match: false, error: '', time_us: 0 }
   if (state === 'inactive') return { ...silent, verdict: 'pass', reason: 'it is not active' }
   if (state === 'broken') return { ...silent, verdict: 'pass', reason: 'there is no good version of it' }
   if (state === 'tripped') {
     return { ...silent, verdict: onError, reason: onError === 'reject' ? TRIPPED : '' }
   }
-  const { verdict, match, reason, error, time_us } = filters.test({ name, message })
+  const { verdict, match, reason, error, time_us } = await filters.test({ name, message })
   if (state !== 'shadow') return { name, state, verdict, match, reason, error, time_us }
   const shown = verdict === 'reject' ? `in shadow mode: it would refuse${reason && `: ${reason}`}` : reason
   return { name, state, verdict: 'pass', match, reason: shown, error, time_us }

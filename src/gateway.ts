@@ -4,7 +4,7 @@ import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
-import { openFilters } from './filters/index.ts'
+import { openFilterThread } from './filters/thread.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
 import { createIds } from './ids.ts'
@@ -67,6 +67,21 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
   }
 
   try {
+    // Their thread makes ready beside the store.
+    const opening = openFilterThread({
+      dir: config.filters.dir,
+      timeoutMs: config.filters.timeout,
+      memoryBytes: config.filters.memory,
+      onError: config.filters.on_error,
+      clock,
+      logger: log.child('filters'),
+      start: startFilters,
+    })
+    closing(
+      opening.catch(() => undefined),
+      async each => (await each)?.close(),
+    )
+
     // State: users and messages.
     const people = closing(
       openUserDatabase({
@@ -95,17 +110,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       clock,
       log: log.child('licence'),
     })
-    const filters = closing(
-      await openFilters({
-        dir: config.filters.dir,
-        timeoutMs: config.filters.timeout,
-        memoryBytes: config.filters.memory,
-        onError: config.filters.on_error,
-        clock,
-        logger: log.child('filters'),
-      }),
-      each => each.close(),
-    )
+    const filters = await opening
     const limits = {
       global: createRateLimiter(clock, config.rate_limit.global),
       perApp: createRateLimiter(clock, config.rate_limit.per_app),
@@ -169,7 +174,12 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     const numbers = closing(
       createNumbers(clock, dirname(config.storage.db_path), {
         sends: () => sends,
-        filters: () => filters.inspect().filters,
+        // A scrape has all else while their thread is made anew.
+        filters: () =>
+          filters.inspect().then(
+            inspection => inspection.filters,
+            () => [],
+          ),
         rules: () => ({ count: rules.list.length, broken: rulesWatch.error() !== '' }),
         links: () =>
           network.links().map(({ settings, state, stats }) => {
@@ -190,13 +200,17 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
 
     // The door.
     let stopping = false
+    const requireRunning = (): void => {
+      if (stopping) throw new GatewayError('unavailable', 'the gateway is stopping')
+    }
     const reload = async (who: string): Promise<void> => {
+      requireRunning()
       const next = parts.readConfig()
       const nextRules = rulesOf(next)
       const nextNetwork = networkSettings(next, nextRules)
       await filters.reload()
       // A link that began now would be closed by nobody, and keep the process from its end.
-      if (stopping) throw new GatewayError('unavailable', 'the gateway is stopping')
+      requireRunning()
       // From here on nothing may fail: what is refused is refused whole.
       people.audit.record(who, 'reload', 'configuration', '')
       network.apply(nextNetwork)
@@ -249,11 +263,11 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           return ips.trustedProxies
         },
       },
-      serverConfig: () =>
+      serverConfig: async () =>
         describeConfig(config, {
           rulesLoaded: rules.list.length > 0,
           rulesError: rulesWatch.error(),
-          filters: filterViews(filters.inspect()),
+          filters: filterViews(await filters.inspect()),
         }),
       reload,
       ready: () => readiness(stopping, store, network, spool?.warning()),
@@ -281,6 +295,10 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     throw error
   }
 }
+
+/** Here, since in a binary such a path begins where `main.ts` is, whichever file it stands in. */
+const startFilters = (): Worker =>
+  new Worker(new URL('./filters/filters.worker.ts', import.meta.url).href, { smol: true })
 
 const ipsOf = ({ security }: Config) => ({
   allowed: ipList(security.allowed_ips),

@@ -40,8 +40,8 @@ const histogram = (
 const one = <T>(value: T): Rows<T> => [[[], value]]
 const ofFilters =
   (pick: (row: FilterRow) => number): Read<number> =>
-  from =>
-    [...from.filters()].map(row => [[row.name], pick(row)])
+  async from =>
+    [...(await from.filters())].map(row => [[row.name], pick(row)])
 const ofLinks =
   (pick: (row: LinkRow) => number): Read<number> =>
   from =>
@@ -88,8 +88,11 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
     [...from.sends()].map(([result, count]) => [[result], count]),
   ),
 
-  gauge('sms_proxy_filter_state', 'Which state a filter is in: 1 for that one.', ['filter', 'state'], from =>
-    statesOf(from.filters(), FILTER_STATES),
+  gauge(
+    'sms_proxy_filter_state',
+    'Which state a filter is in: 1 for that one.',
+    ['filter', 'state'],
+    async from => statesOf(await from.filters(), FILTER_STATES),
   ),
   gauge(
     'sms_proxy_filter_broken',
@@ -127,8 +130,8 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
     ['filter'],
     ofFilters(row => row.timeouts),
   ),
-  gauge('sms_proxy_filter_duration_seconds', 'Time an answer takes.', ['filter', 'percentile'], from =>
-    [...from.filters()].flatMap(
+  gauge('sms_proxy_filter_duration_seconds', 'Time an answer takes.', ['filter', 'percentile'], async from =>
+    [...(await from.filters())].flatMap(
       ({ name, p50_us, p99_us }) =>
         [
           [[name, 50], p50_us / 1e6],
@@ -282,7 +285,9 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
 ]
 
 /** prom-client renders what `sources` say at the moment of the scrape. */
-export function createMetrics(sources: MetricsSources): Metrics {
+export function createMetrics(from: MetricsSources): Metrics {
+  let filters: ReturnType<MetricsSources['filters']> | undefined
+  const sources = { ...from, filters: () => (filters ??= from.filters()) }
   const registry = new Registry()
   for (const family of FAMILIES) {
     const { kind, name, help } = family
@@ -310,7 +315,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
       })
     }
   }
-  return { render: () => registry.metrics() }
+  return {
+    render: () => {
+      filters = undefined
+      return registry.metrics()
+    },
+  }
 }
 
 /** prom-client's Histogram only counts by itself; this one hands over what was counted elsewhere. */

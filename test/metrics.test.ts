@@ -58,6 +58,19 @@ function sources() {
 const samples = (text: string, name: string): string[] =>
   text.split('\n').filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
 
+test('filters, which may answer from another thread, are asked once a scrape', async () => {
+  const { all } = sources()
+  let asked = 0
+  const filters = async () => {
+    asked++
+    return all.filters()
+  }
+  const { render } = createMetrics({ ...all, filters })
+  expect(await render()).toContain('sms_proxy_filter_hits_total{filter="premium')
+  await render()
+  expect(asked).toBe(2)
+})
+
 test('each source is read at the scrape, and shows as it stands then', async () => {
   const { all, sends } = sources()
   const metrics = createMetrics(all)

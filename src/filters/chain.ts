@@ -39,6 +39,11 @@ export class Chain {
     this.#links = links.filter(link => link.sandbox.declaration.active).sort(byName)
   }
 
+  /** How many are asked. */
+  get active(): number {
+    return this.#links.length
+  }
+
   check(sms: FilterMessage): Verdict {
     if (this.#links.length === 0) return PASS
     const packed = pack(sms)

@@ -18,6 +18,8 @@ export interface FiltersOptions {
   readonly onError: 'reject' | 'pass'
   readonly clock: Clock
   readonly logger: FilterLogger
+  /** Told how many filters are asked from now on. */
+  readonly swapped?: (active: number) => void
 }
 
 export interface FilterState extends Declaration {
@@ -83,10 +85,16 @@ export interface TestResult {
   readonly error: string
 }
 
-export interface OpenFilters extends Filters {
+/** What operators ask; filters in a thread of their own take a moment to answer. */
+export interface FilterDesk {
+  inspect(): Inspection | Promise<Inspection>
+  /** Asks a filter apart from the live ones: nothing of it is counted or kept. */
+  test(request: TestRequest): TestResult | Promise<TestResult>
+}
+
+export interface OpenFilters extends Filters, FilterDesk {
   check(sms: FilterMessage): Verdict
   inspect(): Inspection
-  /** Asks a filter apart from the live ones: nothing of it is counted or kept. */
   test(request: TestRequest): TestResult
   /** Looks at the folder now, and takes what it sees. */
   reload(): Promise<void>
@@ -137,7 +145,7 @@ class LiveFilters implements OpenFilters {
   #closed = false
 
   constructor(private readonly options: FiltersOptions) {
-    const { clock, dir, logger, onError } = options
+    const { clock, dir, logger, onError, swapped } = options
     this.#chain = new Chain({
       onError,
       monotonic: clock.monotonic,
@@ -149,7 +157,10 @@ class LiveFilters implements OpenFilters {
       logger,
       now: clock.now,
       compile: (name, source) => this.#compile(name, source),
-      swap: links => this.#chain.replace(links),
+      swap: links => {
+        this.#chain.replace(links)
+        swapped?.(this.#chain.active)
+      },
       pause: () => new Promise(resolve => clock.soon(resolve)),
     })
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Explain } from '../explain.ts'
-import type { OpenFilters } from '../filters/index.ts'
+import type { FilterDesk } from '../filters/index.ts'
 import type { IpList } from '../ip_list.ts'
 import type { Message } from '../message.ts'
 import type { Taken } from '../rate_limit.ts'
@@ -20,14 +20,14 @@ export interface HttpDependencies {
   readonly pools: () => readonly PoolView[]
   readonly store: Pick<MessageStore, 'totals' | 'campaigns' | 'topCampaigns' | 'inbox' | 'unmatched'>
   readonly explain: Explain
-  readonly filters: Pick<OpenFilters, 'inspect' | 'test'>
+  readonly filters: FilterDesk
   readonly licence: Licence
   readonly stats: Stats
   readonly rateLimits: { readonly global: Limiter; readonly perApp: Limiter }
   readonly ips: { readonly allowed: IpList; readonly trustedProxies: IpList }
   readonly metrics: Metrics
   /** The effective configuration as `server-config` shows it, with no secret in it. */
-  readonly serverConfig: () => Readonly<Record<string, unknown>>
+  readonly serverConfig: () => Promise<Readonly<Record<string, unknown>>>
   /** Re-reads rules, filters, links and limits; what is wrong is a GatewayError `invalid`, and the old stays. */
   readonly reload: (who: string) => Promise<void>
   readonly ready: () => Readiness

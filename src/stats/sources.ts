@@ -8,7 +8,8 @@ export interface MetricsSources {
   http(): Iterable<HttpRow>
   /** Sends by their result, of a bounded set. */
   sends(): Iterable<readonly [result: string, count: number]>
-  filters(): Iterable<FilterRow>
+  /** Asked once a scrape. */
+  filters(): Iterable<FilterRow> | Promise<Iterable<FilterRow>>
   /** `broken`: their file as it stands is not in force. */
   rules(): { readonly count: number; readonly broken: boolean }
   links(): Iterable<LinkRow>

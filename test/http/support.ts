@@ -179,7 +179,7 @@ export async function startEdge(
       render: () => '# TYPE up gauge\nup 1\n',
       observe: (method, route, status) => void observed.push({ method, route, status }),
     },
-    serverConfig: () => SERVER_CONFIG,
+    serverConfig: async () => SERVER_CONFIG,
     reload: async () => {},
     ready: () => ({ ready: true, reason: '' }),
     ...fakes,

@@ -98,7 +98,7 @@ export const adminRoutes = (deps: Pick<HttpDependencies, 'serverConfig' | 'reloa
         },
       },
     },
-    handle: () => ok({ success: true, data: deps.serverConfig() }),
+    handle: async () => ok({ success: true, data: await deps.serverConfig() }),
   }),
   route({
     ...group,

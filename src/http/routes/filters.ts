@@ -146,7 +146,7 @@ export const filterRoutes = ({ filters }: Pick<HttpDependencies, 'filters'>): re
         },
       },
     },
-    handle: () => ok({ success: true, data: filters.inspect() }),
+    handle: async () => ok({ success: true, data: await filters.inspect() }),
   }),
   route({
     ...group,
@@ -170,16 +170,19 @@ export const filterRoutes = ({ filters }: Pick<HttpDependencies, 'filters'>): re
       },
     },
     errors: { 400: 'Invalid request body', 404: 'There is no filter of that name' },
-    handle: ({ body }) => ok({ success: true, data: ask(filters, body) }),
+    handle: async ({ body }) => ok({ success: true, data: await ask(filters, body) }),
   }),
 ]
 
-function ask(filters: HttpDependencies['filters'], { name, snippet, message = {} }: Static<typeof TestBody>) {
+async function ask(
+  filters: HttpDependencies['filters'],
+  { name, snippet, message = {} }: Static<typeof TestBody>,
+) {
   if ((name === undefined) === (snippet === undefined)) {
     throw badRequest('give either `name`, of a filter that is there, or `snippet`')
   }
   if (snippet !== undefined) return filters.test({ snippet, message })
-  if (!filters.inspect().filters.some(filter => filter.name === name)) {
+  if (!(await filters.inspect()).filters.some(filter => filter.name === name)) {
     throw new GatewayError('not_found', 'there is no filter of that name')
   }
   return filters.test({ name: name ?? '', message })
