@@ -150,6 +150,22 @@ describe('filters in a thread of their own', () => {
     expect((await thread.filters.inspect()).filters[0]?.error).toStartWith('SyntaxError')
   })
 
+  test('that take more time than there is can still be taken out, and are looked at meanwhile', async () => {
+    const busy = 'export default () => { for (let i = 0; i < 2e5; i++); return false }'
+    await using thread = await openThread({ 'f.js': busy })
+    let answered = 0
+    const under = Array.from({ length: 1000 }, async () => {
+      await thread.filters.check(message())
+      answered++
+    })
+    expect((await thread.filters.inspect()).filters[0]?.hits).toBeLessThan(1000)
+    await thread.remove('f.js')
+    await thread.filters.reload()
+    expect(answered).toBeLessThan(1000)
+    await Promise.all(under)
+    expect((await thread.filters.inspect()).filters).toEqual([])
+  })
+
   test('are inspected and tried as in the same thread', async () => {
     await using thread = await openThread({ 'f.js': echoing, 'numbers.txt': '44*' })
     await thread.filters.check(message())
