@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
+import type { Filters } from './filters/filter.ts'
+import { type FilterDesk, openFilters } from './filters/index.ts'
 import { openFilterThread } from './filters/thread.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
@@ -67,16 +70,20 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
   }
 
   try {
-    // Their thread makes ready beside the store.
-    const opening = openFilterThread({
+    // They make ready beside the store.
+    const filterOptions = {
       dir: config.filters.dir,
       timeoutMs: config.filters.timeout,
       memoryBytes: config.filters.memory,
       onError: config.filters.on_error,
       clock,
       logger: log.child('filters'),
-      start: startFilters,
-    })
+    }
+    // On one core a thread of their own takes more than it gives.
+    const opening: Promise<GatewayFilters> =
+      availableParallelism() > 1
+        ? openFilterThread({ ...filterOptions, start: startFilters })
+        : openFilters(filterOptions)
     closing(
       opening.catch(() => undefined),
       async each => (await each)?.close(),
@@ -175,11 +182,13 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       createNumbers(clock, dirname(config.storage.db_path), {
         sends: () => sends,
         // A scrape has all else while their thread is made anew.
-        filters: () =>
-          filters.inspect().then(
-            inspection => inspection.filters,
-            () => [],
-          ),
+        filters: async () => {
+          try {
+            return (await filters.inspect()).filters
+          } catch {
+            return []
+          }
+        },
         rules: () => ({ count: rules.list.length, broken: rulesWatch.error() !== '' }),
         links: () =>
           network.links().map(({ settings, state, stats }) => {
@@ -294,6 +303,11 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     await closeAll()
     throw error
   }
+}
+
+interface GatewayFilters extends Filters, FilterDesk {
+  reload(): Promise<void>
+  close(): void | Promise<void>
 }
 
 /** Here, since in a binary such a path begins where `main.ts` is, whichever file it stands in. */

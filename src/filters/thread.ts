@@ -16,6 +16,7 @@ import {
   type Settings,
   type Task,
   type ToFilters,
+  UNANSWERED,
   writeMessages,
 } from './thread_wire.ts'
 
@@ -56,6 +57,9 @@ const RESTART_MS = 1000
  */
 const BATCH = 8
 
+/** Messages that wait for a verdict; of more, `on_error` decides at once: filters as slow as that would not catch up. */
+const WAITING_MAX = 10_000
+
 /** `opening`: messages wait. `away`: `on_error` decides them. */
 type State = 'opening' | 'open' | 'away' | 'closed'
 
@@ -87,6 +91,8 @@ class ThreadedFilters implements FilterThread {
   /** Filters that are asked; a message need not cross over when there are none. */
   #active = 0
   #gathered = emptyBatch()
+  /** Messages without a verdict. */
+  #asking = 0
   /** Given to the thread, which answers them in their order. */
   #given: Batch[] = []
   readonly #waiting = new Map<number, Waiting>()
@@ -117,6 +123,8 @@ class ThreadedFilters implements FilterThread {
   check(sms: FilterMessage): Verdict | Promise<Verdict> {
     if (this.#active === 0 && this.#state === 'open') return PASS
     if (this.#state === 'away' || this.#state === 'closed') return this.#unanswered()
+    if (this.#asking === WAITING_MAX) return this.#unanswered()
+    this.#asking++
     return new Promise(resolve => {
       const { messages, answers } = this.#gathered
       answers.push(resolve)
@@ -179,7 +187,9 @@ class ThreadedFilters implements FilterThread {
   #heard(message: FromFilters): void {
     if (typeof message === 'string') {
       const verdictAt = readVerdicts(message)
-      for (const [at, answer] of this.#given.shift()?.answers.entries() ?? []) answer(verdictAt(at))
+      const answers = this.#given.shift()?.answers ?? []
+      this.#asking -= answers.length
+      for (const [at, answer] of answers.entries()) answer(verdictAt(at))
     } else if ('active' in message) this.#active = message.active
     else if ('level' in message) this.#logger[message.level](message.fields, message.text)
     else {
@@ -247,14 +257,12 @@ class ThreadedFilters implements FilterThread {
 
   #decide({ answers }: Batch): void {
     const verdict = this.#unanswered()
+    this.#asking -= answers.length
     for (const answer of answers) answer(verdict)
   }
 
-  /** Which of the filters would have refused, nobody knows. */
   #unanswered(): Verdict {
-    return this.#settings.onError === 'pass'
-      ? PASS
-      : { pass: false, filter: '*', reason: 'the filters are out of use for a moment' }
+    return this.#settings.onError === 'pass' ? PASS : UNANSWERED
   }
 }
 

@@ -105,6 +105,16 @@ describe('filters in a thread of their own', () => {
     expect(verdicts[0]).toEqual({ pass: false, filter: 'f', reason: TO(0) })
   })
 
+  test('that fall ten thousand messages behind leave the next to on_error, and take new ones once they caught up', async () => {
+    await using thread = await openThread({ 'f.js': passing })
+    const ask = () => thread.filters.check(message())
+    const waiting = Array.from({ length: 10_000 }, ask)
+    expect(waiting[0]).toBeInstanceOf(Promise)
+    expect(ask()).toMatchObject({ pass: false, filter: '*' })
+    expect((await Promise.all(waiting)).every(({ pass }) => pass)).toBe(true)
+    expect(await ask()).toEqual({ pass: true })
+  })
+
   test('tell refused from passed within one batch, and lose no character on the way', async () => {
     const odd = 'Привет\0 \ud800 "\\\u2028'
     await using thread = await openThread({
