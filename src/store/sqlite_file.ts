@@ -25,15 +25,30 @@ export function openFile(path: string, kind: FileKind): Database {
     db.run('PRAGMA journal_mode = WAL')
     // NORMAL syncs around checkpoints alone: the store itself syncs the log after each commit.
     db.run('PRAGMA synchronous = NORMAL')
-    db.run('PRAGMA cache_size = -16000') // KiB
     db.run('PRAGMA journal_size_limit = 67108864') // octets of log that stay on disk after a checkpoint
     migrate(db, kind)
     db.run(kind.touch) // makes the log, and shows that the disk takes writes
+    fitCache(db)
     return db
   } catch (cause) {
     db?.close()
     throw cause instanceof StoreError ? cause : new StoreError(openFault(path, cause), { cause })
   }
+}
+
+const CACHE_KIB_MIN = 16_000
+const CACHE_KIB_MAX = 64_000
+/** What lies above the leaves of the trees is a 130th of the file, and wants room for the leaves that pass by. */
+const CACHE_SHARE = 1 / 50
+
+/**
+ * Lets the page cache follow the file. With 16 MB for ten million messages the inner pages of the trees did not stay, and
+ * a receipt for an old message cost 48 µs of CPU in place of 19.
+ */
+export function fitCache(db: Pick<Database, 'query' | 'run'>): void {
+  const kib = (pragma(db, 'page_count') * pragma(db, 'page_size')) / 1024
+  const cache = Math.min(Math.max(CACHE_KIB_MIN, kib * CACHE_SHARE), CACHE_KIB_MAX)
+  db.run(`PRAGMA cache_size = -${Math.round(cache)}`)
 }
 
 function refuseStrangers(db: Database, path: string, kind: FileKind): void {
@@ -61,7 +76,8 @@ function migrate(db: Database, { application, migrations }: FileKind): void {
   }
 }
 
-const pragma = (db: Database, name: string): number => Number(db.query(`PRAGMA ${name}`).values()[0]?.[0])
+const pragma = (db: Pick<Database, 'query'>, name: string): number =>
+  Number(db.query(`PRAGMA ${name}`).values()[0]?.[0])
 
 function openFault(path: string, cause: unknown): string {
   const code = cause instanceof SQLiteError ? (cause.code ?? '') : ''

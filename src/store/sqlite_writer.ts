@@ -6,6 +6,7 @@ import { isNews } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import type { Outcome } from './sqlite_commits.ts'
+import { fitCache } from './sqlite_file.ts'
 import type { SqliteReader } from './sqlite_reader.ts'
 import {
   idBytes,
@@ -264,6 +265,7 @@ export class SqliteWriter {
   }
 
   #sweep(now: number): number {
+    fitCache(this.db)
     const max = this.limits.sweepRowsMax
     const floor = idFloor(now - this.limits.retentionMs)
     const rows = this.#sql.findOldest.values(floor, max) as [id: Uint8Array, parts: string][]

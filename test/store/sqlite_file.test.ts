@@ -7,6 +7,7 @@ import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { Message } from '../../src/message.ts'
 import { openSqliteStore, SqliteStore } from '../../src/store/sqlite.ts'
+import { fitCache } from '../../src/store/sqlite_file.ts'
 import { type Log, openLog } from '../../src/store/sqlite_log.ts'
 import { openDatabase } from '../../src/store/sqlite_schema.ts'
 import { type MessageStore, StoreError } from '../../src/store/store.ts'
@@ -255,4 +256,18 @@ test('receipts that nobody asks for push out the oldest, so that a flood fills n
   expect(rows.map(row => row.ids[0])).toEqual(['5', '4', '3'])
   expect(await store.save(message())).toMatchObject({ state: 'submitted' })
   await store.close()
+})
+
+test.each([
+  ['a new file', 10, 16_000],
+  ['a million messages', 40_000, 16_000],
+  ['ten million', 400_000, 32_000],
+  ['a hundred million', 4_000_000, 64_000],
+])('the page cache follows the file: %s', (_, pages, kib) => {
+  using db = new Database(path)
+  const ran: string[] = []
+  const values = (sql: string) => (sql.includes('page_count') ? [[pages]] : [[4096]])
+  fitCache({ query: sql => ({ values: () => values(sql) }) as never, run: sql => ran.push(sql) as never })
+  for (const sql of ran) db.run(sql)
+  expect(db.query('PRAGMA cache_size').values()).toEqual([[-kib]])
 })
