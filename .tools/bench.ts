@@ -21,6 +21,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   engine: ['engine.ts'],
   parts: ['codec.ts', 'text.ts', 'tokens.ts', 'filters.ts', 'smsc.ts'],
   store: ['store.ts'],
+  stored: ['stored.ts'],
   aerospike: ['aerospike.ts'],
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Child, type Place, start, stop } from './process.ts'
@@ -30,6 +30,8 @@ export interface GatewayOptions {
   readonly command?: readonly string[]
   readonly place?: Place
   readonly queueTimeout?: string
+  /** A file of messages that it takes over. */
+  readonly messages?: string
 }
 
 export interface Gateway {
@@ -40,6 +42,8 @@ export interface Gateway {
   readonly startMs: number
   /** A whole HTTP request to send `text`; the destination ends in `#`. */
   request(text?: string): string
+  /** A whole HTTP request for what became of a message, whose id may hold a `#`. */
+  infoRequest(messageId: string): string
   post(path: string, body: object): Promise<{ readonly status: number; readonly text: string }>
   stop(): Promise<void>
 }
@@ -62,6 +66,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   for (const [name, source] of Object.entries(FILTERS))
     writeFileSync(join(folder, 'filters', `${name}.js`), source)
   writeFileSync(join(folder, 'sms-proxy.yaml'), configuration(options))
+  if (options.messages !== undefined) {
+    mkdirSync(join(folder, 'data'))
+    renameSync(options.messages, join(folder, 'data', 'sms-messages.db'))
+  }
   const command = options.command ?? [BINARY]
   const startedAt = performance.now()
   const child = start([...command, 'serve'], options.place ?? 'server', {
@@ -93,6 +101,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       const body = { esme: 1, source: 'MyCompany', destination: '49#', message: text, transaction_id: 'tx-#' }
       return httpRequest('POST', '/api/v1/sms/send', identity, JSON.stringify(body))
     },
+    infoRequest: id =>
+      httpRequest('POST', '/api/v1/sms/info', identity, JSON.stringify({ esme: 1, message_id: id })),
     post: (path, body) => post(path, body, identity),
     stop: async () => {
       await stop(child)

@@ -27,10 +27,20 @@ export interface SmscCounts {
   readonly distinct: number
 }
 
+/** Receipts for messages that are stored: of each the SMSC's id and the destination, in that order. */
+export interface Delivery {
+  /** Asked for the n-th, from 0; the text of a function, since it runs in the SMSC's process. */
+  readonly nth: string
+  readonly count: number
+  readonly outstandingMax: number
+}
+
 export interface BenchSmsc {
   readonly port: number
   readonly pid: number
   counts(): Promise<SmscCounts>
+  /** Resolves with the seconds it took, once all are answered. */
+  deliver(delivery: Delivery): Promise<number>
   stop(): Promise<void>
 }
 
@@ -40,10 +50,12 @@ const NORMAL: SmscSettings = { delayMs: 0, takesPerSecond: 0, outstandingMax: 20
 export async function startSmsc(settings: Partial<SmscSettings> = {}): Promise<BenchSmsc> {
   const ready = Promise.withResolvers<number>()
   let answered = Promise.withResolvers<SmscCounts>()
+  let delivered = Promise.withResolvers<number>()
   const command = [process.execPath, import.meta.path, JSON.stringify({ ...NORMAL, ...settings })]
   const child: Child = start(command, 'load', {
     ipc: message => {
       if (typeof message === 'number') ready.resolve(message)
+      else if (typeof message === 'string') delivered.resolve(Number(message))
       else answered.resolve(message as SmscCounts)
     },
   })
@@ -54,6 +66,11 @@ export async function startSmsc(settings: Partial<SmscSettings> = {}): Promise<B
       answered = Promise.withResolvers()
       child.send('counts')
       return answered.promise
+    },
+    deliver: delivery => {
+      delivered = Promise.withResolvers()
+      child.send(delivery)
+      return delivered.promise
     },
     stop: () => stop(child),
   }
@@ -67,6 +84,7 @@ function serve({ delayMs, takesPerSecond, outstandingMax }: SmscSettings): void 
   const counts = { taken: 0, throttled: 0, receipts: 0, delayedMs: 0 }
   const seen = new Set<string>()
   let id = 0
+  let bound: Session | undefined
 
   /** Answers wait in the order in which they came, since all wait equally long. */
   const waiting: { dueAt: number; cameAt: number; answer: () => void }[] = []
@@ -119,8 +137,11 @@ function serve({ delayMs, takesPerSecond, outstandingMax }: SmscSettings): void 
       return { status: 0, body: { message_id } }
     }
     const request = (pdu: Pdu): Answer | Promise<Answer> => {
-      if (pdu.command !== 'submit_sm')
-        return pdu.command.startsWith('bind_') ? { status: 0, body: { system_id: 'bench' } } : 0
+      if (pdu.command.startsWith('bind_')) {
+        bound = session
+        return { status: 0, body: { system_id: 'bench' } }
+      }
+      if (pdu.command !== 'submit_sm') return 0
       if (delayMs === 0 && takesPerSecond === 0) return take(pdu)
       if (takesPerSecond > 0 && outstanding() >= outstandingMax) {
         counts.throttled++
@@ -138,15 +159,46 @@ function serve({ delayMs, takesPerSecond, outstandingMax }: SmscSettings): void 
     return session
   })
 
-  process.on('message', () => {
-    process.send?.({ ...counts, distinct: seen.size })
+  const deliverAll = ({ nth, count, outstandingMax }: Delivery): void => {
+    const idAndDestination: (n: number) => [string, string] = new Function('n', nth) as never
+    const startedAt = performance.now()
+    let sent = 0
+    let answered = 0
+    const next = (): void => {
+      if (sent === count) return
+      const [id, destination] = idAndDestination(sent++)
+      bound?.send(
+        'deliver_sm',
+        receiptOf({ ...HANDSET, destination_addr: destination }, id),
+        undefined,
+        () => {
+          if (++answered === count) process.send?.(String((performance.now() - startedAt) / 1000))
+          else next()
+        },
+      )
+    }
+    for (let n = 0; n < outstandingMax; n++) next()
+  }
+
+  process.on('message', (message: 'counts' | Delivery) => {
+    if (message === 'counts') process.send?.({ ...counts, distinct: seen.size })
+    else deliverAll(message)
   })
   process.send?.(port)
 }
 
 const encoder = new TextEncoder()
 
-function receiptOf(pdu: SubmitSm, id: string) {
+const HANDSET = {
+  dest_addr_ton: 1,
+  dest_addr_npi: 1,
+  source_addr_ton: 5,
+  source_addr_npi: 0,
+  source_addr: 'Bench',
+}
+type Addressed = typeof HANDSET & { readonly destination_addr: string }
+
+function receiptOf(pdu: Addressed, id: string) {
   return {
     source_addr_ton: pdu.dest_addr_ton,
     source_addr_npi: pdu.dest_addr_npi,
