@@ -2,8 +2,8 @@ import type { FilterMessage, Verdict } from './filter.ts'
 import type { FiltersOptions, Inspection, TestRequest, TestResult } from './index.ts'
 
 /**
- * What the gateway's thread and the filters' say to each other. Messages and verdicts go as one string a turn of the
- * loop: a string is copied as it is, where the same in objects is walked and costs several times as much.
+ * What the gateway's thread and the filters' say to each other. Messages go several in one string, and so do verdicts: a
+ * string is copied as it is, where the same in objects is walked and costs several times as much.
  */
 
 /** The options that a thread can be told; clock and log stay where they are. */
