@@ -51,6 +51,9 @@ interface Waiting {
 /** A thread that ends again sooner than this is not started at once, and messages do not wait for it. */
 const RESTART_MS = 1000
 
+/** For what is under way at the end: whoever is to be answered was waited for before. */
+const CLOSE_MS = 1000
+
 /**
  * So many messages of one turn of the loop go over before it ends, so that the thread is at them while the turn reads on.
  * At 64 clients 4 and 16 do as well; each way of a string costs as much as several messages in it.
@@ -152,7 +155,11 @@ class ThreadedFilters implements FilterThread {
     const ended = this.#ask({ kind: 'close' }).catch(() => undefined)
     this.#enter('closed')
     this.#cancel()
-    await ended
+    const late = new Promise<void>(resolve => {
+      this.#cancel = this.#clock.after(CLOSE_MS, resolve)
+    })
+    await Promise.race([ended, late])
+    this.#cancel()
     this.#drop()
     this.#decideAll()
   }

@@ -280,3 +280,14 @@ test('closing filters answers what is under way first; what comes later is decid
   expect(thread.filters.check(message())).toMatchObject({ pass: false, filter: '*' })
   await expect(thread.filters.inspect()).rejects.toThrow('the thread of the filters is not there')
 })
+
+test('filters that would take minutes for what is under way hold up no stop', async () => {
+  await using thread = await openThread({ 'f.js': endless }, { timeoutMs: 1000 })
+  const under = Array.from({ length: 200 }, () => thread.filters.check(message()))
+  const closed = thread.filters.close()
+  thread.pass(1000)
+  await closed
+  expect(await Promise.all(under)).toEqual(
+    under.map(() => expect.objectContaining({ pass: false, filter: '*' })),
+  )
+})
