@@ -293,6 +293,8 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     const server = closing(app.listen(config.endpoint.port, config.endpoint.host), async each => {
       stopping = true
       await each.stop(config.shutdown_timeout, () => network.closePools())
+      // A message that waits for them still ends in the store, as one does that waits in a pool.
+      await filters.close()
       network.closePools()
     })
     // Only now: a gateway whose port is taken leaves the accounts at the SMSCs alone.

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, systemRandom } from '../src/clock.ts'
@@ -11,7 +11,7 @@ import { openMessageStore } from '../src/message_store.ts'
 import { silent } from './support/simulation_quiet.ts'
 import { startSmsc } from './support/smsc.ts'
 
-function configured(folder: string, ports: readonly number[]): Config {
+function configured(folder: string, ports: readonly number[], more = ''): Config {
   const file = join(folder, 'sms-proxy.yaml')
   const links = ports.map(
     (port, at) =>
@@ -19,7 +19,7 @@ function configured(folder: string, ports: readonly number[]): Config {
   )
   writeFileSync(
     file,
-    `endpoint: 127.0.0.1:0\nstorage: { db_path: ./sms.db }\nsmpp:\n  links:\n${links.join('\n')}\n`,
+    `endpoint: 127.0.0.1:0\nstorage: { db_path: ./sms.db }\nsmpp:\n  links:\n${links.join('\n')}\n${more}`,
   )
   const loaded = loadConfig(file, { ADMIN_API_KEY: 'admin-key-of-the-tests' })
   if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems))
@@ -69,4 +69,31 @@ test('a reload that meets a stop is refused, and binds no link that nobody would
     expect(String(await before.catch(String))).toContain('stopping')
     await expect(gateway.reload('SIGHUP')).rejects.toThrow('stopping')
     await stopped
+  }))
+
+test('a message that a stop finds with a slow filter still ends in the store', () =>
+  inFolder(async folder => {
+    await using smsc = startSmsc()
+    mkdirSync(join(folder, 'filters'))
+    writeFileSync(join(folder, 'filters', 'slow.js'), 'export default () => { for (;;) {} }')
+    const slow = 'filters: { dir: ./filters, timeout: 1s, on_error: pass }\nshutdown_timeout: 100ms\n'
+    const config = configured(folder, [smsc.port], slow)
+    const gateway = await startGateway(config, { ...PARTS, readConfig: () => config })
+    const ask = (path: string, body?: object, headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${gateway.port}${path}`, {
+        ...(body && { method: 'POST', body: JSON.stringify(body) }),
+        headers: { 'content-type': 'application/json', ...headers },
+      })
+    const login = { email: 'me@example.com', password: 'password', app_id: 1 }
+    await ask('/api/v1/user/register', login, { 'x-admin-key': 'admin-key-of-the-tests' })
+    const { token } = (await (await ask('/api/v1/user/login', login)).json()) as { token: string }
+    const sms = { esme: 1, source: 'SHOP', destination: '4915112345678', message: 'Hello' }
+    const sent = ask('/api/v1/sms/send', sms, { authorization: `Bearer ${token}`, 'x-app-id': '1' })
+    sent.catch(() => {})
+    // By then the send is with the filter.
+    for (let times = 0; times < 20; times++) await (await ask('/healthy')).text()
+    await gateway.stop()
+    const { store } = await openMessageStore(config, PARTS)
+    expect(await store.totals()).toEqual({ messages: 1 })
+    await store.close()
   }))
