@@ -5,9 +5,8 @@ import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
-import type { Filters } from './filters/filter.ts'
-import { type FilterDesk, openFilters } from './filters/index.ts'
-import { openFilterThread } from './filters/thread.ts'
+import { type OpenFilters, openFilters } from './filters/index.ts'
+import { type FilterThread, openFilterThread } from './filters/thread.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
 import { createIds } from './ids.ts'
@@ -80,7 +79,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       logger: log.child('filters'),
     }
     // On one core a thread of their own takes more than it gives.
-    const opening: Promise<GatewayFilters> =
+    const opening: Promise<OpenFilters | FilterThread> =
       availableParallelism() > 1
         ? openFilterThread({ ...filterOptions, start: startFilters })
         : openFilters(filterOptions)
@@ -305,11 +304,6 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     await closeAll()
     throw error
   }
-}
-
-interface GatewayFilters extends Filters, FilterDesk {
-  reload(): Promise<void>
-  close(): void | Promise<void>
 }
 
 /** Here, since in a binary such a path begins where `main.ts` is, whichever file it stands in. */

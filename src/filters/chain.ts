@@ -1,4 +1,4 @@
-import type { FilterMessage, Verdict } from './filter.ts'
+import { type FilterMessage, PASS, type Verdict } from './filter.ts'
 import { type Answer, FilterFault, pack, type Sandbox } from './sandbox.ts'
 import type { Tally } from './tally.ts'
 
@@ -18,8 +18,6 @@ export interface ChainOptions {
   /** Told of each failure of a filter, as often as they come. */
   readonly failed: (name: string, fault: FilterFault, tripped: boolean) => void
 }
-
-const PASS: Verdict = { pass: true }
 
 /** What a caller hears of a filter that is out of use. */
 export const TRIPPED = 'the filter is out of use for a while, having failed repeatedly'

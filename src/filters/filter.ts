@@ -20,6 +20,8 @@ export type Verdict =
   | { readonly pass: true }
   | { readonly pass: false; readonly filter: string; readonly reason: string }
 
+export const PASS: Verdict = { pass: true }
+
 export interface Filters {
   /** Asks every active filter, in the order of their names; the first that refuses decides. Never rejects. */
   check(sms: FilterMessage): Verdict | Promise<Verdict>

@@ -23,26 +23,21 @@ let live: OpenFilters | undefined
 
 const post = (message: FromFilters): void => self.postMessage(message)
 
-async function open(settings: Settings): Promise<number> {
-  let asked = 0
+async function open(settings: Settings): Promise<void> {
   const log = (level: 'info' | 'warn') => (fields: object, text: string) => post({ level, fields, text })
   live = await openFilters({
     ...settings,
     clock: systemClock,
     logger: { info: log('info'), warn: log('warn') },
-    swapped: active => {
-      asked = active
-      post({ active })
-    },
+    swapped: active => post({ active }),
   })
   filters.resolve(live)
-  return asked
 }
 
 async function perform(task: Task): Promise<Answers[Task['kind']]> {
   switch (task.kind) {
     case 'open':
-      return open(task.settings)
+      return void (await open(task.settings))
     case 'inspect':
       return (await filters.promise).inspect()
     case 'test':

@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-import type { FilterMessage, Filters, Verdict } from './filter.ts'
+import { type FilterMessage, type Filters, PASS, type Verdict } from './filter.ts'
 import type {
   FilterDesk,
   FilterLogger,
@@ -11,7 +11,6 @@ import type {
 import {
   type Answers,
   type FromFilters,
-  PASS,
   readVerdicts,
   type Settings,
   type Task,
@@ -35,7 +34,7 @@ export interface FilterThread extends Filters, FilterDesk {
   close(): Promise<void>
 }
 
-/** Messages of one turn of the loop, and who waits for their verdicts. */
+/** Messages that go over together, and who waits for their verdicts. */
 interface Batch {
   readonly messages: FilterMessage[]
   readonly answers: ((verdict: Verdict) => void)[]
@@ -111,12 +110,13 @@ class ThreadedFilters implements FilterThread {
   async open(): Promise<void> {
     this.#enter('opening')
     this.#startedAt = this.#clock.monotonic()
+    this.#active = 0
     const worker = this.#start()
     this.#worker = worker
     worker.onmessage = ({ data }: MessageEvent<FromFilters>) => this.#heard(data)
     worker.onerror = event => this.#ended(worker, event.message)
     worker.addEventListener('close', () => this.#ended(worker, 'no error was told'))
-    this.#active = await this.#ask({ kind: 'open', settings: this.#settings })
+    await this.#ask({ kind: 'open', settings: this.#settings })
     if (this.#state === 'closed') return
     this.#enter('open')
     for (const batch of this.#given) this.#post(writeMessages(batch.messages))
@@ -164,6 +164,7 @@ class ThreadedFilters implements FilterThread {
     this.#decideAll()
   }
 
+  /** A call, so that nobody takes the state to be the same after an `await`. */
   #enter(state: State): void {
     this.#state = state
   }

@@ -1,4 +1,4 @@
-import type { FilterMessage, Verdict } from './filter.ts'
+import { type FilterMessage, PASS, type Verdict } from './filter.ts'
 import type { FiltersOptions, Inspection, TestRequest, TestResult } from './index.ts'
 
 /**
@@ -17,8 +17,7 @@ export type Task =
   | { readonly kind: 'close' }
 
 export interface Answers {
-  /** How many filters are asked. */
-  readonly open: number
+  readonly open: undefined
   readonly inspect: Inspection
   readonly test: TestResult
   readonly reload: undefined
@@ -46,7 +45,6 @@ const ALL_PASS = ''
 export const writeVerdicts = (verdicts: readonly Verdict[]): string =>
   verdicts.every(verdict => verdict.pass) ? ALL_PASS : JSON.stringify(verdicts)
 
-export const PASS: Verdict = { pass: true }
 /** Which of the filters would have refused, nobody knows. */
 export const UNANSWERED: Verdict = {
   pass: false,
