@@ -2,11 +2,14 @@ import type { Database } from 'bun:sqlite'
 import type { Message } from '../message.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import {
+  INBOUND_COLUMNS,
+  type InboundRow,
   idBytes,
   idText,
   MESSAGE_COLUMNS,
   type MessageRow,
   partStateOf,
+  toInbound,
   toMessage,
   UUID,
 } from './sqlite_rows.ts'
@@ -68,15 +71,7 @@ export class SqliteReader {
   inbox({ offset, limit }: Page): Rows<InboxMessage> {
     const rows = this.#sql.inbound.values(limit, offset) as InboundRow[]
     return {
-      rows: rows.map(([id, account, link, source, destination, parts, receivedAt]) => ({
-        id: idText(id),
-        account,
-        link,
-        source,
-        destination,
-        parts: JSON.parse(parts),
-        receivedAt,
-      })),
+      rows: rows.map(toInbound),
       total: number(this.#sql.inboundCount),
     }
   }
@@ -98,15 +93,6 @@ export class SqliteReader {
 }
 
 type HeldRow = [account: string, ids: string, address: string, state: number, error: number, at: number]
-type InboundRow = [
-  id: Uint8Array,
-  account: string,
-  link: number,
-  source: string,
-  destination: string,
-  parts: string,
-  receivedAt: number,
-]
 
 const number = (statement: { values(): unknown[][] }): number => Number(statement.values()[0]?.[0])
 
@@ -117,10 +103,7 @@ const statements = (db: Database) => ({
     'SELECT account, ids, address, state, error, at FROM held ORDER BY seq DESC LIMIT ? OFFSET ?',
   ),
   heldCount: db.query('SELECT count(*) FROM held'),
-  inbound: db.query(
-    `SELECT id, account, link, source, destination, parts, received_at FROM inbound
-     ORDER BY id DESC LIMIT ? OFFSET ?`,
-  ),
+  inbound: db.query(`SELECT ${INBOUND_COLUMNS} FROM inbound ORDER BY id DESC LIMIT ? OFFSET ?`),
   inboundCount: db.query('SELECT count(*) FROM inbound'),
   total: db.query('SELECT messages FROM total'),
   tallies: db.query('SELECT campaign, sme, sent, failed FROM tally ORDER BY campaign, sme LIMIT ? OFFSET ?'),

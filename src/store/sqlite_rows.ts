@@ -1,7 +1,8 @@
-/** How a message lies in its row. */
+/** How messages lie in their rows. */
 
 import type { Message, MessageState, Part, PartState } from '../message.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
+import type { InboxMessage } from './store.ts'
 
 /** A state's place is its number on disk: add at the end, never move. */
 const STATES: readonly MessageState[] = [
@@ -102,6 +103,36 @@ function partsOf(text: string, accounts: SqliteAccounts): Part[] {
     error,
   }))
 }
+
+export type InboundRow = [
+  id: Uint8Array,
+  account: string,
+  link: number,
+  source: string,
+  destination: string,
+  parts: string,
+  receivedAt: number,
+]
+
+export const INBOUND_COLUMNS = 'id, account, link, source, destination, parts, received_at'
+
+export const toInbound = ([
+  id,
+  account,
+  link,
+  source,
+  destination,
+  parts,
+  receivedAt,
+]: InboundRow): InboxMessage => ({
+  id: idText(id),
+  account,
+  link,
+  source,
+  destination,
+  parts: JSON.parse(parts),
+  receivedAt,
+})
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 

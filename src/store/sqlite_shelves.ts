@@ -6,12 +6,15 @@ import { idKey } from './id_key.ts'
 import { withNews } from './merged.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import {
+  INBOUND_COLUMNS,
+  type InboundRow,
   idBytes,
   idText,
   MESSAGE_COLUMNS,
   type MessageRow,
   partStateNumber,
   partStateOf,
+  toInbound,
   toMessage,
   toRow,
 } from './sqlite_rows.ts'
@@ -119,22 +122,12 @@ export function claimShelf({ db, rowsMax, clock, transaction }: ShelfParts): She
   }
 }
 
-type InboundRow = [
-  id: Uint8Array,
-  account: string,
-  link: number,
-  source: string,
-  destination: string,
-  reference: number | null,
-  parts: string,
-  receivedAt: number,
-]
+type CopiedRow = [reference: number | null, ...InboundRow]
 
 export function inboundShelf({ db, rowsMax, transaction }: ShelfParts): Shelf<CopiedInbound> {
   const sql = writerStatements(db)
   const page = db.query(
-    `SELECT id, account, link, source, destination, reference, parts, received_at FROM inbound
-     WHERE id > ? ORDER BY id LIMIT ${rowsMax}`,
+    `SELECT reference, ${INBOUND_COLUMNS} FROM inbound WHERE id > ? ORDER BY id LIMIT ${rowsMax}`,
   )
   const count = db.query('SELECT count(*) FROM inbound WHERE id > ?')
   const find = db.query('SELECT parts FROM inbound WHERE id = ?')
@@ -153,20 +146,10 @@ export function inboundShelf({ db, rowsMax, transaction }: ShelfParts): Shelf<Co
       pieces(
         after,
         at =>
-          (page.values(idOf(at)) as InboundRow[]).map(
-            ([id, account, link, source, destination, reference, parts, receivedAt]) => ({
-              message: {
-                id: idText(id),
-                account,
-                link,
-                source,
-                destination,
-                parts: JSON.parse(parts),
-                receivedAt,
-              },
-              reference: reference ?? undefined,
-            }),
-          ),
+          (page.values(idOf(at)) as CopiedRow[]).map(([reference, ...row]) => ({
+            message: toInbound(row),
+            reference: reference ?? undefined,
+          })),
         ({ message }) => message.id,
         at => Number(count.values(idOf(at))[0]?.[0]),
       ),

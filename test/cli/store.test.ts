@@ -7,6 +7,7 @@ import { createIds } from '../../src/ids.ts'
 import type { Message } from '../../src/message.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
+import { messageOf } from '../support/message.ts'
 
 const MAIN = join(import.meta.dir, '../../src/main.ts')
 
@@ -54,22 +55,10 @@ const open = () => openSqliteStore({ path: path(), clock: systemClock, retention
 const ids = createIds(systemClock, systemRandom)
 /** Of three days ago. */
 const oldIds = createIds({ ...systemClock, now: () => Date.now() - 3 * 86_400_000 }, systemRandom)
-const message = (smscId: string, over: Partial<Message> = {}): Message => ({
-  id: ids.messageId(),
-  taskId: ids.taskId(),
-  appId: 1,
-  esme: 1,
-  campaign: 'spring',
-  transactionId: '',
-  source: '123',
-  destination: '447700900123',
-  state: 'submitted',
-  parts: [{ state: 'submitted', smscId, account: 'a:1/x', error: 0 }],
-  sentAt: Date.now(),
-  updatedAt: Date.now(),
-  error: '',
-  ...over,
-})
+const message = (smscId: string, over: Partial<Message> = {}): Message => {
+  const parts = [{ state: 'submitted', smscId, account: 'a:1/x', error: 0 }] as const
+  return messageOf(Date.now(), { id: ids.messageId(), taskId: ids.taskId(), parts }, over)
+}
 async function fill(count: number): Promise<void> {
   mkdirSync(join(folder, 'data'), { recursive: true })
   const store = await open()

@@ -12,6 +12,7 @@ import {
   StoreError,
 } from '../../src/store/store.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { inboundOf, messageOf } from '../support/message.ts'
 import { StoreModel } from './store_model.ts'
 
 /** What `open` has to set as the time that messages are kept. */
@@ -69,22 +70,10 @@ export function describeStore(
       error: 0,
       ...over,
     })
-    const message = (parts: readonly Part[], over: Partial<Message> = {}): Message => ({
-      id: newId(),
-      taskId: 2 ** 50 + made,
-      appId: 1,
-      esme: 1,
-      campaign: 'spring',
-      transactionId: 'tx-1',
-      source: '123456789',
-      destination: '447700900123',
-      state: stateOf(parts),
-      parts,
-      sentAt: clock.now(),
-      updatedAt: clock.now(),
-      error: '',
-      ...over,
-    })
+    const message = (parts: readonly Part[], over: Partial<Message> = {}): Message => {
+      const own = { id: newId(), taskId: 2 ** 50 + made, parts, state: stateOf(parts) }
+      return messageOf(clock.now(), { ...own, transactionId: 'tx-1', source: '123456789' }, over)
+    }
     const accepted = (over: Partial<Message> = {}) =>
       message([part('', { state: 'accepted', account: '' })], over)
     const receipt = (ids: string[], over: Partial<StoredReceipt> = {}): StoredReceipt => ({
@@ -103,17 +92,8 @@ export function describeStore(
       expiresAt: clock.now() + 24 * 3600 * 1000,
       ...over,
     })
-    const inbound = (text: string, over: Partial<InboundMessage> = {}): InboundMessage => ({
-      id: newId(),
-      account: ACCOUNT,
-      link: 1,
-      source: '447700900123',
-      destination: '12345',
-      text,
-      segment: undefined,
-      receivedAt: clock.now(),
-      ...over,
-    })
+    const inbound = (text: string, over: Partial<InboundMessage> = {}): InboundMessage =>
+      inboundOf(clock.now(), { id: newId(), account: ACCOUNT, text }, over)
     const segment = (text: string, part: number, total = 3, over: Partial<InboundMessage> = {}) =>
       inbound(text, { segment: { reference: 7, total, part }, ...over })
     const inInbox = ({ text, segment: _, ...rest }: InboundMessage, parts: (string | null)[] = [text]) => ({

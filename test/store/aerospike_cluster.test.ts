@@ -12,6 +12,7 @@ import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { type StoredReceipt, StoreError } from '../../src/store/store.ts'
 import { AerospikeServer, type Fault } from '../support/aerospike_server.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { messageOf } from '../support/message.ts'
 
 const NAMESPACE = 'sms'
 const ACCOUNT = 'a:1/x'
@@ -75,22 +76,10 @@ const open = async (
   return { store, die }
 }
 const ids = createIds(systemClock, systemRandom)
-const message = (over: Partial<Message> = {}): Message => ({
-  id: ids.messageId(),
-  taskId: ids.taskId(),
-  appId: 1,
-  esme: 1,
-  campaign: 'spring',
-  transactionId: '',
-  source: '123',
-  destination: '447700900123',
-  state: 'submitted',
-  parts: [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }],
-  sentAt: clock.now(),
-  updatedAt: clock.now(),
-  error: '',
-  ...over,
-})
+const message = (over: Partial<Message> = {}): Message => {
+  const parts = [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }] as const
+  return messageOf(clock.now(), { id: ids.messageId(), taskId: ids.taskId(), parts }, over)
+}
 const accepted = (): Message =>
   message({ state: 'accepted', parts: [{ state: 'accepted', smscId: '', account: '', error: 0 }] })
 const claim = (key: string) => ({

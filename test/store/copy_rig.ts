@@ -33,6 +33,7 @@ import type {
 } from '../../src/store/store.ts'
 import { freshSet, namespace, target } from '../support/aerospike_target.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { inboundOf, messageOf } from '../support/message.ts'
 
 export const RETENTION_MS = 7 * 24 * 3600 * 1000
 export const ACCOUNT = 'a:1/x'
@@ -240,38 +241,25 @@ export function rig(hostsOf?: () => readonly Host[]): Rig {
       }
     },
   }
-  const message = (parts: readonly Part[], over: Partial<Message> = {}): Message => ({
-    id: id(),
-    taskId: 2 ** 50 + made,
-    appId: 1,
-    esme: 1,
-    campaign: 'spring',
-    transactionId: `tx-${made}`,
-    source: '123',
-    destination: made % 2 ? '447700900123' : '447700900999',
-    state: stateOf(parts),
-    parts,
-    sentAt: clock.now(),
-    updatedAt: clock.now(),
-    error: '',
-    ...over,
-  })
+  const message = (parts: readonly Part[], over: Partial<Message> = {}): Message => {
+    const own = {
+      id: id(),
+      taskId: 2 ** 50 + made,
+      transactionId: `tx-${made}`,
+      parts,
+      state: stateOf(parts),
+    }
+    const destination = made % 2 ? '447700900123' : '447700900999'
+    return messageOf(clock.now(), { ...own, destination }, over)
+  }
   const part = (smsc: string): Part => ({
     state: smsc === '' ? 'unknown' : 'submitted',
     smscId: smsc,
     account: ACCOUNT,
     error: 0,
   })
-  const inbound = (text: string): InboundMessage => ({
-    id: id(),
-    account: ACCOUNT,
-    link: 1,
-    source: '447700900123',
-    destination: '12345',
-    text,
-    segment: undefined,
-    receivedAt: clock.now(),
-  })
+  const inbound = (text: string): InboundMessage =>
+    inboundOf(clock.now(), { id: id(), account: ACCOUNT, text })
   async function doIt(store: MessageStore, deed: Deed, asked: Asked): Promise<void> {
     switch (deed.do) {
       case 'save': {

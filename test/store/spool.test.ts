@@ -22,6 +22,7 @@ import {
 import { StoreModel } from '../conformance/store_model.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { type Failure, FlakyCluster } from '../support/flaky_cluster.ts'
+import { messageOf } from '../support/message.ts'
 
 const AWAY = 'the Aerospike cluster does not answer'
 const ACCOUNT = 'a:1/x'
@@ -96,13 +97,10 @@ const ids = (() => {
   let own: ReturnType<typeof createIds> | undefined
   return () => (own ??= createIds(clock, systemRandom))
 })()
-const message = (over: Partial<Message> = {}): Message => ({
-  ...{ id: ids().messageId(), taskId: ids().taskId(), appId: 1, esme: 1, campaign: 'spring' },
-  ...{ transactionId: '', source: '123', destination: '447700900123', state: 'submitted', error: '' },
-  parts: [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }],
-  ...{ sentAt: clock.now(), updatedAt: clock.now() },
-  ...over,
-})
+const message = (over: Partial<Message> = {}): Message => {
+  const parts = [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }] as const
+  return messageOf(clock.now(), { id: ids().messageId(), taskId: ids().taskId(), parts }, over)
+}
 const unanswered = (state: 'accepted' | 'unknown'): Message =>
   message({ state, parts: [{ state, smscId: '', account: state === 'unknown' ? ACCOUNT : '', error: 0 }] })
 const smscId = ({ parts }: Message): string => parts[0]?.smscId ?? ''

@@ -14,6 +14,7 @@ import { openSpool } from '../../src/store/sqlite_spool.ts'
 import type { InboundMessage, StoredReceipt } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { FlakyCluster } from '../support/flaky_cluster.ts'
+import { messageOf } from '../support/message.ts'
 import { silent } from '../support/simulation_quiet.ts'
 
 const NAMESPACE = 'sms'
@@ -76,13 +77,10 @@ async function drained(store: SpooledStore): Promise<void> {
 }
 
 const ids = createIds(systemClock, systemRandom)
-const message = (over: Partial<Message> = {}): Message => ({
-  ...{ id: ids.messageId(), taskId: ids.taskId(), appId: 1, esme: 1, campaign: 'spring' },
-  ...{ transactionId: '', source: '123', destination: '447700900123', state: 'submitted', error: '' },
-  parts: [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }],
-  ...{ sentAt: clock.now(), updatedAt: clock.now() },
-  ...over,
-})
+const message = (over: Partial<Message> = {}): Message => {
+  const parts = [{ state: 'submitted', smscId: String(++made), account: ACCOUNT, error: 0 }] as const
+  return messageOf(clock.now(), { id: ids.messageId(), taskId: ids.taskId(), parts }, over)
+}
 const receipt = ({ parts }: Message): StoredReceipt => ({
   ...{ account: ACCOUNT, ids: [parts[0]?.smscId ?? ''], address: '', state: 'delivered', error: 0 },
   at: clock.now(),

@@ -12,6 +12,7 @@ import { type Log, openLog } from '../../src/store/sqlite_log.ts'
 import { openDatabase } from '../../src/store/sqlite_schema.ts'
 import { type MessageStore, StoreError } from '../../src/store/store.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { messageOf } from '../support/message.ts'
 
 let folder: string
 let path: string
@@ -32,21 +33,10 @@ const refusal = (): Promise<string> =>
     () => 'opened',
     error => (error instanceof StoreError ? error.message : `not a StoreError: ${error}`),
   )
-const message = (transactionId = ''): Message => ({
-  id: ids.messageId(),
-  taskId: ids.taskId(),
-  appId: 1,
-  esme: 1,
-  campaign: 'spring',
-  transactionId,
-  source: '123',
-  destination: '447700900123',
-  state: 'submitted',
-  parts: [{ state: 'submitted', smscId: '1', account: 'a:1/x', error: 0 }],
-  sentAt: 1,
-  updatedAt: 1,
-  error: '',
-})
+const message = (transactionId = ''): Message => {
+  const parts = [{ state: 'submitted', smscId: '1', account: 'a:1/x', error: 0 }] as const
+  return messageOf(1, { id: ids.messageId(), taskId: ids.taskId(), parts, transactionId })
+}
 
 const openWithDatabase = (log?: Log) => {
   const db = openDatabase(path)

@@ -1,6 +1,7 @@
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { MessageStore } from '../../src/store/store.ts'
+import { messageOf } from '../support/message.ts'
 
 const CLIENTS = 32
 
@@ -12,21 +13,8 @@ export async function traffic(store: MessageStore): Promise<void> {
     for (;;) {
       const smscId = String(++made)
       const now = systemClock.now()
-      const { id } = await store.save({
-        id: ids.messageId(),
-        taskId: ids.taskId(),
-        appId: 1,
-        esme: 1,
-        campaign: 'spring',
-        transactionId: '',
-        source: '123',
-        destination: '447700900123',
-        state: 'submitted',
-        parts: [{ state: 'submitted', smscId, account: 'a:1/x', error: 0 }],
-        sentAt: now,
-        updatedAt: now,
-        error: '',
-      })
+      const parts = [{ state: 'submitted', smscId, account: 'a:1/x', error: 0 }] as const
+      const { id } = await store.save(messageOf(now, { id: ids.messageId(), taskId: ids.taskId(), parts }))
       process.stdout.write(`saved ${id}\n`)
       await store.settle({
         account: 'a:1/x',
