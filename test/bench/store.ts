@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/message.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { submitted } from './support/message.ts'
 import { long } from './support/options.ts'
 
 const { values } = parseArgs({
@@ -38,21 +39,10 @@ const smscId = (n: number): string =>
   values.ids === 'random'
     ? Bun.hash.wyhash(`smsc ${n}`).toString(16).padStart(16, '0')
     : String(1_000_000 + n)
-const message = (n: number): Message => ({
-  id: messageId(n),
-  taskId: n,
-  appId: 1,
-  esme: 1,
-  campaign: 'spring-sale',
-  transactionId: `tx-${n}`,
-  source: '123456789',
-  destination: `44770${String(n).padStart(8, '0')}`,
-  state: 'submitted',
-  parts: [{ state: 'submitted', smscId: smscId(n), account: ACCOUNT, error: 0 }],
-  sentAt: STARTED_AT,
-  updatedAt: STARTED_AT,
-  error: '',
-})
+const message = (n: number): Message => {
+  const destination = `44770${String(n).padStart(8, '0')}`
+  return submitted({ id: messageId(n), taskId: n, destination, sentAt: STARTED_AT }, smscId(n), ACCOUNT)
+}
 
 const store = await openSqliteStore({
   path: values.path,

@@ -11,9 +11,10 @@ import type { Message } from '../../src/message.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { startGateway } from './support/gateway.ts'
 import { load } from './support/load.ts'
+import { submitted } from './support/message.ts'
 import { long } from './support/options.ts'
 import { cpuSeconds } from './support/process.ts'
-import { startSmsc } from './support/smsc.ts'
+import { startSmsc, storedDestination, storedId } from './support/smsc.ts'
 import { heading, hundredths, row, tenths, whole } from './support/table.ts'
 
 const SIZES = long ? [100_000, 1_000_000, 10_000_000] : [100_000, 1_000_000]
@@ -25,27 +26,16 @@ const TAILS = 10_000 * 7919
 const HEAD = '019a0000-0000-7000-8000-00'
 const SENT_AT = Date.now()
 
-const message = (n: number, size: number, account: string): Message => ({
-  id: `${HEAD}${FIRST_TAIL + Math.floor((n * TAILS) / size)}`,
-  taskId: n,
-  appId: 1,
-  esme: 1,
-  campaign: 'spring-sale',
-  transactionId: `tx-${n}`,
-  source: '123456789',
-  destination: String(440_000_000_000 + n),
-  state: 'submitted',
-  parts: [{ state: 'submitted', smscId: String(1_000_000 + n), account, error: 0 }],
-  sentAt: SENT_AT,
-  updatedAt: SENT_AT,
-  error: '',
-})
+const message = (n: number, size: number, account: string): Message => {
+  const id = `${HEAD}${FIRST_TAIL + Math.floor((n * TAILS) / size)}`
+  const own = { id, taskId: n, destination: storedDestination(n), sentAt: SENT_AT }
+  return submitted(own, storedId(n), account)
+}
 
+/** Backwards from the last of so many. */
+const newestOf = (size: number) => ({ first: size - 1, step: size - 1, among: size })
 /** Every message once: a receipt that comes again changes nothing, and costs less. The step is a prime. */
-const anyOf = (size: number): string => placed(`(n * 7368787) % ${size}`)
-const newestOf = (size: number): string => placed(`${size} - 1 - n`)
-const placed = (index: string): string =>
-  `const row = ${index}; return [String(1000000 + row), String(440000000000 + row)]`
+const anyOf = (size: number) => ({ first: 0, step: 7_368_787, among: size })
 
 async function fill(path: string, size: number, account: string): Promise<void> {
   const store = await openSqliteStore({ path, clock: systemClock, retentionMs: 30 * 86_400_000 })
@@ -67,13 +57,13 @@ for (const size of SIZES) {
   await fill(messages, size, `127.0.0.1:${smsc.port}/bench`)
   const gateway = await startGateway({ smscPort: smsc.port, messages })
   // First some of each, for what is compiled on the way.
-  for (const [name, nth] of [
+  for (const [name, which] of [
     ['', newestOf(size - RECEIPTS)],
     ['receipt, newest', newestOf(size)],
     ['receipt, any', anyOf(size - 2 * RECEIPTS)],
   ] as const) {
     const before = cpuSeconds(gateway.pid)
-    const seconds = await smsc.deliver({ nth, count: RECEIPTS, outstandingMax: OUTSTANDING })
+    const seconds = await smsc.deliver({ ...which, count: RECEIPTS, outstandingMax: OUTSTANDING })
     const cpu = cpuSeconds(gateway.pid) - before
     if (name !== '')
       row(whole(size), name, whole(RECEIPTS / seconds), '', '', tenths((1e6 * cpu) / RECEIPTS), '', '')

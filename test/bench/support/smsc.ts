@@ -27,13 +27,18 @@ export interface SmscCounts {
   readonly distinct: number
 }
 
-/** Receipts for messages that are stored: of each the SMSC's id and the destination, in that order. */
+/** Receipts for stored messages: the n-th of them is for message `(first + n * step) % among`. */
 export interface Delivery {
-  /** Asked for the n-th, from 0; the text of a function, since it runs in the SMSC's process. */
-  readonly nth: string
+  readonly first: number
+  readonly step: number
+  readonly among: number
   readonly count: number
   readonly outstandingMax: number
 }
+
+/** Of the n-th stored message: the SMSC's id, and the handset. */
+export const storedId = (n: number): string => String(1_000_000 + n)
+export const storedDestination = (n: number): string => String(440_000_000_000 + n)
 
 export interface BenchSmsc {
   readonly port: number
@@ -159,23 +164,18 @@ function serve({ delayMs, takesPerSecond, outstandingMax }: SmscSettings): void 
     return session
   })
 
-  const deliverAll = ({ nth, count, outstandingMax }: Delivery): void => {
-    const idAndDestination: (n: number) => [string, string] = new Function('n', nth) as never
+  const deliverAll = ({ first, step, among, count, outstandingMax }: Delivery): void => {
     const startedAt = performance.now()
     let sent = 0
     let answered = 0
     const next = (): void => {
       if (sent === count) return
-      const [id, destination] = idAndDestination(sent++)
-      bound?.send(
-        'deliver_sm',
-        receiptOf({ ...HANDSET, destination_addr: destination }, id),
-        undefined,
-        () => {
-          if (++answered === count) process.send?.(String((performance.now() - startedAt) / 1000))
-          else next()
-        },
-      )
+      const n = (first + sent++ * step) % among
+      const receipt = receiptOf({ ...HANDSET, destination_addr: storedDestination(n) }, storedId(n))
+      bound?.send('deliver_sm', receipt, undefined, () => {
+        if (++answered === count) process.send?.(String((performance.now() - startedAt) / 1000))
+        else next()
+      })
     }
     for (let n = 0; n < outstandingMax; n++) next()
   }
