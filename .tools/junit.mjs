@@ -10,3 +10,32 @@ export function countTests(xml) {
   const failed = total('failures') + total('errors')
   return { passed: total('tests') - failed - total('skipped'), failed, skipped: total('skipped') }
 }
+
+/**
+ * What failed in a JUnit report, each with its place and message on lines of its own.
+ * @param {string} xml
+ * @returns {string[]}
+ */
+export function failedTests(xml) {
+  const cases = xml.matchAll(/<testcase\b([^>]*)>\s*<(?:failure|error)\b([^>]*)>/g)
+  return [...cases].map(([, test = '', failure = '']) => {
+    const why = attribute(failure, 'message') || attribute(failure, 'type')
+    return `${attribute(test, 'file')}:${attribute(test, 'line')} ${attribute(test, 'name')}\n${why.trim().slice(0, 1500).replace(/^/gm, '    ')}`
+  })
+}
+
+const CHARACTERS = /** @type {Record<string, string>} */ ({
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+})
+
+/** @type {(attributes: string, name: string) => string} */
+function attribute(attributes, name) {
+  const [, value = ''] = new RegExp(`\\s${name}="([^"]*)"`).exec(attributes) ?? []
+  return value.replaceAll(/&(?:#(\d+)|(\w+));/g, (entity, code, word) =>
+    code === undefined ? (CHARACTERS[word] ?? entity) : String.fromCodePoint(Number(code)),
+  )
+}

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { install } from './install.mjs'
-import { countTests } from './junit.mjs'
+import { countTests, failedTests } from './junit.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const bun = install()
@@ -17,6 +17,8 @@ const reports = mkdtempSync(join(tmpdir(), 'sms-proxy-test-'))
 const total = { passed: 0, failed: 0, skipped: 0 }
 /** @type {string[]} */
 const broken = []
+/** @type {string[]} */
+const failures = []
 
 check('types', ['node_modules/typescript/bin/tsc'])
 check('lint and format', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'])
@@ -30,6 +32,8 @@ if (process.env.CI && total.skipped > 0) {
   total.failed += total.skipped
   total.skipped = 0
 }
+// Once more at the end: a log of thousands of lines is read, and often kept, by its last ones.
+for (const failure of failures.slice(0, 20)) process.stdout.write(`failed: ${failure}\n`)
 if (broken.length > 0) process.stdout.write(`failed: ${broken.join(', ')}\n`)
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : ''
 process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`)
@@ -58,7 +62,9 @@ function tests(name, args) {
   const passed = run(name, [...args, '--reporter=junit', `--reporter-outfile=${report}`])
   let counts = { passed: 0, failed: 0, skipped: 0 }
   try {
-    counts = countTests(readFileSync(report, 'utf8'))
+    const xml = readFileSync(report, 'utf8')
+    counts = countTests(xml)
+    failures.push(...failedTests(xml))
   } catch {}
   if (!passed && counts.failed === 0) counts.failed = 1
   total.passed += counts.passed

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { countTests } from '../../.tools/junit.mjs'
+import { countTests, failedTests } from '../../.tools/junit.mjs'
 
 test('a report is counted by its root element, not by its suites', () => {
   const xml = `<?xml version="1.0"?>
@@ -11,4 +11,23 @@ test('a report is counted by its root element, not by its suites', () => {
 
 test('what is no report is an error, never nought failures', () => {
   expect(() => countTests('')).toThrow('no JUnit report')
+})
+
+test('each test that failed is told with its file, line, name and message; one that passed or was skipped is not', () => {
+  const xml = `<testsuites tests="4" failures="2" skipped="1">
+  <testcase name="ok" classname="" file="a.test.ts" line="1" assertions="1" />
+  <testcase name="says &quot;1 &lt; 2&quot;" classname="x" file="a.test.ts" line="2">
+    <failure type="AssertionError" message="Expected: 2&#10;Received: 1&#10;">AssertionError</failure>
+  </testcase>
+  <testcase name="later" file="a.test.ts" line="3">
+    <skipped />
+  </testcase>
+  <testcase name="ends in time" file="b.test.ts" line="7">
+    <failure type="TimeoutError" message="test timed out" />
+  </testcase>
+</testsuites>`
+  expect(failedTests(xml)).toEqual([
+    'a.test.ts:2 says "1 < 2"\n    Expected: 2\n    Received: 1',
+    'b.test.ts:7 ends in time\n    test timed out',
+  ])
 })
