@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url'
 import { install } from './install.mjs'
 import { countTests, failedTests } from './junit.mjs'
 
+/** Ends a test that hangs. The runner's own 5 s would end one on a busy machine. */
+const TIMEOUT = '--timeout=60000'
+
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const bun = install()
 const reports = mkdtempSync(join(tmpdir(), 'sms-proxy-test-'))
@@ -59,7 +62,7 @@ function check(name, args) {
  */
 function tests(name, args) {
   const report = join(reports, `${name.replaceAll(' ', '-')}.xml`)
-  const passed = run(name, [...args, '--reporter=junit', `--reporter-outfile=${report}`])
+  const passed = run(name, [...args, TIMEOUT, '--reporter=junit', `--reporter-outfile=${report}`])
   let counts = { passed: 0, failed: 0, skipped: 0 }
   try {
     const xml = readFileSync(report, 'utf8')

@@ -106,7 +106,8 @@ describe('a filter that fails', () => {
     expect(folder.filters.inspect().filters[0]).toMatchObject({ state: 'tripped', timeouts: TRIP_FAULTS })
     const began = performance.now()
     for (let i = 0; i < 1000; i++) expect(reason()).toStartWith('the filter is out of use for a while')
-    expect(performance.now() - began).toBeLessThan(1000)
+    // Asked each time, it would take 20 s.
+    expect(performance.now() - began).toBeLessThan(10_000)
     expect(folder.logged.at(-1)).toStartWith('filter failed repeatedly and is out of use for a while')
     clock.byMs += TRIPPED_MS
     expect(reason()).toBe('the filter did not answer in time')

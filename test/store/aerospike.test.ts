@@ -2,7 +2,7 @@ import { AerospikeClient } from '../../src/aerospike/index.ts'
 import { systemRandom } from '../../src/clock.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { describeStore, RETENTION_MS } from '../conformance/store.ts'
-import { clearSets, freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { clearSets, freshSet, namespace, patientClock, target } from '../support/aerospike_target.ts'
 import { sharingStores } from '../support/sharing_stores.ts'
 
 const { hosts } = target()
@@ -14,7 +14,7 @@ describeStore(
     const open = (instance: string) =>
       openAerospikeStore({
         // The wire keeps to the time of the world.
-        client: new AerospikeClient({ hosts }),
+        client: new AerospikeClient({ hosts, clock: patientClock }),
         namespace,
         prefix,
         clock,

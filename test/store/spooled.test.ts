@@ -7,7 +7,7 @@ import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { openSpooledStore } from '../../src/store/spooled.ts'
 import { openSpool } from '../../src/store/sqlite_spool.ts'
 import { describeStore, RETENTION_MS } from '../conformance/store.ts'
-import { clearSets, freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { clearSets, freshSet, namespace, patientClock, target } from '../support/aerospike_target.ts'
 import { sharingStores } from '../support/sharing_stores.ts'
 import { silent } from '../support/simulation_quiet.ts'
 
@@ -23,7 +23,7 @@ describeStore(
         spool: openSpool(join(folder, `${instance}.db`), clock),
         open: () =>
           openAerospikeStore({
-            client: new AerospikeClient({ hosts }),
+            client: new AerospikeClient({ hosts, clock: patientClock }),
             ...{ namespace, prefix, clock, random: systemRandom, log: silent, retentionMs: RETENTION_MS },
             ...{ instance, name: instance, node: 0, keepsNumber: true },
           }),

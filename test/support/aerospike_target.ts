@@ -1,5 +1,6 @@
 import { afterAll } from 'bun:test'
-import { AerospikeClient, type ClientOptions, type Host } from '../../src/aerospike/index.ts'
+import { AerospikeClient, type ClientOptions, type Clock, type Host } from '../../src/aerospike/index.ts'
+import { systemClock } from '../../src/clock.ts'
 import { AerospikeServer } from './aerospike_server.ts'
 
 /** `host:port,host:port` of a real cluster to run against, in place of the fake one. */
@@ -14,6 +15,13 @@ export function target(): { hosts: readonly Host[] } {
   const server = new AerospikeServer({ nodes: 2, replicas: 2, namespaces: [namespace] })
   afterAll(() => server.stop())
   return { hosts: server.hosts }
+}
+
+/** Time goes at a tenth of its pace, so that every deadline is ten times as far: a busy machine fails no test. */
+export const patientClock: Clock = {
+  ...systemClock,
+  monotonic: () => systemClock.monotonic() / 10,
+  after: (delayMs, task) => systemClock.after(delayMs * 10, task),
 }
 
 /** A client that is closed at the end of the test file. */
@@ -33,7 +41,7 @@ export function freshSet(): string {
 
 /** What one test of a store wrote is not there for the next. */
 export async function clearSets(hosts: readonly Host[], prefix: string): Promise<void> {
-  const client = new AerospikeClient({ hosts })
+  const client = new AerospikeClient({ hosts, clock: patientClock })
   await client.connect()
   for (const set of ['messages', 'ids', 'held', 'inbound', 'claims', 'state']) {
     for await (const record of client.query({ namespace, set: prefix + set, bins: [] })) {
