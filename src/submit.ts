@@ -1,3 +1,4 @@
+import { ChurningMap } from './churning_map.ts'
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage, Filters, Verdict } from './filters/filter.ts'
@@ -94,9 +95,12 @@ const KEY_MS = 24 * 3600 * 1000
 export function createSubmit(deps: SubmitDependencies): Submit {
   const { filters, route, store, ids, clock } = deps
   /** Sends under an idempotency key that have no outcome yet: a second caller waits for the first's. */
-  const underWay = new Map<string, { readonly bodyHash: Uint8Array; readonly outcome: Promise<Message> }>()
+  const underWay = new ChurningMap<
+    string,
+    { readonly bodyHash: Uint8Array; readonly outcome: Promise<Message> }
+  >()
   /** Outcomes under a key that are not on disk, by message id: told to the store again when the caller asks. */
-  const unsaved = new Map<string, Message>()
+  const unsaved = new ChurningMap<string, Message>()
 
   /** Rejects with the store's own error. */
   const saveKeyed = async (outcome: Message): Promise<Message> => {
@@ -249,7 +253,7 @@ function storedResult({ sameBody, message }: Earlier): Message {
 /** Each stands for a commit that failed; while the store is faulty no new message is sent. */
 const UNSAVED_MAX = 10_000
 
-function remember(unsaved: Map<string, Message>, outcome: Message): void {
+function remember(unsaved: ChurningMap<string, Message>, outcome: Message): void {
   unsaved.set(outcome.id, outcome)
   if (unsaved.size <= UNSAVED_MAX) return
   for (const oldest of unsaved.keys()) {

@@ -1,3 +1,4 @@
+import { ChurningMap } from '../churning_map.ts'
 import type { Clock } from '../clock.ts'
 import { badRequest, HttpProblem } from './problem.ts'
 
@@ -20,7 +21,7 @@ const LOOK_MS = 100
 
 export function createBodyReader(timeoutMs: number, clock: Pick<Clock, 'after' | 'monotonic'>): ReadBody {
   /** When each body under way has to be there, in that order, and whom to tell when it is not. */
-  const awaited = new Map<(late: HttpProblem) => void, number>()
+  const awaited = new ChurningMap<(late: HttpProblem) => void, number>()
   let looking = false
 
   const lookLater = (): void => {

@@ -1,3 +1,4 @@
+import { ChurningMap } from '../churning_map.ts'
 import type { Cancel, Clock } from '../clock.ts'
 import type { Candidate, Judges, Obstacle } from './candidate.ts'
 import { type Answer, type Carrier, isRetryable, type PartResult, type Unsent } from './carrier.ts'
@@ -73,9 +74,9 @@ type Asking<Link> = Pick<Sending<never, Link>, 'link' | 'refusedBy' | 'patientUn
 export class Pool<Pdu, Link extends Carrier<Pdu>> {
   readonly #queue: Sending<Pdu, Link>[] = []
   /** Where messages for a destination went that are not answered yet: the next follow them, in order. */
-  readonly #routes = new Map<string, { link: Link; count: number }>()
+  readonly #routes = new ChurningMap<string, { link: Link; count: number }>()
   /** A message whose parts did not all fit: its link takes no other until they are out. */
-  readonly #lanes = new Map<Link, Sending<Pdu, Link>>()
+  readonly #lanes = new ChurningMap<Link, Sending<Pdu, Link>>()
   #under = 0
   #orders = 0
   #timer: Cancel | undefined

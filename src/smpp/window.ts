@@ -1,3 +1,4 @@
+import { ChurningMap } from '../churning_map.ts'
 import type { Pdu, Request } from './pdu.ts'
 import { RESPONSES, SEQUENCE_MAX } from './pdu.ts'
 
@@ -25,9 +26,9 @@ export interface Pending {
 
 /** Requests without an answer, in the order in which they were made, which is that of their deadlines. */
 export class Window {
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending = new ChurningMap<number, Pending>()
   /** Requests that timed out, oldest first: a late response still has someone to tell. */
-  readonly #late = new Map<number, Pending>()
+  readonly #late = new ChurningMap<number, Pending>()
   #counted = 0
   #sequence: number
 

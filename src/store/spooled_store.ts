@@ -1,3 +1,4 @@
+import { ChurningMap } from '../churning_map.ts'
 import type { Message } from '../message.ts'
 import { AWAY, DISPLACED } from './aerospike_faults.ts'
 import { isId, requireStorable } from './aerospike_message.ts'
@@ -44,7 +45,7 @@ export class SpooledStore implements MessageStore {
   readonly #runner: SpoolRunner
   #spooled = 0
   /** Ends the patience with each write that the cluster has not answered. */
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new ChurningMap<() => void, true>()
   #pending = 0
   #idle: (() => void) | undefined
   #closed = false
@@ -202,9 +203,9 @@ export class SpooledStore implements MessageStore {
   #withPatience<T>(call: Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const giveUp = (): void => reject(new StoreError(AWAY))
-    this.#waiting.add(giveUp)
+    this.#waiting.set(giveUp, true)
     const cancel = this.options.clock.after(PATIENCE_MS, () => {
-      for (const each of this.#waiting) each()
+      for (const each of this.#waiting.keys()) each()
     })
     call.then(resolve, reject)
     return promise.finally(() => {

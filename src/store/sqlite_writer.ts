@@ -1,4 +1,5 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
+import { ChurningMap } from '../churning_map.ts'
 import { isFinal, type Message, type PartChange, withPart } from '../message.ts'
 import { idKey } from './id_key.ts'
 import { CANDIDATES_MAX, mayTake, partOf, receiptChange } from './matching.ts'
@@ -76,7 +77,7 @@ export class SqliteWriter {
   readonly #sql: WriterStatements
   readonly #tallies: SqliteTallies
   /** Messages that wait for receipts, as they lie in their rows: what a receipt changes need not be read again. */
-  readonly #waiting = new Map<string, Stored>()
+  readonly #waiting = new ChurningMap<string, Stored>()
   /** While nothing is held, `save` asks for nothing. */
   #heldCount = 0
   /** False when memory may differ from the database: at the start and after a rollback. */
