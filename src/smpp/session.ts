@@ -378,20 +378,22 @@ export class Session {
   #expire(): void {
     const now = this.clock.monotonic()
     const taken = this.#outbox.taken
-    for (let oldest = this.#window.oldest(); oldest; oldest = this.#window.oldest()) {
-      if (oldest.deadline > now) {
-        this.#watchDeadline(oldest.deadline - now)
-        return
-      }
-      if (oldest.position >= taken) {
+    for (const pending of this.#window.inOrder()) {
+      if (pending.deadline > now) break
+      if (pending.position >= taken) {
         this.close('the peer takes no octets')
         return
       }
-      this.#window.expire(oldest)
-      oldest.settle({ kind: 'unknown', reason: 'timeout' })
-      this.#freed(oldest)
+      this.#window.expire(pending)
+      pending.settle({ kind: 'unknown', reason: 'timeout' })
+      this.#freed(pending)
+      // Who was told may have closed it.
+      if (this.#state === 'closed') return
     }
+    // Also for those that were made meanwhile.
+    const [oldest] = this.#window.inOrder()
     this.#deadlineSet = false
+    if (oldest) this.#watchDeadline(oldest.deadline - now)
   }
 
   /** Finds the half-open connection: any answer will do, silence drops it. */

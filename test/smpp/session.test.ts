@@ -172,6 +172,35 @@ describe('a response that does not come', () => {
     expect([settled, session.inFlight]).toEqual(['unknown timeout, unknown timeout', 0])
   })
 
+  test('leaves a request made while it is told its own time', async () => {
+    const { session, clock } = await bound()
+    let second = ''
+    const again = (reply: Reply): void => {
+      second = kindOf(reply)
+    }
+    session.send('submit_sm', {}, undefined, () => session.send('submit_sm', {}, undefined, again))
+    await clock.advance(5000)
+    expect([second, session.inFlight]).toEqual(['', 1])
+    await clock.advance(4999)
+    expect(second).toBe('')
+    await clock.advance(1)
+    expect([second, session.inFlight]).toEqual(['unknown timeout', 0])
+  })
+
+  test('tells the others that the session is closed, when that is what the first makes of it', async () => {
+    const { session, clock, ends } = await bound()
+    const told: string[] = []
+    session.send('submit_sm', {}, undefined, reply => {
+      told.push(kindOf(reply))
+      session.close('enough')
+    })
+    session.send('submit_sm', {}, undefined, reply => told.push(kindOf(reply)))
+    await clock.advance(5000)
+    expect(told).toEqual(['unknown timeout', 'unknown closed'])
+    expect(ends).toEqual(['enough'])
+    expect(clock.timers).toBe(0)
+  })
+
   test('is still told when it comes late, with its tag, once', async () => {
     const { session, clock, late } = await bound()
     const reply = session.request('submit_sm', {}, { message: 7 })
