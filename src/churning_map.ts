@@ -35,6 +35,16 @@ export class ChurningMap<K, V> {
     return true
   }
 
+  /** Lets the oldest go, some at once: for one at a time a Map walks past all that were deleted before it. */
+  shed(count: number): void {
+    let left = count
+    for (const key of this.#map.keys()) {
+      if (left-- <= 0) break
+      this.#map.delete(key)
+    }
+    this.#renew(this.#map)
+  }
+
   clear(): void {
     this.#renew([])
   }

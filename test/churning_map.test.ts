@@ -8,7 +8,7 @@ const key = fc.integer({ min: 0, max: 30 })
 test('it is a Map, whatever is put in, taken out and asked, in whatever order', () => {
   const step = fc.oneof(
     { weight: 20, arbitrary: fc.record({ op: fc.constantFrom('set', 'delete', 'get', 'has'), key }) },
-    { weight: 1, arbitrary: fc.record({ op: fc.constant('clear'), key }) },
+    { weight: 1, arbitrary: fc.record({ op: fc.constantFrom('clear', 'shed'), key }) },
   )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300, size: 'max' }), steps => {
@@ -21,7 +21,10 @@ test('it is a Map, whatever is put in, taken out and asked, in whatever order', 
         } else if (op === 'delete') expect(map.delete(key)).toBe(model.delete(key))
         else if (op === 'get') expect(map.get(key)).toBe(model.get(key))
         else if (op === 'has') expect(map.has(key)).toBe(model.has(key))
-        else {
+        else if (op === 'shed') {
+          map.shed(key)
+          for (const oldest of [...model.keys()].slice(0, key)) model.delete(oldest)
+        } else {
           map.clear()
           model.clear()
         }

@@ -321,11 +321,7 @@ export class SqliteWriter {
     this.#waiting.delete(id)
     if (isFinal(state)) return
     this.#waiting.set(id, stored)
-    if (this.#waiting.size <= WAITING_MAX) return
-    for (const oldest of this.#waiting.keys()) {
-      this.#waiting.delete(oldest)
-      return
-    }
+    if (this.#waiting.size > WAITING_MAX) this.#waiting.shed(WAITING_MAX / 10)
   }
 
   #stored(id: Uint8Array): Stored | undefined {

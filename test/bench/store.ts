@@ -26,6 +26,7 @@ const { values } = parseArgs({
 })
 const SECONDS = Number(values.seconds)
 const BATCHES = [1, 16, 64, 256]
+const LATE = 15_000
 const ACCOUNT = '127.0.0.1:2775/bench'
 const STARTED_AT = Date.now()
 
@@ -52,12 +53,12 @@ const store = await openSqliteStore({
 let stored = 0
 
 const save = () => store.save(message(stored++))
-const settle = (n: number) =>
+const settle = (n: number, state: 'accepted' | 'delivered' = 'accepted') =>
   store.settle({
     account: ACCOUNT,
     ids: [smscId(n)],
     address: message(n).destination,
-    state: 'accepted',
+    state,
     error: 0,
     at: STARTED_AT,
   })
@@ -97,6 +98,9 @@ try {
     await measure('find, any', 64, () => store.find(messageId(anyRow())))
     await measure('find, any', 1, () => store.find(messageId(anyRow())))
     for (const batch of BATCHES) await measure('save', batch, save)
+    // As with an SMSC that delivers after some seconds: more messages wait than are kept in memory.
+    const late = () => Promise.all([save(), settle(stored - LATE, 'delivered')])
+    await measure(`save, and settle ${LATE} older`, 64, late)
   }
 } finally {
   await store.close()
