@@ -19,16 +19,28 @@ heading(
   'RSS MiB',
   'not 200',
 )
-for (const connections of [1, 16, 64, 256]) {
-  const smsc = await startSmsc()
+/** As with an SMSC that delivers after some seconds. */
+const LATE = 20_000
+
+for (const [connections, receiptsHeld] of [
+  ...[1, 16, 64, 256].map(count => [count, 0] as const),
+  ...[64, 256].map(count => [count, LATE] as const),
+]) {
+  const smsc = await startSmsc({ receiptsHeld })
   const gateway = await startGateway({ smscPort: smsc.port })
   const result = await load({
     ...{ port: gateway.port, connections, rate: 0, requestsMax: 2_000_000, pids: [gateway.pid] },
-    ...{ warmUpMs: 2000, durationMs: long ? 20_000 : 4000, request: gateway.request() },
+    ...{
+      warmUpMs: receiptsHeld > 0 ? 5000 : 2000,
+      durationMs: long ? 20_000 : 4000,
+      request: gateway.request(),
+    },
   })
   if (result.bad > 0) process.stderr.write(`${result.firstBad}\n`)
   row(
-    String(connections),
+    receiptsHeld === 0
+      ? String(connections)
+      : `${connections}, receipts ${whole(receiptsHeld)} messages behind`,
     whole(result.good / result.seconds),
     hundredths(result.p50Ms),
     hundredths(result.p99Ms),

@@ -15,6 +15,8 @@ export interface SmscSettings {
   /** Takes so many a second and no more than `outstandingMax` at once; what is more is ESME_RTHROTTLED. 0: no limit. */
   readonly takesPerSecond: number
   readonly outstandingMax: number
+  /** A receipt leaves when so many younger ones wait behind it; 0: behind its response. */
+  readonly receiptsHeld: number
 }
 
 export interface SmscCounts {
@@ -49,7 +51,7 @@ export interface BenchSmsc {
   stop(): Promise<void>
 }
 
-const NORMAL: SmscSettings = { delayMs: 0, takesPerSecond: 0, outstandingMax: 20 }
+const NORMAL: SmscSettings = { delayMs: 0, takesPerSecond: 0, outstandingMax: 20, receiptsHeld: 0 }
 
 /** In a process of its own, on the load's core. */
 export async function startSmsc(settings: Partial<SmscSettings> = {}): Promise<BenchSmsc> {
@@ -85,7 +87,7 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 const WINDOW = 5000
 const QUEUE_MAX = 1_000_000
 
-function serve({ delayMs, takesPerSecond, outstandingMax }: SmscSettings): void {
+function serve({ delayMs, takesPerSecond, outstandingMax, receiptsHeld }: SmscSettings): void {
   const counts = { taken: 0, throttled: 0, receipts: 0, delayedMs: 0 }
   const seen = new Set<string>()
   let id = 0
@@ -124,20 +126,28 @@ function serve({ delayMs, takesPerSecond, outstandingMax }: SmscSettings): void 
   }
 
   const { port } = listen({ host: '127.0.0.1', port: 0 }, transport => {
-    const receipts: { body: ReturnType<typeof receiptOf> }[] = []
+    let receipts: ReturnType<typeof receiptOf>[] = []
+    /** Of `receipts`, what has left: to shift a long array costs its length. */
+    let left = 0
+    let delivering = false
     const deliver = (): void => {
-      while (receipts.length > 0 && session.room > 0) {
-        const receipt = receipts.shift()
-        if (receipt) session.send('deliver_sm', receipt.body, undefined, () => counts.receipts++)
+      delivering = false
+      while (receipts.length - left > receiptsHeld && session.room > 0) {
+        const receipt = receipts[left++]
+        if (receipt) session.send('deliver_sm', receipt, undefined, () => counts.receipts++)
       }
+      if (left < 1000 || left < receiptsHeld) return
+      receipts = receipts.slice(left)
+      left = 0
     }
     const take = (pdu: SubmitSm): Answer => {
       counts.taken++
       if (takesPerSecond > 0) seen.add(pdu.destination_addr)
       const message_id = (++id).toString(16).padStart(8, '0')
       if ((pdu.registered_delivery & 1) === 1 && receipts.length < QUEUE_MAX) {
-        if (receipts.length === 0) systemClock.soon(deliver)
-        receipts.push({ body: receiptOf(pdu, message_id) })
+        if (!delivering) systemClock.soon(deliver)
+        delivering = true
+        receipts.push(receiptOf(pdu, message_id))
       }
       return { status: 0, body: { message_id } }
     }
