@@ -16,10 +16,6 @@ export class ChurningMap<K, V> {
     return this.#map.size
   }
 
-  has(key: K): boolean {
-    return this.#map.has(key)
-  }
-
   get(key: K): V | undefined {
     return this.#map.get(key)
   }
@@ -35,27 +31,22 @@ export class ChurningMap<K, V> {
     return true
   }
 
-  /** Lets the oldest go, some at once: for one at a time a Map walks past all that were deleted before it. */
+  /** Lets the oldest go, better some at once: each time this walks past what was deleted before. */
   shed(count: number): void {
     let left = count
-    for (const key of this.#map.keys()) {
-      if (left-- <= 0) break
-      this.#map.delete(key)
+    for (const key of this.keys()) {
+      if (left-- <= 0) return
+      this.delete(key)
     }
-    this.#renew(this.#map)
   }
 
   clear(): void {
     this.#renew([])
   }
 
-  /** The oldest first, as with a Map; likewise `values` and the entries. */
+  /** The oldest first, as with a Map; likewise the entries. */
   keys(): MapIterator<K> {
     return this.#map.keys()
-  }
-
-  values(): MapIterator<V> {
-    return this.#map.values()
   }
 
   [Symbol.iterator](): MapIterator<[K, V]> {

@@ -255,11 +255,7 @@ const UNSAVED_MAX = 10_000
 
 function remember(unsaved: ChurningMap<string, Message>, outcome: Message): void {
   unsaved.set(outcome.id, outcome)
-  if (unsaved.size <= UNSAVED_MAX) return
-  for (const oldest of unsaved.keys()) {
-    unsaved.delete(oldest)
-    return
-  }
+  if (unsaved.size > UNSAVED_MAX) unsaved.shed(1)
 }
 
 /** The SMSC may have the message: the words say so. */
