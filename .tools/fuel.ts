@@ -13,13 +13,15 @@
  *   the hot path and pay nothing.
  *
  * Exports get back their names in C, and those nobody calls are dropped with the code behind them. One is added: `ask`,
- * which makes a message and puts it to a filter in one go.
+ * which makes a message and puts it to a filter in one go. And a search for a regular expression looks only where a match
+ * may begin (`regexp.ts`).
  *
  * The result is committed, so that neither a clone nor a build needs this step; a test makes it again and compares.
  *
  *     bun .tools/fuel.ts
  */
 import binaryen from 'binaryen'
+import { GLOBALS, MATCHER, REPLACED, functions as regexp } from './regexp.ts'
 
 const SOURCE = new URL(import.meta.resolve('@jitl/quickjs-wasmfile-release-sync/wasm'))
 const TARGET = new URL('../src/filters/quickjs.wasm', import.meta.url)
@@ -86,7 +88,7 @@ const EXPORTS: Readonly<Record<string, string>> = {
  * Loops that ask the interrupt handler by themselves, every 10,000 steps, and are the hot path: the bytecode
  * interpreter (JS_CallInternal) and the matcher of regular expressions (lre_exec). Their other loops pay.
  */
-const POLLING = new Set(['$202', '$599'])
+const POLLING = new Set(['$202', MATCHER])
 
 /** Functions of QuickJS that `ask` calls, and two of its values: high word the tag, low word the rest. */
 const JS = {
@@ -202,10 +204,10 @@ function littleEndian(value: number): string {
   return [0, 8, 16].map(bits => `\\${((value >> bits) & 0xff).toString(16).padStart(2, '0')}`).join('')
 }
 
-function shrink(text: string): string {
-  return SMALLER.reduce((shrunk, [old, ours]) => {
-    if (shrunk.split(old).length !== 2) throw new Error(`${old} does not stand there once`)
-    return shrunk.replace(old, () => ours)
+function change(text: string): string {
+  return [...SMALLER, ...REPLACED].reduce((changed, [old, ours]) => {
+    if (changed.split(old).length !== 2) throw new Error(`${old} does not stand there once`)
+    return changed.replace(old, () => ours)
   }, text)
 }
 
@@ -225,12 +227,14 @@ export async function build(): Promise<Uint8Array> {
   }
   const before = binaryen.readBinary(source)
   before.setFeatures(FEATURES)
-  const [head = '', ...functions] = shrink(before.emitText()).split(/\n(?= \(func )/)
+  const [head = '', ...functions] = change(before.emitText()).split(/\n(?= \(func )/)
   const named = rename(head)
     .replace(' (import "env"', ' (import "env" "refuel" (func $refuel (result i32)))\n (import "env"')
-    .replace('\n (global ', '\n (global $fuel (mut i32) (i32.const 0))\n (global ')
+    .replace('\n (global ', `\n (global $fuel (mut i32) (i32.const 0))${GLOBALS}\n (global `)
   const paid = ['memory.copy', 'memory.fill'].map(bulk)
-  const after = binaryen.parseText([named, ...paid, ASK, ...functions.map(instrument)].join('\n'))
+  const after = binaryen.parseText(
+    [named, ...paid, ASK, ...regexp(PAY, COUNT), ...functions.map(instrument)].join('\n'),
+  )
   after.setFeatures(FEATURES)
   after.runPasses(['remove-unused-module-elements'])
   if (!after.validate()) throw new Error('the instrumented module is not valid')
