@@ -21,7 +21,7 @@
  *     bun .tools/fuel.ts
  */
 import binaryen from 'binaryen'
-import { GLOBALS, MATCHER, REPLACED, functions as regexp } from './regexp.ts'
+import { GLOBALS, MATCHER, REPLACED, regexpFunctions } from './regexp.ts'
 
 const SOURCE = new URL(import.meta.resolve('@jitl/quickjs-wasmfile-release-sync/wasm'))
 const TARGET = new URL('../src/filters/quickjs.wasm', import.meta.url)
@@ -233,7 +233,7 @@ export async function build(): Promise<Uint8Array> {
     .replace('\n (global ', `\n (global $fuel (mut i32) (i32.const 0))${GLOBALS}\n (global `)
   const paid = ['memory.copy', 'memory.fill'].map(bulk)
   const after = binaryen.parseText(
-    [named, ...paid, ASK, ...regexp(PAY, COUNT), ...functions.map(instrument)].join('\n'),
+    [named, ...paid, ASK, ...regexpFunctions(PAY, COUNT), ...functions.map(instrument)].join('\n'),
   )
   after.setFeatures(FEATURES)
   after.runPasses(['remove-unused-module-elements'])

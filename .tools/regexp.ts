@@ -46,7 +46,7 @@ const WITHOUT_WIDTH: readonly (readonly [first: number, last: number, octets: nu
   [42, 42, 2], // set_char_pos
 ]
 
-/** Bounds what reading a pattern takes, and ends loops of it that consume nothing. */
+/** Bounds what reading a pattern takes, which pays no fuel, and ends loops of it that consume nothing. */
 const STEPS_MAX = 256
 /** More different beginnings than this are in every word. */
 const FIRST_MAX = 64
@@ -54,6 +54,15 @@ const FIRST_MAX = 64
 /** `A` to `Z` in the upper half of the 128; `a` to `z` lie 32 bits further up. */
 const CAPITALS = 0x07fffffe
 
+const smaller = (a: string, b: string) => `(select ${a} ${b} (i32.lt_u ${a} ${b}))`
+const larger = (a: string, b: string) => `(select ${a} ${b} (i32.gt_u ${a} ${b}))`
+/** The bits of two characters of one half and of those between them; a shift counts modulo 64. */
+const bits = (from: string, to: string) =>
+  `(i64.and
+     (i64.shl (i64.const -1) (i64.extend_i32_u ${from}))
+     (i64.shr_u (i64.const -1) (i64.extend_i32_u (i32.sub (i32.const 63) ${to}))))`
+
+/** `$low` and `$high`: the ASCII characters a match may begin with; `$beyond`: or others. `$behind`: what `match` passes over. */
 export const GLOBALS = `
  (global $behind (mut i32) (i32.const 0))
  (global $steps (mut i32) (i32.const 0))
@@ -61,21 +70,22 @@ export const GLOBALS = `
  (global $high (mut i64) (i64.const 0))
  (global $beyond (mut i32) (i32.const 0))`
 
-/** A match may begin with any of these characters. */
+/** A match may begin with any of these characters. Bit by bit, `[^a]` would take as long as the search. */
 const BEGINS = `
 (func $begins (param $from i32) (param $to i32)
  (if (i32.ge_u (local.get $to) (i32.const 128))
   (then
    (global.set $beyond (i32.const 1))
    (local.set $to (i32.const 127))))
- (block $done
-  (loop $next
-   (br_if $done (i32.gt_u (local.get $from) (local.get $to)))
-   (if (i32.lt_u (local.get $from) (i32.const 64))
-    (then (global.set $low (i64.or (global.get $low) (i64.shl (i64.const 1) (i64.extend_i32_u (local.get $from))))))
-    (else (global.set $high (i64.or (global.get $high) (i64.shl (i64.const 1) (i64.extend_i32_u (local.get $from)))))))
-   (local.set $from (i32.add (local.get $from) (i32.const 1)))
-   (br $next))))`
+ (if (i32.gt_u (local.get $from) (local.get $to)) (then (return)))
+ (if (i32.lt_u (local.get $from) (i32.const 64))
+  (then
+   (global.set $low
+    (i64.or (global.get $low) ${bits('(local.get $from)', smaller('(local.get $to)', '(i32.const 63)'))}))))
+ (if (i32.ge_u (local.get $to) (i32.const 64))
+  (then
+   (global.set $high
+    (i64.or (global.get $high) ${bits(larger('(local.get $from)', '(i32.const 64)'), '(local.get $to)')})))))`
 
 /** … and with what differs in case. Only under the flag `u` are there others that fold to ASCII: `ſ` and the Kelvin sign. */
 const FOLD = `
@@ -190,7 +200,7 @@ const search = (pay: string, count: string) => `
  (call ${MATCHER} (local.get $capture) (local.get $pattern) (local.get $text) (local.get $index)
   (local.get $length) (local.get $wide) (local.get $opaque)))`
 
-export const functions = (pay: string, count: string): readonly string[] => [
+export const regexpFunctions = (pay: string, count: string): readonly string[] => [
   BEGINS,
   FOLD,
   FIRST,

@@ -108,6 +108,11 @@ export const HOSTILE_FILTERS: readonly HostileFilter[] = [
     "for (let i = 1; ; i++) new RegExp('(?:a{0,' + i + '}){0,' + i + '}')",
   ),
   asked('matching all', "const a = 'a'.repeat(1e6); for (;;) a.match(/a/g)"),
+  asked('searching a long text for ever', "const a = 'x'.repeat(4e6); for (;;) /a|b/.test(a)"),
+  asked(
+    'reading a long pattern for ever',
+    "const a = new RegExp('[^a]|'.repeat(120) + 'b'); for (;;) a.test('')",
+  ),
   asked('case folding', "return /((?:ſ|K|.)*)*x/iu.test('K'.repeat(200))"),
   whole(
     'a regular expression of 100 kB',

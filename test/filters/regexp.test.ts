@@ -29,34 +29,43 @@ const ALIKE = { match: false, reason: '' }
 /** What begins a pattern in a way of its own, and what ends an alphabet: case, ASCII, Latin-1, surrogates. */
 const PATTERNS = [
   ...['casino|lottery|winner', 'a', 'Z', '[a-z]+', '[^a]', '[^]', '.', '\\s+', '\\S+', '\\d{3,}', '\\w+', ''],
-  ...[
-    'a*',
-    'a*b',
-    'a?b',
-    '(a)?(b)',
-    '(?:ab){2,}',
-    '(?:a|b){0,2}k',
-    '(?:a*)*b',
-    '(a|ab)(c|bcd)',
-    '()a',
-    '(?:)',
-  ],
+  ...['a*', 'a*b', 'a?b', '(a)?(b)', '(?:ab){2,}', '(?:a|b){0,2}k', '(?:a*)*b', '(a|ab)(c|bcd)'],
+  ...['()a', '(?:)', '[]', '[?-A]', '[\\x00-?]', '[@-\\x7f]', '[>-\\u0100]', '[^\\x01-\\x7e]'],
   ...['^a', '^', '$', 'a$', '\\ba', '\\Ba', '\\b', '(?=a)', '(?!a)b', '(?<=a)b', '(?<!a)b', '(?<x>k)\\k<x>'],
-  ...['s', 'k', 'ſ', 'K', 'ß', 'é|e', '[é-ü]', '[k-t]x|ü', 'п', '[а-я]+', '😀', '[😀-😂]', '\\u{1F600}|a'],
-  ...['\\uD83D', '\\uDE00', '(?i:A)b', '(?-i:a)B', '[\\x00-\\x7f]', '\\x00', '\\x7f', '@|`|\\[|\\{', '\\cJ'],
+  ...[
+    's',
+    'k',
+    'ſ',
+    '\\u212a',
+    'ß',
+    'é|e',
+    '[é-ü]',
+    '[k-t]x|ü',
+    'п',
+    '[а-я]+',
+    '😀',
+    '[😀-😂]',
+    '\\u{1F600}|a',
+  ],
+  ...[
+    '\\uD83D',
+    '\\uDE00',
+    '(?i:A)b',
+    '(?-i:a)B',
+    '[\\x00-\\x7f]',
+    '\\x00',
+    '\\x7f',
+    '@|`|\\[|\\{',
+    '\\cJ',
+    'K',
+  ],
   ...['\\p{L}', '\\p{Lu}a', '[\\p{L}--[a-z]]', '(?:a|(?:b|(?:c|(?:d|e))))f', '\\1a', '(?:(a)|b)\\1'],
 ]
 const FLAGS = ['', 'i', 'g', 'gi', 'y', 'gy', 'm', 's', 'u', 'iu', 'giu', 'v', 'iv', 'dgimsu']
 const TEXTS = [
   ...['', 'a', 'b', 'aab', 'abcd abab', 'Your CASINO is a lottery, winner', 'AbaB kK sS', 'K ſ ß é É ü Ü x'],
-  ...[
-    'a\nb\r\na',
-    '\0\x7f@`[{',
-    'привет Мир a',
-    '😀a😂 \uD83D \uDE00a',
-    'ab'.repeat(40),
-    `${'z'.repeat(200)}a`,
-  ],
+  ...['\u212a k', 'a\nb\r\na', '\0\x7f@`[{?>', 'привет Мир a', '😀a😂 \uD83D \uDE00a'],
+  ...['ab'.repeat(40), `${'z'.repeat(200)}a`],
 ]
 
 test('a regular expression finds what it finds when every place is tried', () => {
@@ -70,24 +79,11 @@ test('a regular expression finds what it finds when every place is tried', () =>
   expect(unlike).toEqual([])
 })
 
-const letter = fc.constantFrom(...'abkKsSſKé中1 -', '😀')
+const letter = fc.constantFrom(...'abkKsSſ\u212aé中1 -', '😀')
 const atom = fc.oneof(
   fc.array(letter, { minLength: 1, maxLength: 3 }).map(letters => letters.join('')),
-  fc.constantFrom(
-    '[a-k]',
-    '[^a]',
-    '[kſ]',
-    '\\s',
-    '\\d',
-    '\\w',
-    '.',
-    '\\b',
-    '^',
-    '$',
-    '(?=a)',
-    '(?!b)',
-    '(?<=a)',
-  ),
+  fc.constantFrom('[a-k]', '[^a]', '[kſ]', '\\s', '\\d', '\\w', '.'),
+  fc.constantFrom('\\b', '^', '$', '(?=a)', '(?!b)', '(?<=a)'),
 )
 const { pattern } = fc.letrec<{ pattern: string; term: string }>(tie => ({
   term: fc.oneof(
@@ -116,17 +112,4 @@ test('so does any other', () => {
     { numRuns: 3000 },
   )
   expect(read).toBeGreaterThan(1000)
-})
-
-test('a search that ends nowhere is cut off at its deadline, however seldom the interpreter gets to ask', () => {
-  const endless = new Sandbox(
-    'endless',
-    `const long = 'x'.repeat(4e6)
-     export default () => { for (;;) /a|b/.test(long) }`,
-    limits,
-  )
-  const before = process.cpuUsage()
-  expect(() => endless.ask(packed())).toThrow('no answer within 20 ms')
-  const { user, system } = process.cpuUsage(before)
-  expect((user + system) / 1000).toBeLessThan(5000)
 })
