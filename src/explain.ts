@@ -190,5 +190,6 @@ const SHORT: Readonly<Record<NonNullable<Candidate['shortage']>, string>> = {
   window: 'its window is full: as many parts are unanswered as may be',
   tps: 'limit_tps is used up for this second',
   pause: 'it pauses, since its SMSC asked for fewer messages',
+  silence: 'its SMSC left a message unanswered and says nothing else: it is asked whether it is there',
   licence: 'max_tps of the licence is used up for this second',
 }

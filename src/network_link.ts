@@ -8,8 +8,8 @@ export interface LinkSettings extends LinkOptions, LinkDialect {
   readonly weight: number
 }
 
-/** Its window, its TPS, a pause after the SMSC asked for one, or the TPS of the licence. */
-export type Shortage = 'window' | 'tps' | 'pause' | 'licence'
+/** Its window, its TPS, a pause after the SMSC asked for one, the silence of the SMSC, or the TPS of the licence. */
+export type Shortage = NonNullable<ReturnType<Link['shortage']>> | 'licence'
 
 export type SubmitFields = BodyInput<'submit_sm'>
 

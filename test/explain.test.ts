@@ -267,6 +267,7 @@ test.each([
   ['window', 'its window is full: as many parts are unanswered as may be'],
   ['tps', 'limit_tps is used up for this second'],
   ['pause', 'it pauses, since its SMSC asked for fewer messages'],
+  ['silence', 'its SMSC left a message unanswered and says nothing else: it is asked whether it is there'],
   ['licence', 'max_tps of the licence is used up for this second'],
 ] as const)('a link without room says that it lacks %s', (shortage, words) => {
   expect(candidateWords({ link, taken: false, reason: 'no_room', shortage })).toBe(words)

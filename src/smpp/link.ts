@@ -146,9 +146,10 @@ export class Link {
     return (this.#transmit?.inFlight ?? 0) / this.#throttle.window
   }
 
-  /** What stands in the way of a submit_sm: the window, the TPS, or a pause after the SMSC asked for one. */
-  shortage(): 'window' | 'tps' | 'pause' | undefined {
+  /** What stands in the way of a submit_sm: the window, the TPS, a pause after the SMSC asked for one, or its silence. */
+  shortage(): 'window' | 'tps' | 'pause' | 'silence' | undefined {
     if (!this.transmits() || this.room() > 0) return undefined
+    if (this.#transmit?.session?.doubted) return 'silence'
     const now = this.parts.clock.monotonic()
     if (this.#throttle.waitMs(now) > 0) return 'pause'
     return this.#pacer.tokens(now) <= 0 ? 'tps' : 'window'

@@ -92,15 +92,20 @@ export class Session {
     return this.#state
   }
 
-  /** Requests that the window takes now; 0 once the session is on its way out, and while the socket is full. */
+  /** Requests that the window takes now; 0 once the session is on its way out, while the socket is full, and in doubt. */
   get room(): number {
-    if (this.#leaving !== 'no' || this.#state === 'closed' || this.#outbox.blocked) return 0
+    if (this.#leaving !== 'no' || this.#state === 'closed' || this.#outbox.blocked || this.doubted) return 0
     return this.#outbox.waiting < this.#outputBytesMax / 2 ? this.#window.room : 0
   }
 
   /** Requests in the window without an answer. */
   get inFlight(): number {
     return this.#window.inFlight
+  }
+
+  /** A request timed out while nothing else was heard either: the peer is asked whether it is there. */
+  get doubted(): boolean {
+    return this.#keepAlive.doubted
   }
 
   resize(window: number): void {
@@ -149,7 +154,9 @@ export class Session {
   /** Octets from the peer, in any split. */
   received(chunk: Uint8Array): void {
     if (this.#state === 'closed') return
+    const { doubted } = this
     this.#keepAlive.heard()
+    if (doubted) this.events.room?.(this)
     try {
       this.#framer.push(chunk, this.#take)
     } catch (error) {
@@ -384,6 +391,9 @@ export class Session {
         this.close('the peer takes no octets')
         return
       }
+      // Before its place is free: what goes into it would be lost as well. Half the time, since answers to what was
+      // written before it may have come after it was.
+      if (pending.counted) this.#keepAlive.doubt(this.options.responseTimeoutMs / 2)
       this.#window.expire(pending)
       pending.settle({ kind: 'unknown', reason: 'timeout' })
       this.#freed(pending)

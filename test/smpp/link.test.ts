@@ -194,7 +194,7 @@ describe('a link', () => {
     expect([made.rooms, made.link.room()]).toEqual([before + 1, 1])
   })
 
-  test('says what stands in the way of a submit: its window, its TPS, or a pause that was asked for', async () => {
+  test('says what stands in the way of a submit: its window, its TPS, a pause that was asked for, or silence', async () => {
     const full = await bench({ window: 1 }).started()
     expect(full.link.shortage()).toBeUndefined()
     full.answer = never
@@ -207,6 +207,12 @@ describe('a link', () => {
     throttled.answer = () => 0x58
     await throttled.link.submit({}, 1)
     expect(throttled.link.shortage()).toBe('pause')
+    const mute = await bench().started()
+    mute.muted = true
+    const outcome = mute.link.submit({}, 1)
+    await mute.clock.advance(5000)
+    expect(await outcome).toEqual({ kind: 'unknown', reason: 'timeout' })
+    expect([mute.link.room(), mute.link.shortage()]).toEqual([0, 'silence'])
     expect(bench().link.shortage()).toBeUndefined()
   })
 

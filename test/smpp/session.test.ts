@@ -173,7 +173,7 @@ describe('a response that does not come', () => {
   })
 
   test('leaves a request made while it is told its own time', async () => {
-    const { session, clock } = await bound()
+    const { session, clock } = await bound({ enquireLinkMs: 0 })
     let second = ''
     const again = (reply: Reply): void => {
       second = kindOf(reply)
@@ -314,6 +314,69 @@ describe('enquire_link', () => {
     await clock.advance(5000)
     expect(ends).toEqual(['enquire_link not answered in 5000 ms'])
     expect(clock.timers).toBe(0)
+  })
+
+  test('is sent at once to a peer that is silent past a response time, who gets nothing more, and ends the session', async () => {
+    let rooms = 0
+    const { session, transport, clock, ends } = await bound({ window: 3 }, { room: () => rooms++ })
+    const replies = [0, 1, 2].map(() => session.request('submit_sm', {}))
+    await clock.advance(5000)
+    expect((await Promise.all(replies)).map(kindOf)).toEqual(Array(3).fill('unknown timeout'))
+    expect([transport.last, session.room, session.doubted]).toEqual(['enquire_link 5 0x0', 0, true])
+    expect(await session.request('submit_sm', {})).toEqual({ kind: 'unwritten' })
+    await clock.advance(4999)
+    expect(ends).toEqual([])
+    await clock.advance(1)
+    expect(ends).toEqual(['enquire_link not answered in 5000 ms'])
+    expect([rooms, clock.timers]).toEqual([3, 0])
+  })
+
+  test('that a doubt sent gives the room back when it is answered, or anything else is heard', async () => {
+    const answers = [
+      pduBytes('enquire_link_resp', {}, 3),
+      pduBytes('deliver_sm', {}, 9),
+      responded(2), // a late one
+    ]
+    for (const answer of answers) {
+      let rooms = 0
+      const { session, transport, clock, ends } = await bound({ window: 3 }, { room: () => rooms++ })
+      void session.request('submit_sm', {})
+      await clock.advance(5000)
+      expect([transport.last, session.room, rooms]).toEqual(['enquire_link 3 0x0', 0, 1])
+      session.received(answer)
+      expect([session.room, session.doubted, rooms]).toEqual([3, false, 2])
+      session.received(pduBytes('enquire_link_resp', {}, 3))
+      await clock.advance(29_999)
+      expect([transport.pdus.filter(({ command }) => command === 'enquire_link').length, ends]).toEqual([
+        1,
+        [],
+      ])
+    }
+  })
+
+  test('is not sent for one lost response while others come, nor where it is switched off', async () => {
+    const { session, transport, clock } = await bound({ window: 3 })
+    void session.request('submit_sm', {})
+    await clock.advance(2501)
+    session.received(pduBytes('deliver_sm', {}, 9))
+    await clock.advance(2499)
+    expect([transport.last, session.room]).toEqual(['deliver_sm_resp 9 0x0', 3])
+    const off = await bound({ window: 3, enquireLinkMs: 0 })
+    void off.session.request('submit_sm', {})
+    await off.clock.advance(5000)
+    expect([off.transport.last, off.session.room]).toEqual(['submit_sm 2 0x0', 3])
+  })
+
+  test('is asked once, also when a request times out beside one that is under way', async () => {
+    const { session, transport, clock, ends } = await bound({ responseTimeoutMs: 5000 })
+    await clock.advance(28_000)
+    void session.request('submit_sm', {})
+    await clock.advance(2000)
+    expect(transport.last).toBe('enquire_link 3 0x0')
+    await clock.advance(3000)
+    expect([transport.last, session.room]).toEqual(['enquire_link 3 0x0', 0])
+    await clock.advance(2000)
+    expect(ends).toEqual(['enquire_link not answered in 5000 ms'])
   })
 })
 
