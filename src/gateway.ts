@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
@@ -23,6 +22,7 @@ import { watchRules } from './rules_watch.ts'
 import { fileOfRules, ipList, networkSettings, readRules } from './settings.ts'
 import { connect } from './smpp/net.ts'
 import { References } from './smpp/text/reference.ts'
+import { processors } from './stats/cgroup.ts'
 import { countSends } from './stats/sends.ts'
 import { startSweeper } from './store/sweeper.ts'
 import { createSubmit, type PartTag } from './submit.ts'
@@ -80,7 +80,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     }
     // On one core a thread of their own takes more than it gives.
     const opening: Promise<OpenFilters | FilterThread> =
-      availableParallelism() > 1
+      (await processors()) >= 2
         ? openFilterThread({ ...filterOptions, start: startFilters })
         : openFilters(filterOptions)
     closing(

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 /** What the kernel lets this container have, and what it has used; a side without a limit is absent. */
@@ -23,6 +24,16 @@ export async function readCgroup(root: string): Promise<CgroupUsage> {
     (await firstOf(folders(base, own, ''), memoryV2)) ??
     (await firstOf(folders(join(base, 'memory'), own, 'memory'), memoryV1))
   return { ...(cpu && { cpu }), ...(memory && { memory }) }
+}
+
+/**
+ * Processors' worth of time that this process can use: as many as its affinity leaves it, or less by a quota. Under a quota
+ * of one, threads on several cores use it up in less than its period, and stand still for the rest.
+ */
+export async function processors(root = '/', visible = availableParallelism()): Promise<number> {
+  if (visible === 1) return 1
+  const { cpu } = await readCgroup(root)
+  return Math.min(visible, cpu?.cores ?? visible)
 }
 
 async function cpuV2(folder: string): Promise<CgroupUsage['cpu']> {
