@@ -32,7 +32,7 @@ export interface LicenceOptions {
   readonly file: string
   /** Base64 of 32 octets; empty: no licence can be checked, and none is taken. */
   readonly publicKey: string
-  readonly clock: Pick<Clock, 'now' | 'monotonic'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'soon'>
   readonly log: { error(fields: object, text: string): void }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import { Pacer } from '../smpp/pacer.ts'
 
 export { SLIDING_MS } from '../smpp/pacer.ts'
@@ -5,10 +6,11 @@ export { SLIDING_MS } from '../smpp/pacer.ts'
 /** At most `limit` in any sliding second over all links, exactly: a link's own pacer, with its clock in it. */
 export class SlidingSecond {
   readonly #pacer: Pacer
-  readonly #clock: { monotonic(): number }
+  readonly #clock: Pick<Clock, 'monotonic' | 'soon'>
+  #stampScheduled = false
 
   /** `limit` 0: no limit. */
-  constructor(clock: { monotonic(): number }, limit: number) {
+  constructor(clock: Pick<Clock, 'monotonic' | 'soon'>, limit: number) {
     this.#clock = clock
     this.#pacer = new Pacer(limit)
   }
@@ -24,8 +26,17 @@ export class SlidingSecond {
     const now = this.#clock.monotonic()
     if (this.#pacer.tokens(now) === 0) return false
     this.#pacer.take(now)
-    this.#pacer.stamp(now)
+    if (!this.#stampScheduled) {
+      this.#stampScheduled = true
+      this.#clock.soon(this.#stamp)
+    }
     return true
+  }
+
+  /** The octets of this turn leave at its end: that moment counts. */
+  readonly #stamp = (): void => {
+    this.#stampScheduled = false
+    this.#pacer.stamp(this.#clock.monotonic())
   }
 
   /**

@@ -17,6 +17,16 @@ test('the one past the limit waits until the oldest is out of the second', () =>
   expect(second.waitMs()).toBe(300)
 })
 
+test('what is taken in a turn counts from its end, when the octets leave', async () => {
+  const clock = new TurnedClock()
+  const second = new SlidingSecond(clock, 2)
+  second.take()
+  second.take()
+  clock.skip(80)
+  await clock.settle()
+  expect(second.waitMs()).toBe(SLIDING_MS)
+})
+
 test('0 is no limit', () => {
   const second = new SlidingSecond(new TurnedClock(), 0)
   for (let i = 0; i < 1000; i++) expect(second.take()).toBe(true)
