@@ -19,6 +19,7 @@ const REFUSALS: readonly number[] = [STATUS.ESME_RBINDFAIL, STATUS.ESME_RINVPASW
 /** How long to wait before the next try to bind: exponential, the upper half of it random. */
 export class Backoff {
   #failures = 0
+  #pace: Pace = NETWORK
 
   constructor(private readonly random: Random) {}
 
@@ -28,7 +29,11 @@ export class Backoff {
 
   /** `bindStatus`: of a bind response with an error; undefined for a failure of the network. */
   nextMs(bindStatus: number | undefined): number {
-    const { firstMs, maxMs } = paceOf(bindStatus)
+    const pace = paceOf(bindStatus)
+    // An SMSC that is back from an outage of an hour, and refuses one bind, is not left alone for a quarter of one.
+    if (pace !== this.#pace) this.#failures = 0
+    this.#pace = pace
+    const { firstMs, maxMs } = pace
     const delayMs = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures++, 30))
     return delayMs / 2 + (delayMs / 2) * ((this.random(1)[0] ?? 0) / 256)
   }

@@ -88,6 +88,7 @@ export class Link {
   #stopping: Promise<unknown> = Promise.resolve()
   #roomAnnounced = false
   #stampScheduled = false
+  #stampOwed = false
   #throttledUntil = Number.NEGATIVE_INFINITY
   #cancelRoomTimer: (() => void) | undefined
   #cancelThrottledTimer: () => void = () => undefined
@@ -267,7 +268,7 @@ export class Link {
       {
         changed: reason => this.#update(reason),
         request: pdu => this.#request(pdu),
-        room: () => this.#announceRoom(),
+        room: () => this.#roomier(),
         late: (tag, pdu) => this.parts.events.late(tag, answered(pdu), this),
       },
     )
@@ -309,8 +310,8 @@ export class Link {
   #update(reason: string): void {
     const from = this.#state
     this.#state = this.#derived()
-    if (from === this.#state) return
-    this.parts.events.state(this, from, this.#state, reason)
+    if (from !== this.#state) this.parts.events.state(this, from, this.#state, reason)
+    // Also of a pair whose transmitter is back while its receiver is not.
     this.#announceRoom()
   }
 
@@ -354,9 +355,21 @@ export class Link {
     this.#stampScheduled = true
     this.parts.clock.soon(() => {
       this.#stampScheduled = false
-      this.#pacer.stamp(this.parts.clock.monotonic())
-      this.#watchRoom()
+      this.#stamp()
     })
+  }
+
+  /** What the socket does not take yet leaves later, and counts from then. */
+  #stamp(): void {
+    this.#stampOwed = this.#transmit?.session?.blocked === true
+    if (this.#stampOwed) return
+    this.#pacer.stamp(this.parts.clock.monotonic())
+    this.#watchRoom()
+  }
+
+  #roomier(): void {
+    if (this.#stampOwed) this.#stamp()
+    this.#announceRoom()
   }
 }
 

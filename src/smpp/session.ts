@@ -103,6 +103,11 @@ export class Session {
     return this.#window.inFlight
   }
 
+  /** Octets wait for the socket to take them. */
+  get blocked(): boolean {
+    return this.#outbox.blocked
+  }
+
   /** A request timed out while nothing else was heard either: the peer is asked whether it is there. */
   get doubted(): boolean {
     return this.#keepAlive.doubted
@@ -394,12 +399,13 @@ export class Session {
       // Before its place is free: what goes into it would be lost as well. Half the time, since answers to what was
       // written before it may have come after it was.
       if (pending.counted) this.#keepAlive.doubt(this.options.responseTimeoutMs / 2)
+      // Asking may have ended it, or who was told of the one before, and then all are told.
+      if (this.#state === 'closed') return
       this.#window.expire(pending)
       pending.settle({ kind: 'unknown', reason: 'timeout' })
       this.#freed(pending)
-      // Who was told may have closed it.
-      if (this.#state === 'closed') return
     }
+    if (this.#state === 'closed') return
     // Also for those that were made meanwhile.
     const [oldest] = this.#window.inOrder()
     this.#deadlineSet = false

@@ -68,8 +68,9 @@ export class Throttle {
     return Math.max(0, this.#pausedUntil - now)
   }
 
-  /** A window that is set anew is tried anew. */
+  /** Another window is tried at once; the same leaves the link as slow as its SMSC asked it to be. */
   setMax(windowMax: number): void {
+    if (windowMax === this.windowMax) return
     this.windowMax = windowMax
     this.#window = windowMax
   }

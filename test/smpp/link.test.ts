@@ -216,6 +216,16 @@ describe('a link', () => {
     expect(bench().link.shortage()).toBeUndefined()
   })
 
+  test('is as slow after limits that change nothing as its SMSC asked it to be', async () => {
+    const throttled = await bench({ window: 10 }).started()
+    throttled.answer = () => 0x58
+    await throttled.link.submit({}, 1)
+    throttled.link.setLimits({ limitTps: 0, window: 10 })
+    expect(throttled.link.stats().window).toBe(7)
+    throttled.link.setLimits({ limitTps: 0, window: 20 })
+    expect(throttled.link.stats().window).toBe(20)
+  })
+
   test('takes new limits while it is bound', async () => {
     const { link } = await bench({ window: 10, limitTps: 0 }).started()
     link.setLimits({ limitTps: 0, window: 20 })
@@ -257,6 +267,20 @@ describe('a pair', () => {
     made.sessions[0]?.close('gone')
     await made.clock.settle()
     expect(made.link.room()).toBe(0)
+  })
+
+  test('tells of room when its transmitter is back, though its receiver is not', async () => {
+    const made = bench({ bind: 'pair' })
+    made.answer = pdu => (pdu.command === 'bind_receiver' ? 0x0d : 0)
+    await made.started()
+    expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 10])
+    made.sessions.find(({ state }) => state === 'bound_tx')?.close('gone')
+    await made.clock.settle()
+    expect(made.link.room()).toBe(0)
+    const { rooms } = made
+    await made.clock.advance(1000)
+    expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 10])
+    expect(made.rooms).toBeGreaterThan(rooms)
   })
 })
 
@@ -315,6 +339,20 @@ describe('a link that is lost', () => {
     expect(made.net.attempts).toBe(1)
     await made.clock.advance(61_000)
     expect(made.net.attempts).toBe(2)
+  })
+
+  test('waits as long as after one refusal when a bind is refused that followed an outage', async () => {
+    const made = bench()
+    const { accept } = made.net
+    made.net.accept = undefined
+    await made.started()
+    await made.clock.advance(600_000)
+    made.net.accept = accept
+    made.answer = () => 0x0d
+    await made.clock.advance(30_000)
+    expect(made.sessions.length).toBe(1)
+    await made.clock.advance(120_000)
+    expect(made.sessions.length).toBe(2)
   })
 
   test('waits less when the SMSC has not yet missed its old session (ESME_RALYBND)', async () => {
@@ -435,6 +473,19 @@ describe('limit_tps', () => {
     expect(arrivals.length).toBeWithin(490, 501)
     for (let i = 50; i < arrivals.length; i++)
       expect((arrivals[i] ?? 0) - (arrivals[i - 50] ?? 0)).toBeGreaterThan(1000)
+  })
+
+  test('counts what a full socket held back from when it left', async () => {
+    const made = await bench({ limitTps: 10, window: 1000 }).started()
+    made.net.full = true
+    for (let i = 0; i < 10; i++) void made.link.submit({}, i)
+    await made.clock.advance(1000)
+    made.net.full = false
+    made.net.drained()
+    await made.clock.advance(1004)
+    expect(made.link.room()).toBe(0)
+    await made.clock.advance(1)
+    expect(made.link.room()).toBe(10)
   })
 })
 

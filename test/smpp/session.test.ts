@@ -354,6 +354,18 @@ describe('enquire_link', () => {
     }
   })
 
+  test('that cannot be sent any more ends the session, and each request is told once', async () => {
+    const { session, transport, clock, ends } = await bound({ outputBytesMax: 400 })
+    const told: string[] = []
+    session.send('submit_sm', {}, undefined, reply => told.push(kindOf(reply)))
+    await clock.settle()
+    transport.capacity = 0
+    // Responses pile up behind a socket that takes nothing, up to the bound but for one PDU.
+    for (let sequence = 0; sequence < 23; sequence++) session.received(pduBytes('deliver_sm', {}, sequence))
+    await clock.advance(5000)
+    expect([told, session.inFlight, ends]).toEqual([['unknown closed'], 0, ['the peer does not read']])
+  })
+
   test('is not sent for one lost response while others come, nor where it is switched off', async () => {
     const { session, transport, clock } = await bound({ window: 3 })
     void session.request('submit_sm', {})

@@ -59,17 +59,30 @@ export function memoryNet(soon: (task: () => void) => void): {
   accept: ((transport: Transport) => Sink) | undefined
   /** Connections asked for. */
   attempts: number
+  /** The side that connected writes in vain. */
+  full: boolean
+  /** Tells the side that connected last that it may write again. */
+  drained: () => void
 } {
   const net = {
     accept: undefined as ((transport: Transport) => Sink) | undefined,
     attempts: 0,
+    full: false,
+    drained: () => {},
     connect: ((_address, opened, failed) => {
       net.attempts++
       let cancelled = false
       soon(() => {
         if (cancelled) return
-        if (net.accept) join(net.accept, opened, soon)
-        else failed('connection refused')
+        if (net.accept) {
+          const write = (take: Transport['write']) => (bytes: Uint8Array) => (net.full ? 0 : take(bytes))
+          const open = (transport: Transport): Sink => {
+            const sink = opened({ write: write(transport.write), close: transport.close })
+            net.drained = () => sink.drained()
+            return sink
+          }
+          join(net.accept, open, soon)
+        } else failed('connection refused')
       })
       return () => {
         cancelled = true
