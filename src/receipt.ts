@@ -109,7 +109,7 @@ export function createReceive({ store, ids, clock, log }: ReceiptDependencies): 
 }
 
 const stored = (
-  { state, error }: Receipt,
+  receipt: Receipt,
   forms: readonly IdForm[],
   pdu: DeliverSm | DataSm,
   { account }: ReceiptLink,
@@ -118,10 +118,14 @@ const stored = (
   account,
   ids: forms.map(idOf),
   address: digitsOf(pdu.source_addr),
-  state,
-  error,
+  state: wordOf(receipt),
+  error: receipt.error,
   at,
 })
+
+/** A notification on the way tells of an attempt, not of an end: that the handset has it is all it can say for good. */
+const wordOf = ({ state, intermediate }: Receipt): Receipt['state'] =>
+  intermediate && state !== 'delivered' && state !== 'accepted' ? 'submitted' : state
 
 const idOf = ({ id }: IdForm): string => id
 

@@ -82,6 +82,17 @@ describe('a receipt', () => {
     expect(counts).toEqual({ matched: 0, held: 1, inbound: 0, failed: 0 })
   })
 
+  test('on the way is no final word: an attempt that failed leaves the message submitted', async () => {
+    const { receive, settled } = setUp()
+    for (const stat of ['UNDELIV', 'EXPIRED', 'REJECTD', 'UNKNOWN', 'ENROUTE', 'ACCEPTD', 'DELIVRD'])
+      await receive({ ...receiptOf('1', stat), esm_class: 0x20 }, link)
+    expect(settled.map(({ state }) => state)).toEqual([
+      ...Array<'submitted'>(5).fill('submitted'),
+      'accepted',
+      'delivered',
+    ])
+  })
+
   test('is looked for in the number base that its account was seen to use', async () => {
     const known = { matched: true, message: {} as never, part: 0 } as const
     const { receive, settled } = setUp(receipt => ({ ...known, form: receipt.ids.indexOf('1a') }))
