@@ -1,6 +1,5 @@
 import { bins, type Key, maps, PARTITIONS, type StoredRecord } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { NO_SMSC_ID } from '../message.ts'
 import { CALL_MS, countMissing, createAll, lifeSeconds, together } from './aerospike_bulk.ts'
 import { Claims, claimBins, claimKey, claimSeconds } from './aerospike_claims.ts'
 import { Inbox, inboundBins, rowsOf } from './aerospike_inbox.ts'
@@ -24,7 +23,7 @@ import {
   type Piece,
   type Shelf,
 } from './copy.ts'
-import { idKey } from './id_key.ts'
+import { idKey, isFindable } from './id_key.ts'
 import { withNews } from './merged.ts'
 import { Newest } from './newest.ts'
 
@@ -94,7 +93,7 @@ function placesOf({ records, clock, retentionMs }: ShelfParts, row: CopiedMessag
   const keys = new Map(parts.map(({ account, smscId }) => [`${account}\0${idKey(smscId)}`, account]))
   return [...keys].flatMap(([name, account]) => {
     const key = name.slice(account.length + 1)
-    if (key === '' || key === NO_SMSC_ID) return []
+    if (!isFindable(key)) return []
     const operations = [maps.put('msgs', id, destination, { order: 'key' }), bins.write('end', end)]
     return [{ row, key: idsKey(records, account, key), operations, seconds: lifeSeconds(end, clock) }]
   })

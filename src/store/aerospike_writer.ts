@@ -1,10 +1,10 @@
 import type { Key } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type Message, NO_SMSC_ID, withPart } from '../message.ts'
+import { type Message, withPart } from '../message.ts'
 import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
 import type { Candidate, Naming, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
-import { idKey } from './id_key.ts'
+import { idKey, isFindable } from './id_key.ts'
 import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
@@ -142,9 +142,7 @@ export class Writer {
       Array.from(parts, async index => {
         const { smscId = '', account = '' } = message.parts[index] ?? {}
         const key = idKey(smscId)
-        // All messages of such an SMSC would meet in one record.
-        const none = key === '' || key === NO_SMSC_ID
-        const names = none ? [] : await this.receipts.place(account, key, message, deadline)
+        const names = isFindable(key) ? await this.receipts.place(account, key, message, deadline) : []
         return { index, account, key, names }
       }),
     )

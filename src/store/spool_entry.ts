@@ -1,5 +1,5 @@
-import { type Message, NO_SMSC_ID } from '../message.ts'
-import { idKey } from './id_key.ts'
+import type { Message } from '../message.ts'
+import { idKey, isFindable } from './id_key.ts'
 import type { InboundMessage, LateAnswer, StoredReceipt } from './store.ts'
 
 /** A call of the contract that waits on disk for the cluster. */
@@ -25,7 +25,7 @@ export const smscKey = (account: string, key: string): string => `r ${account}\0
 export const smscKeysOf = ({ parts }: Message): string[] =>
   parts.flatMap(({ account, smscId }) => {
     const key = idKey(smscId)
-    return key === '' || key === NO_SMSC_ID ? [] : [smscKey(account, key)]
+    return isFindable(key) ? [smscKey(account, key)] : []
   })
 
 /** What a write is found by in the spool. */

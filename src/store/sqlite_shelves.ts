@@ -2,7 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
 import type { CopiedClaim, CopiedInbound, CopiedMessage, CopiedReceipt, Piece, Shelf } from './copy.ts'
 import { heldName } from './held_name.ts'
-import { idKey } from './id_key.ts'
+import { idKey, isFindable } from './id_key.ts'
 import { withNews } from './merged.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import {
@@ -81,7 +81,8 @@ function putMessage(
     sql.replaceMessage.run(...toRow(after, isCounted ? kindOf(after) : NOT_TALLIED, accounts))
   }
   for (const { smscId, account } of message.parts) {
-    if (smscId !== '') sql.insertSmscId.run(accounts.number(account), idKey(smscId), id)
+    const key = idKey(smscId)
+    if (isFindable(key)) sql.insertSmscId.run(accounts.number(account), key, id)
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { ChurningMap } from '../churning_map.ts'
 import { isFinal, type Message, type PartChange, withPart } from '../message.ts'
-import { idKey } from './id_key.ts'
+import { idKey, isFindable } from './id_key.ts'
 import { CANDIDATES_MAX, mayTake, partOf, receiptChange } from './matching.ts'
 import { isNews } from './merged.ts'
 import { sameNumber } from './same_number.ts'
@@ -312,9 +312,9 @@ export class SqliteWriter {
 
   #index(message: Message, parts: Iterable<number>): void {
     for (const index of parts) {
-      const part = message.parts[index]
-      if (!part || part.smscId === '') continue
-      this.#sql.insertSmscId.run(this.accounts.number(part.account), idKey(part.smscId), idBytes(message.id))
+      const { smscId = '', account = '' } = message.parts[index] ?? {}
+      const key = idKey(smscId)
+      if (isFindable(key)) this.#sql.insertSmscId.run(this.accounts.number(account), key, idBytes(message.id))
     }
   }
 
@@ -379,13 +379,14 @@ export class SqliteWriter {
     if (this.#heldCount === 0) return message
     let changed = message
     for (const index of parts) {
-      const part = message.parts[index]
-      if (!part || part.smscId === '') continue
-      const rows = this.#sql.findHeld.values(part.account, idKey(part.smscId), this.#now - RECEIPT_HELD_MS)
+      const { smscId = '', account = '' } = message.parts[index] ?? {}
+      const key = idKey(smscId)
+      if (!isFindable(key)) continue
+      const rows = this.#sql.findHeld.values(account, key, this.#now - RECEIPT_HELD_MS)
       for (const [seq, form, ids, address, state, error, at] of rows as HeldRow[]) {
         if (!mayTake(form, address, message)) continue
         changed = withPart(changed, index, receiptChange({ state: partStateOf(state), error, at }))
-        this.#release(seq, part.account, JSON.parse(ids))
+        this.#release(seq, account, JSON.parse(ids))
       }
     }
     return changed

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Message, Part, PartState } from '../../src/message.ts'
-import { stateOf } from '../../src/message.ts'
+import { NO_SMSC_ID, stateOf } from '../../src/message.ts'
 import {
   type Claim,
   type InboundMessage,
@@ -236,6 +236,14 @@ export function describeStore(
         expect(await store.settle(receipt(['10', '16'], { address: '07700900123' }))).toMatchObject({
           form: 1,
         })
+      })
+
+      test('the word for no id finds no message, and no message finds it', async () => {
+        const { id } = await store.save(message([part(NO_SMSC_ID)]))
+        expect(await store.settle(receipt([NO_SMSC_ID]))).toEqual({ matched: false })
+        expect(await stateNow(id)).toBe('submitted')
+        const { state } = await store.save(message([part(NO_SMSC_ID)]))
+        expect(state).toBe('submitted')
       })
 
       test('an id of another SMSC account is another id', async () => {
