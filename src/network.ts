@@ -331,7 +331,7 @@ export class Network {
     const { queueTimeoutMs, queueMax } = this.#settings
     const strategy = createStrategy<NetworkLink>(strategyName, link => link.settings.weight)
     if (before) {
-      Object.assign(before.options, { links, strategy, queueTimeoutMs, queueMax })
+      Object.assign(before.options, { id, links, strategy, queueTimeoutMs, queueMax })
       return before
     }
     const { clock } = this.parts

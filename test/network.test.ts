@@ -74,6 +74,17 @@ test('a link that a reload binds anew holds its limit over the second in which t
   expect(clock.timers).toBe(0)
 })
 
+test('a pool that a reload numbers anew has its new number everywhere', async () => {
+  const { clock, network } = await setUp()
+  for (const id of [1, 7]) {
+    const pool = { id, name: 'p', links: ['one'], strategy: 'priority' as const }
+    network.apply({ ...settings([LINK]), pools: [pool] })
+  }
+  expect([network.pools()[0]?.id, network.explain({ ...FILTERED, esme: 1 }).pool?.id]).toEqual([7, 7])
+  void network.close()
+  await clock.advance(10_000)
+})
+
 test('what waits in a pool that a reload removes is told so, and not that the gateway stops', async () => {
   const { clock, network } = await setUp()
   const pool = network.route({ ...FILTERED, esme: 1 })

@@ -19,9 +19,9 @@ export interface Job<Pdu, Link> {
 }
 
 export interface PoolOptions<Link extends { readonly name: string }> {
-  readonly id: number
   readonly name: string
-  /** Changed when the configuration is read anew; what waits then goes by the new ones. */
+  /** These change when the configuration is read anew; what waits then goes by the new ones. */
+  id: number
   links: readonly Link[]
   strategy: Strategy<Link>
   /** Shared by all pools of the gateway: a link is as well in one as in another. */
