@@ -214,11 +214,13 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     const reload = async (who: string): Promise<void> => {
       requireRunning()
       const next = parts.readConfig()
-      const nextRules = rulesOf(next)
-      const nextNetwork = networkSettings(next, nextRules)
+      rulesOf(next)
       await filters.reload()
       // A link that began now would be closed by nobody, and keep the process from its end.
       requireRunning()
+      // Again, since the file may have changed meanwhile, and been taken.
+      const nextRules = rulesOf(next)
+      const nextNetwork = networkSettings(next, nextRules)
       // From here on nothing may fail: what is refused is refused whole.
       people.audit.record(who, 'reload', 'configuration', '')
       network.apply(nextNetwork)

@@ -71,6 +71,25 @@ test('a reload that meets a stop is refused, and binds no link that nobody would
     await stopped
   }))
 
+test('a reload takes the rules as they are when it comes into force, not as they were when it began', () =>
+  inFolder(async folder => {
+    const refuse = (why: string) =>
+      writeFileSync(join(folder, 'rules.yaml'), `- { name: r, refuse: "${why}" }\n`)
+    refuse('old')
+    const config = configured(folder, [1], '  rules: ./rules.yaml\n')
+    const gateway = await startGateway(config, { ...PARTS, readConfig: () => config })
+    const reloaded = gateway.reload('SIGHUP')
+    refuse('new')
+    await reloaded
+    const explained = await fetch(`http://127.0.0.1:${gateway.port}/api/v1/admin/route/explain`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-admin-key': 'admin-key-of-the-tests' },
+      body: JSON.stringify({ esme: 1, source: 'SHOP', destination: '4915112345678', message: 'Hello' }),
+    })
+    expect(await explained.text()).toContain('"error":"rejected by rule \\"r\\": new"')
+    await gateway.stop()
+  }))
+
 test('a message that a stop finds with a slow filter still ends in the store', () =>
   inFolder(async folder => {
     await using smsc = startSmsc()
