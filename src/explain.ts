@@ -56,7 +56,7 @@ export interface ExplainDependencies extends Pick<SubmitDependencies, 'hasEsme' 
   readonly onError: 'reject' | 'pass'
   readonly network: Pick<Network, 'explain'>
   readonly store: Pick<SubmitDependencies['store'], 'fault'>
-  readonly clock: Pick<Clock, 'soon'>
+  readonly clock: Pick<Clock, 'now' | 'soon'>
 }
 
 /**
@@ -66,7 +66,7 @@ export interface ExplainDependencies extends Pick<SubmitDependencies, 'hasEsme' 
 export function createExplain(deps: ExplainDependencies): Explain {
   return async request => {
     // Which reference joins the parts makes no difference here; the next one is left to the next message.
-    const prepared = prepare(request, deps.partsMax(), () => 0)
+    const prepared = prepare(request, deps.partsMax(), () => 0, deps.clock.now())
     const message = describe(request, prepared, request.at)
     const checks = [
       ...(request.ipAllowed === undefined ? [] : [check('ip', request.ipAllowed ? '' : 'IP not allowed')]),

@@ -19,12 +19,22 @@ export interface LinkDialect {
   readonly shortCodeNpi: number
 }
 
-/** `reference` gives the concatenation reference for a destination. Throws `invalid` with the field's name. */
+const YEAR_MS = 365 * 24 * 3600 * 1000
+
+/**
+ * `reference` gives the concatenation reference for a destination, `now` is in Unix milliseconds. Throws `invalid`
+ * with the field's name.
+ */
 export function prepare(
   request: SendRequest,
   partsMax: number,
   reference: (destination: string) => number,
+  now: number,
 ): Prepared {
+  const { scheduleAt = now } = request
+  if (scheduleAt < now)
+    throw new GatewayError('invalid', 'schedule_at is in the past: leave it out to send at once')
+  if (scheduleAt > now + YEAR_MS) throw new GatewayError('invalid', 'schedule_at must be within a year')
   const source = readSource(request.source)
   if (!source) throw new GatewayError('invalid', `source must be ${SENDER_RULE}`)
   const destination = readDestination(request.destination)
@@ -69,12 +79,18 @@ export function submitSm(
     esm_class: text.udhi ? ESM_UDHI : 0,
     priority_flag: request.priority,
     schedule_delivery_time: request.scheduleAt === undefined ? '' : absoluteTime(request.scheduleAt),
-    validity_period:
-      request.validitySeconds === undefined ? '' : validityPeriod(request.validitySeconds, clock.now()),
+    validity_period: validity(request, clock),
     registered_delivery: request.registeredDelivery ? 1 : 0,
     data_coding: text.dataCoding,
     short_message: short,
   }
+}
+
+/** From when it is sent. The relative form counts from now, and a scheduled message would expire before it is due. */
+function validity({ validitySeconds, scheduleAt }: SendRequest, clock: Pick<Clock, 'now'>): string {
+  if (validitySeconds === undefined) return ''
+  if (scheduleAt !== undefined) return absoluteTime(scheduleAt + validitySeconds * 1000)
+  return validityPeriod(validitySeconds, clock.now())
 }
 
 const ton = (address: Address, dialect: LinkDialect): number => {

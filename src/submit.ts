@@ -126,12 +126,13 @@ export function createSubmit(deps: SubmitDependencies): Submit {
   }
 
   const send = async (request: SendRequest): Promise<Message> => {
-    deps.licensed()
-    if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
-    const prepared = prepare(request, deps.partsMax(), deps.reference)
     const { idempotency } = request
+    // Before all that may have changed since: what was taken once is not refused when it is asked for again.
     const first = idempotency && (await recall(store, request.appId, idempotency, clock.now()))
     if (first) return firstResult(first)
+    deps.licensed()
+    if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
+    const prepared = prepare(request, deps.partsMax(), deps.reference, clock.now())
     const described = describe(request, prepared, clock.now())
     const verdict = filters.check(described)
     requirePass(verdict instanceof Promise ? await verdict : verdict)

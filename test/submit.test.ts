@@ -51,6 +51,7 @@ function setUp({
   saveFails = (): boolean => false,
   licensed = true,
 } = {}) {
+  let now = { licensed, link: 1, partsMax: 10 }
   const told: string[] = []
   const seen: FilterMessage[] = []
   const pdus: BodyInput<'submit_sm'>[] = []
@@ -84,7 +85,7 @@ function setUp({
         return verdict()
       },
     },
-    hasEsme: id => id === 1,
+    hasEsme: id => id === now.link,
     route: () => {
       told.push('route')
       return {
@@ -102,13 +103,16 @@ function setUp({
     store,
     ids: createIds(clock, systemRandom),
     clock,
-    partsMax: () => 10,
+    partsMax: () => now.partsMax,
     reference: () => 7,
     licensed: () => {
-      if (!licensed) throw new GatewayError('licence_expired', 'license expired')
+      if (!now.licensed) throw new GatewayError('licence_expired', 'license expired')
     },
   })
-  return { submit, told, seen, pdus, tags, clock }
+  const change = (to: typeof now): void => {
+    now = to
+  }
+  return { submit, told, seen, pdus, tags, clock, change }
 }
 
 const errorOf = async (send: Promise<unknown>): Promise<GatewayError> => {
@@ -163,7 +167,6 @@ describe('a send', () => {
       destination: '4444',
       priority: 2,
       validitySeconds: 90_061,
-      scheduleAt: Date.UTC(2026, 1, 3, 4, 5, 6),
       registeredDelivery: false,
     })
     expect(pdus[0]).toMatchObject({
@@ -174,9 +177,20 @@ describe('a send', () => {
       dest_addr_npi: 0,
       priority_flag: 2,
       validity_period: '000001010101000R',
-      schedule_delivery_time: '260203040506000+',
       registered_delivery: 0,
     })
+  })
+
+  test('that is scheduled is valid from when it is due', async () => {
+    const { submit, pdus, clock } = setUp()
+    const scheduleAt = Date.UTC(2026, 1, 3, 4, 5, 6)
+    clock.skip(scheduleAt - 3_600_000 - clock.now())
+    await submit({ ...request, validitySeconds: 90_061, scheduleAt })
+    await submit({ ...request, scheduleAt })
+    expect(pdus).toMatchObject([
+      { schedule_delivery_time: '260203040506000+', validity_period: '260204050607000+' },
+      { schedule_delivery_time: '260203040506000+', validity_period: '' },
+    ])
   })
 
   test.each([
@@ -185,6 +199,8 @@ describe('a send', () => {
     ['eleven parts', { text: 'x'.repeat(1531) }, 'message: needs 11 parts'],
     ['half a surrogate pair', { text: '\ud800' }, 'message:'],
     ['Cyrillic as gsm7', { text: 'ж', encoding: 'gsm7' as const }, 'message:'],
+    ['a time that is over', { scheduleAt: 1 }, 'schedule_at is in the past: leave it out to send at once'],
+    ['a time past a year', { scheduleAt: Date.UTC(2999, 0, 1) }, 'schedule_at must be within a year'],
   ])(
     'that cannot be is refused with its reason, and nothing is asked or sent: %s',
     async (_, wrong, text) => {
@@ -288,6 +304,19 @@ describe('an idempotency key', () => {
     world.told.length = 0
     expect((await world.submit(keyed('k'))).id).toBe(first.id)
     expect(world.told).toEqual([])
+  })
+
+  test('answers it even where the request itself would be refused by now', async () => {
+    const world = setUp()
+    const due = world.clock.now() + 60_000
+    const scheduled = { ...keyed('k'), scheduleAt: due, text: 'x'.repeat(400) }
+    const first = await world.submit(scheduled)
+    world.change({ licensed: false, link: 2, partsMax: 2 })
+    world.clock.skip(120_000)
+    world.told.length = 0
+    expect((await world.submit(scheduled)).id).toBe(first.id)
+    expect(world.told).toEqual([])
+    expect((await errorOf(world.submit({ ...scheduled, ...keyed('other') }))).code).toBe('licence_expired')
   })
 
   test('lets a second caller wait for the first result', async () => {

@@ -33,8 +33,6 @@ const REFUSED: [object, string][] = [
   [{ flash: 'true' }, 'flash: expected boolean'],
   [{ schedule_at: 'tomorrow' }, 'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z'],
   [{ schedule_at: '2026-02-30' }, 'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z'],
-  [{ schedule_at: '2001-01-01T00:00:00Z' }, 'schedule_at is in the past: leave it out to send at once'],
-  [{ schedule_at: '2999-01-01T00:00:00Z' }, 'schedule_at must be within a year'],
   [{ mesage: 'typo' }, 'unknown field "mesage"'],
   [{ ['x'.repeat(1000)]: 1 }, `unknown field "${'x'.repeat(64)}…"`],
 ]

@@ -171,7 +171,7 @@ export const explainRoutes = (
         throw badRequest('ip must be an IPv4 or IPv6 address')
       const now = deps.clock.now()
       const explanation = await deps.explain({
-        ...toSend(send, app, now),
+        ...toSend(send, app),
         at: time === undefined ? now : time * 1000,
         ipAllowed:
           ip === undefined

@@ -9,7 +9,6 @@ import { type Call, json, type Route, route } from '../route.ts'
 const Esme = Type.Integer({ minimum: 0, maximum: 0x7fffffff, description: 'The id of an SMPP link' })
 const Address = (description: string) => Type.String({ minLength: 1, maxLength: 64, description })
 const YEAR_SECONDS = 365 * 24 * 3600
-const DAY_MS = 24 * 3600 * 1000
 
 export const SendBody = Type.Object(
   {
@@ -131,9 +130,7 @@ const infoError: ErrorBody = error => ({
   error,
 })
 
-export const smsRoutes = (
-  deps: Pick<HttpDependencies, 'submit' | 'info' | 'links' | 'clock'>,
-): readonly Route[] => [
+export const smsRoutes = (deps: Pick<HttpDependencies, 'submit' | 'info' | 'links'>): readonly Route[] => [
   route({
     ...group,
     path: '/api/v1/sms/send',
@@ -179,7 +176,7 @@ export const smsRoutes = (
     },
     errorSchema: SendReply,
     errorBody: sendError,
-    handle: call => deps.submit(sendRequest(call, deps.clock.now())).then(sendReply),
+    handle: call => deps.submit(sendRequest(call)).then(sendReply),
   }),
   route({
     ...group,
@@ -278,16 +275,15 @@ function appOf(caller: Call<unknown>['caller']) {
   throw new Error('a route of an app was reached without one')
 }
 
-function sendRequest({ body, bytes, caller, request }: Call<SendBody>, now: number): SendRequest {
+function sendRequest({ body, bytes, caller, request }: Call<SendBody>): SendRequest {
   const idempotent = idempotency(request.headers.get('idempotency-key'), bytes)
-  return toSend(body, appOf(caller), now, idempotent)
+  return toSend(body, appOf(caller), idempotent)
 }
 
-/** The body of a send in domain terms. `now` in Unix milliseconds. */
+/** The body of a send in domain terms. */
 export function toSend(
   body: SendBody,
   app: { readonly id: number; readonly name: string },
-  now: number,
   idempotent?: SendRequest['idempotency'],
 ): SendRequest {
   return {
@@ -304,18 +300,16 @@ export function toSend(
     registeredDelivery: body.registered_delivery ?? true,
     priority: body.priority ?? 0,
     validitySeconds: body.validity_period,
-    scheduleAt: body.schedule_at === undefined ? undefined : scheduleAt(body.schedule_at, now),
+    scheduleAt: body.schedule_at === undefined ? undefined : timeOf(body.schedule_at),
     idempotency: idempotent,
   }
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
 
-function scheduleAt(text: string, now: number): number {
+function timeOf(text: string): number {
   const at = RFC_3339.test(text) ? Date.parse(text.toUpperCase()) : Number.NaN
   if (Number.isNaN(at)) throw badRequest('schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z')
-  if (at < now) throw badRequest('schedule_at is in the past: leave it out to send at once')
-  if (at > now + 365 * DAY_MS) throw badRequest('schedule_at must be within a year')
   return at
 }
 
