@@ -6,8 +6,6 @@
 export type ErrorCode =
   /** The request is wrong in itself; the text says what, where and how to mend it. */
   | 'invalid'
-  /** The caller's address is on no list. */
-  | 'ip_not_allowed'
   /** A filter or a rule refused the message. */
   | 'refused'
   | 'licence_expired'
@@ -17,10 +15,6 @@ export type ErrorCode =
   | 'not_found'
   /** The outcome is final and nothing of the message is on its way: it may be sent again. */
   | 'not_sent'
-  /** The SMSC answered with an error; the text has its name and code. */
-  | 'smsc_refused'
-  /** Written, and not answered in time: the SMSC may have it. */
-  | 'outcome_unknown'
   /** The store did not take the outcome of what the SMSC may have. */
   | 'store_failed'
   /** Not ready, or about to stop. */

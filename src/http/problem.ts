@@ -3,15 +3,12 @@ import { type ErrorCode, GatewayError } from '../errors.ts'
 /** The one place where an error's code becomes a status. */
 const STATUS: Readonly<Record<ErrorCode, number>> = {
   invalid: 400,
-  ip_not_allowed: 403,
   refused: 403,
   licence_expired: 403,
   not_found: 404,
   key_reused: 409,
   unknown_esme: 500,
   not_sent: 500,
-  smsc_refused: 500,
-  outcome_unknown: 500,
   store_failed: 500,
   internal: 500,
   unavailable: 503,

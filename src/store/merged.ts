@@ -20,7 +20,7 @@ export function merged(before: Message, given: Message): Message {
 }
 
 /** What an outcome that is told again adds to a part: an SMSC id says all that `submitted` does, and a receipt more. */
-export const isNews = (known: Part | undefined, { smscId, state }: Part): boolean =>
+const isNews = (known: Part | undefined, { smscId, state }: Part): boolean =>
   !known || known.smscId === '' || (smscId !== '' && state !== 'submitted')
 
 /** Of two copies of one message, `before` with the news of `other`; the same object when there are none. */

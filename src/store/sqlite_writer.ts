@@ -1,9 +1,9 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { ChurningMap } from '../churning_map.ts'
-import { isFinal, type Message, type PartChange, withPart } from '../message.ts'
+import { isFinal, type Message, withPart } from '../message.ts'
 import { idKey, isFindable } from './id_key.ts'
-import { CANDIDATES_MAX, mayTake, partOf, receiptChange } from './matching.ts'
-import { isNews } from './merged.ts'
+import { CANDIDATES_MAX, isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
+import { merged } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import type { Outcome } from './sqlite_commits.ts'
@@ -175,20 +175,9 @@ export class SqliteWriter {
       return message
     }
     this.#tallies.untally(message, tallied)
-    // A message that was claimed and given up has heard of no account yet.
-    const parts = before.message.parts.map((part, index) => ({
-      ...part,
-      account: part.account || (message.parts[index]?.account ?? ''),
-    }))
-    let merged: Message = { ...before.message, parts }
-    for (const [index, part] of message.parts.entries()) {
-      if (!isNews(merged.parts[index], part)) continue
-      const { state, smscId, error } = part
-      merged = this.#change(merged, index, { state, smscId, error, at: message.updatedAt })
-    }
-    if (merged.parts !== parts) merged = { ...merged, error: message.error }
-    this.#update(merged, before)
-    return merged
+    const after = this.#named(merged(before.message, message), before.message)
+    this.#update(after, before)
+    return after
   }
 
   #settle(receipt: StoredReceipt, since: number): Settled {
@@ -204,11 +193,10 @@ export class SqliteWriter {
   }
 
   #resolve(late: LateAnswer): Message | undefined {
-    const stored = this.#stored(idBytes(late.messageId))
-    const part = stored?.message.parts[late.part]
-    if (!stored || part?.state !== 'unknown' || part.smscId !== '') return stored?.message
-    const { messageId, part: index, ...change } = late
-    const message = this.#change(stored.message, index, change)
+    const { messageId, part, ...change } = late
+    const stored = this.#stored(idBytes(messageId))
+    if (!stored || !isUnknown(stored.message, part)) return stored?.message
+    const message = this.#named(withPart(stored.message, part, change), stored.message)
     this.#update(message, stored)
     return message
   }
@@ -292,12 +280,13 @@ export class SqliteWriter {
     return swept + held.length
   }
 
-  /** The message after the change, and after the receipts that waited for the id which the change brings. */
-  #change(message: Message, index: number, change: PartChange): Message {
-    const changed = withPart(message, index, change)
-    if (changed === message || !change.smscId) return changed
-    this.#index(changed, [index])
-    return this.#withHeld(changed, [index])
+  /** The message after the receipts that waited for the SMSC ids which it has and had not `before`. */
+  #named(message: Message, before: Message): Message {
+    const named = [...message.parts.keys()].filter(
+      index => message.parts[index]?.smscId !== before.parts[index]?.smscId,
+    )
+    this.#index(message, named)
+    return this.#withHeld(message, named)
   }
 
   #update(message: Message, before: Stored): void {

@@ -94,8 +94,6 @@ const STATUS_OF: Partial<Record<ErrorCode, Static<typeof SendReply>['status']>> 
   refused: 'rejected',
   unknown_esme: 'failed',
   not_sent: 'failed',
-  smsc_refused: 'failed',
-  outcome_unknown: 'unknown',
   store_failed: 'unknown',
   internal: 'unknown',
 }

@@ -44,8 +44,6 @@ export function gsmWidth(codeUnit: number): 0 | 1 | 2 {
   return septet >= EXTENDED ? 2 : 1
 }
 
-export const fitsGsm = (text: string): boolean => gsmMisfit(text) === -1
-
 /** The index of the first code unit that is not in the alphabet; -1 when all are. */
 export function gsmMisfit(text: string): number {
   for (let i = 0; i < text.length; i++) if (septetOf(text.charCodeAt(i)) === NONE) return i

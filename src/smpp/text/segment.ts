@@ -66,14 +66,7 @@ const ALPHABETS: Readonly<Record<Encoding, Alphabet>> = {
     put: putGsm,
   },
   latin1: {
-    ...{
-      name: 'Latin-1',
-      dataCoding: 0x03,
-      flashCoding: undefined,
-      octetsPerUnit: 1,
-      single: 140,
-      each: 134,
-    },
+    ...{ name: 'Latin-1', dataCoding: 0x03, flashCoding: undefined, single: 140, each: 134 },
     length: text => (latin1Misfit(text) === -1 ? text.length : -1),
     misfit: latin1Misfit,
     reach: (text, from, units) => Math.min(text.length, from + units),

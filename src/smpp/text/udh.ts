@@ -8,14 +8,7 @@ export interface Concatenation {
   readonly part: number
 }
 
-export interface HeaderElement {
-  readonly id: number
-  readonly data: Uint8Array
-}
-
 export interface UserDataHeader {
-  /** Every element as it stood, application ports (0x04, 0x05) and the unknown among them. */
-  readonly elements: readonly HeaderElement[]
   readonly concatenation: Concatenation | undefined
   /** Where the text begins. */
   readonly octets: number
@@ -28,19 +21,16 @@ const CONCATENATION_16 = 0x08
 export function readUserDataHeader(message: Uint8Array): UserDataHeader | undefined {
   const end = 1 + (message[0] ?? 0)
   if (end > message.length) return undefined
-  const elements: HeaderElement[] = []
   let concatenation: Concatenation | undefined
   for (let at = 1; at < end; ) {
     const id = message[at] as number
     const from = at + 2
     at = from + (message[at + 1] ?? 0)
     if (from > end || at > end) return undefined
-    const data = message.slice(from, at)
-    elements.push({ id, data })
     // Of an element that comes twice the last holds (§9.2.3.24).
-    concatenation = readConcatenation(id, data) ?? concatenation
+    concatenation = readConcatenation(id, message.subarray(from, at)) ?? concatenation
   }
-  return { elements, concatenation, octets: end }
+  return { concatenation, octets: end }
 }
 
 /** A total of 0, a part of 0 or past the total: the element is ignored (§9.2.3.24.1). */

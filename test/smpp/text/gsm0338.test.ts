@@ -1,12 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import {
-  decodeGsm,
-  encodeGsm,
-  fitsGsm,
-  gsmLength,
-  gsmMisfit,
-  gsmWidth,
-} from '../../../src/smpp/text/gsm0338.ts'
+import { decodeGsm, encodeGsm, gsmLength, gsmMisfit, gsmWidth } from '../../../src/smpp/text/gsm0338.ts'
 
 const hex = (octets: Uint8Array | undefined): string => Buffer.from(octets ?? []).toString('hex')
 const octets = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, 'hex'))
@@ -27,7 +20,7 @@ describe('GSM 03.38', () => {
       expect(hex(encodeGsm(text))).toBe(digits)
       expect(decodeGsm(octets(digits))).toBe(text)
       expect(gsmLength(text)).toBe(digits.length / 2)
-      expect(fitsGsm(text)).toBe(true)
+      expect(gsmMisfit(text)).toBe(-1)
     })
 
   test('holds 127 characters and 10 of the extension table, and nothing else of Unicode', () => {

@@ -17,10 +17,9 @@ describe('the User Data Header', () => {
     })
   })
 
-  test('keeps application ports beside a concatenation', () => {
+  test('has a concatenation beside application ports', () => {
     const header = readUserDataHeader(octets('0b 05040b8423f0 0003010201 61'))
-    expect(header?.elements[0]).toEqual({ id: 5, data: octets('0b8423f0') })
-    expect(header?.concatenation).toEqual({ reference: 1, total: 2, part: 1 })
+    expect(header).toEqual({ concatenation: { reference: 1, total: 2, part: 1 }, octets: 12 })
   })
 
   test('ignores a part of 0, a part past the total and an element of the wrong length', () => {
