@@ -31,6 +31,8 @@ const LINGER_SECONDS = 2
 
 interface SocketData {
   sink: Sink | undefined
+  /** We have closed our side. */
+  ended?: true
 }
 
 export interface SocketTransport extends Transport {
@@ -41,6 +43,7 @@ export interface SocketTransport extends Transport {
 const transportOf = (socket: Socket<SocketData>): SocketTransport => ({
   write: bytes => socket.write(bytes),
   close: () => {
+    socket.data.ended = true
     socket.timeout(LINGER_SECONDS)
     socket.end()
   },
@@ -51,7 +54,10 @@ const transportOf = (socket: Socket<SocketData>): SocketTransport => ({
 const handlers = {
   data: (socket: Socket<SocketData>, chunk: Uint8Array) => socket.data.sink?.received(chunk),
   drain: (socket: Socket<SocketData>) => socket.data.sink?.drained(),
-  timeout: (socket: Socket<SocketData>) => void socket.terminate(),
+  // Bun tells this of each socket that it accepted every two minutes, however much passes over it.
+  timeout: (socket: Socket<SocketData>) => {
+    if (socket.data.ended) socket.terminate()
+  },
   error: (socket: Socket<SocketData>, error: Error) => socket.data.sink?.close(error.message),
 }
 

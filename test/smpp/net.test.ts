@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, spyOn, test } from 'bun:test'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import type { LinkOptions, SubmitOutcome } from '../../src/smpp/link.ts'
 import { Link } from '../../src/smpp/link.ts'
@@ -157,4 +157,27 @@ test('no sliding second at the SMSC holds more than limit_tps', async () => {
   })
   for (let i = 500; i < arrivals.length; i++)
     expect((arrivals[i] ?? 0) - (arrivals[i - 500] ?? 0)).toBeGreaterThan(1000)
+})
+
+test('a connection that Bun calls idle is kept, and cut only once we have ended our side', () => {
+  const listening = spyOn(Bun, 'listen')
+  let end = (): void => {}
+  const listener = listen({ host: '127.0.0.1', port: 0 }, transport => {
+    end = transport.close
+    return { received() {}, drained() {}, close() {} }
+  })
+  ends.push(() => listener.stop(true))
+  const { socket: handlers } = listening.mock.calls[0]?.[0] ?? {}
+  listening.mockRestore()
+  const told: string[] = []
+  const socket = {
+    ...{ data: undefined, remoteAddress: '127.0.0.1', setNoDelay() {}, timeout() {} },
+    ...{ end: () => told.push('end'), terminate: () => told.push('terminate') },
+  } as never
+  handlers?.open?.(socket)
+  handlers?.timeout?.(socket)
+  expect(told).toEqual([])
+  end()
+  handlers?.timeout?.(socket)
+  expect(told).toEqual(['end', 'terminate'])
 })
