@@ -46,13 +46,13 @@ export class Chain {
     if (this.#links.length === 0) return PASS
     const packed = pack(sms)
     for (const link of this.#links) {
-      const verdict = this.#verdict(link, packed)
+      const verdict = this.#verdict(link, sms, packed)
       if (!verdict.pass && link.sandbox.declaration.mode === 'enforce') return verdict
     }
     return PASS
   }
 
-  #verdict({ sandbox, tally }: Link, packed: Uint8Array | undefined): Verdict {
+  #verdict({ sandbox, tally }: Link, sms: FilterMessage, packed: Uint8Array | undefined): Verdict {
     const { monotonic, now, failed } = this.options
     const began = monotonic()
     tally.hits++
@@ -65,9 +65,10 @@ export class Chain {
       answer = sandbox.ask(packed)
     } catch (error) {
       if (!(error instanceof FilterFault)) throw error
-      tally.fault(error, monotonic(), now())
-      failed(sandbox.name, error, tally.trippedAt(monotonic()))
-      return this.#unanswered(sandbox.name, callersWords(error))
+      const fault = new FilterFault(error.kind, withoutText(error.message, sms.message, sandbox.source))
+      tally.fault(fault, monotonic(), now())
+      failed(sandbox.name, fault, tally.trippedAt(monotonic()))
+      return this.#unanswered(sandbox.name, callersWords(fault))
     } finally {
       tally.answered(monotonic() - began)
     }
@@ -81,6 +82,13 @@ export class Chain {
     return this.options.onError === 'pass' ? PASS : { pass: false, filter, reason }
   }
 }
+
+/**
+ * Operators read what a filter throws, and a message's text is nobody's business: `JSON.parse(sms.message)` would put
+ * its words into the error. Those that the filter's own source has are the filter's.
+ */
+const withoutText = (error: string, message: string, source: string): string =>
+  error.replace(/[\p{L}\p{N}]{3,}/gu, word => (message.includes(word) && !source.includes(word) ? '…' : word))
 
 const byName = (a: Link, b: Link): number =>
   a.sandbox.name < b.sandbox.name ? -1 : a.sandbox.name > b.sandbox.name ? 1 : 0

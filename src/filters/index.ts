@@ -122,7 +122,7 @@ const FAULT_LOG_MS = 10_000
 const UNDECLARED: Declaration = { description: '', blacklist: true, active: false, mode: 'enforce' }
 
 /**
- * Opens a folder of filters and keeps up with it. Rejects when a file in it is broken and `onError` is `reject`,
+ * Opens a folder of filters and keeps up with it. Rejects when it or a file in it is broken and `onError` is `reject`,
  * since messages would go past a check that the operator counts on; later a broken file keeps its last good version.
  */
 export async function openFilters(options: FiltersOptions): Promise<OpenFilters> {
@@ -259,6 +259,7 @@ class LiveFilters implements OpenFilters {
       ([name, { error }]: [string, { error: string }]) =>
         error === '' ? [] : [`${name}${suffix}: ${error}`]
     return [
+      ...(this.#loader.isFolderHidden ? [`${this.options.dir}: ${this.#loader.folderError}`] : []),
       ...[...this.#loader.filters].flatMap(line('.js')),
       ...[...this.#loader.lists].flatMap(line('.txt')),
     ]

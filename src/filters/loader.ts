@@ -43,6 +43,7 @@ export const LISTS_MAX = 100
 export const LIST_BYTES_MAX = 128 * 1024 * 1024
 export const LIST_ENTRIES_MAX = 5_000_000
 
+const NO_FOLDER = 'the filter folder is not there'
 const NAME = /^[A-Za-z0-9_][\w.-]{0,63}\.(js|txt)$/
 
 /**
@@ -72,6 +73,11 @@ export class Loader {
   /** Why the folder could not be looked at the last time, empty when it could; what was loaded stays in force. */
   get folderError(): string {
     return this.#folderError
+  }
+
+  /** There is a folder, or something else in its place, and it may hold filters that nobody can read. */
+  get isFolderHidden(): boolean {
+    return this.#folderError !== '' && this.#folderError !== NO_FOLDER
   }
 
   /** `sms.in(name, value)`: undefined when there is no such list. */
@@ -104,8 +110,7 @@ export class Loader {
   }
 
   #folderFailed(code: string): void {
-    const error =
-      code === 'ENOENT' ? 'the filter folder is not there' : `the filter folder cannot be read (${code})`
+    const error = code === 'ENOENT' ? NO_FOLDER : `the filter folder cannot be read (${code})`
     if (error !== this.#folderError) this.options.logger.warn({ dir: this.options.dir }, error)
     this.#folderError = error
   }

@@ -76,6 +76,17 @@ describe('a filter that fails', () => {
     })
   })
 
+  test('says nothing of a text in the error that its operator reads, unless the words are its own', async () => {
+    const source = `export default sms => { if (sms.esme === 2) throw new Error('oops: ' + sms.message); JSON.parse(sms.message) }`
+    await using folder = await openFolder({ 'f.js': source })
+    const error = () => folder.filters.inspect().filters[0]?.last_error
+    folder.filters.check(message({ message: 'TAN990011 is yours' }))
+    expect(error()).toStartWith("SyntaxError: unexpected token: '…'")
+    folder.filters.check(message({ message: 'TAN990011 is yours, oops', esme: 2 }))
+    expect(error()).toStartWith('Error: oops: … is …, oops')
+    expect(folder.logged.join()).not.toContain('990011')
+  })
+
   test('lets pass with on_error pass', async () => {
     await using folder = await openFolder({ 'f.js': throwing, 'g.js': passing }, { onError: 'pass' })
     expect(folder.filters.check(message()).pass).toBeTrue()
