@@ -1,4 +1,5 @@
 import { Database, SQLiteError } from 'bun:sqlite'
+import { chmodSync, closeSync, openSync } from 'node:fs'
 import { StoreError } from './store.ts'
 
 /** What a file is to be. */
@@ -12,12 +13,15 @@ export interface FileKind {
 }
 
 /**
- * Opens the file for this process alone, in WAL mode, with the newest schema.
+ * Opens the file for this process and its owner alone, in WAL mode, with the newest schema.
  * Throws a {@link StoreError} that says what is wrong with the file.
  */
 export function openFile(path: string, kind: FileKind): Database {
   let db: Database | undefined
   try {
+    // Its log takes over who may read it: numbers, and texts of MO messages.
+    closeSync(openSync(path, 'a', 0o600))
+    chmodSync(path, 0o600)
     db = new Database(path, { create: true, readwrite: true, strict: true })
     // Two gateways on one file end here, not in each other's counters. The lock ends with the process.
     db.run('PRAGMA locking_mode = EXCLUSIVE')
@@ -82,10 +86,12 @@ const pragma = (db: Pick<Database, 'query'>, name: string): number =>
 function openFault(path: string, cause: unknown): string {
   const code = cause instanceof SQLiteError ? (cause.code ?? '') : ''
   if (code === 'SQLITE_NOTADB') return `${path} is no SQLite database: name another file for the store`
-  if (code.startsWith('SQLITE_CANTOPEN'))
+  if (code.startsWith('SQLITE_CANTOPEN') || isOfFileSystem(cause))
     return `${path} cannot be opened: check its folder and its permissions`
   return `${path} cannot be used: ${writeFault(cause)}`
 }
+
+const isOfFileSystem = (cause: unknown): boolean => cause instanceof Error && 'syscall' in cause
 
 /** Why a write failed, in words for an operator, without path or SQL. */
 export function writeFault(cause: unknown): string {

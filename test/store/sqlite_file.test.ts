@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, systemRandom } from '../../src/clock.ts'
@@ -93,6 +93,14 @@ test('under load a commit waits for company, and nobody who comes alone does', a
   expect(kept).toBe(44)
   await store.close()
   expect(clock.timers).toBe(0)
+})
+
+test('the file and its log are for their owner alone, also where an earlier one was not', async () => {
+  writeFileSync(path, '')
+  chmodSync(path, 0o644)
+  const store = await open()
+  expect([path, `${path}-wal`].map(each => statSync(each).mode & 0o777)).toEqual([0o600, 0o600])
+  await store.close()
 })
 
 test('after an fsync that failed nothing is promised any more until a restart', async () => {
