@@ -5,14 +5,17 @@ import {
   loadConfig,
   type Problem,
   showProblem,
+  unreadable,
 } from '../config/index.ts'
+import { isPublicKey, NO_PUBLIC_KEY } from '../licence/document.ts'
 import { fileOfRules, readRules } from '../settings.ts'
 
 /** Rules that do not fit the pools are as wrong as the rest of the configuration. */
 const rules: Check = config => {
-  const read = readRules(config)
-  if (!('problems' in read)) return []
   const file = fileOfRules(config)
+  // Of a file that is not there the configuration's own checks tell.
+  const read = file === undefined || unreadable(file) === undefined ? readRules(config) : { problems: [] }
+  if (!('problems' in read)) return []
   return read.problems.map(({ path, message }) =>
     file === undefined
       ? { path: path.replace(/^rules/, 'smpp.rules'), message }
@@ -20,9 +23,12 @@ const rules: Check = config => {
   )
 }
 
+const publicKey: Check = ({ license: { public_key } }) =>
+  public_key === '' || isPublicKey(public_key) ? [] : [{ path: 'license.public_key', message: NO_PUBLIC_KEY }]
+
 /** The configuration as a command wants it: of the file named, else of the first that is found. */
 export const load = (file: string | undefined): Loaded =>
-  loadConfig(file ?? findConfigFile(), process.env, [rules])
+  loadConfig(file ?? findConfigFile(), process.env, [rules, publicKey])
 
 /** Says all that is wrong; answers the exit code. */
 export function explain(problems: readonly Problem[]): 2 {

@@ -71,6 +71,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     if (email === undefined) throw new UsageError('whose address? user add EMAIL')
     if (appId !== undefined && newApp !== undefined) throw new UsageError('--app-id or --new-app, not both')
     const app = appId === undefined ? undefined : number('--app-id', appId)
+    const there = users.list().find(({ appName }) => appName === newApp)
+    if (there) throw new UsageError(`app ${newApp} is there: --app-id ${there.appId} adds a user to it`)
     const password = await askSecret('password')
     if (newApp === undefined) return `user ${await users.register(email, password, app, who())}\n`
     const appSecret = Buffer.from(systemRandom(SECRET_OCTETS)).toString('base64url')

@@ -142,7 +142,8 @@ const files: Check = ({ tls, aerospike, smpp }) => {
   })
 }
 
-function unreadable(file: string): string | undefined {
+/** Why a file cannot be read; undefined when it can. */
+export function unreadable(file: string): string | undefined {
   try {
     accessSync(file, constants.R_OK)
     return undefined

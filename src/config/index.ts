@@ -1,4 +1,4 @@
-export type { Check, Complaint } from './checks.ts'
+export { type Check, type Complaint, unreadable } from './checks.ts'
 export { describeConfig, type FilterDescription, type RunningState, showEndpoint } from './describe.ts'
 export type { Environment } from './environment.ts'
 export { parseHosts } from './hosts.ts'

@@ -8,7 +8,7 @@ import { emptyMap, type Problem, parseTree, placeOf, type Tree } from './tree.ts
 
 export type Loaded =
   | { readonly config: Config }
-  /** `faulty`: what was read, when each value is right by itself. Fit to be looked at, not to run on. */
+  /** `faulty`: what was read, with defaults for single values that are wrong. Fit to be looked at, not to run on. */
   | { readonly problems: readonly Problem[]; readonly faulty?: Config }
 
 /** Looked for, in this order, when no file is named. */
@@ -20,8 +20,8 @@ export const findConfigFile = (): string | undefined => CONFIG_FILES.find(file =
 
 /**
  * The configuration of `file` with the environment over it, or everything that is wrong with it. Without a
- * file the environment alone must say it all. `checks` come after those of this folder, and only when every
- * single value is right.
+ * file the environment alone must say it all. `checks` come after those of this folder, unless something is wrong
+ * that nothing can stand for: a name that is missing would make others of it dangle.
  */
 export function loadConfig(
   file: string | undefined,
@@ -36,12 +36,14 @@ export function loadConfig(
   const folder = file === undefined ? process.cwd() : dirname(resolve(file))
   const reader = new Reader(folder, [...missing, ...misplaced])
   const value = reader.read(ConfigSchema, tree, '')
-  if (reader.problems.length > 0) return { problems: reader.problems }
+  if (value === undefined || !reader.isComplete) return { problems: reader.problems }
   // The reader has checked each value against the schema that this type comes from.
   const config = freeze({ ...(value as Config), adminKey: env.ADMIN_API_KEY || undefined })
-  const problems = [...CHECKS, ...checks].flatMap(check =>
+  const complaints = [...CHECKS, ...checks].flatMap(check =>
     check(config).map(complaint => ({ place: placeOf(tree, complaint.path), ...complaint })),
   )
+  const told = new Set(reader.problems.map(({ path }) => path))
+  const problems = [...reader.problems, ...complaints.filter(({ path }) => !told.has(path))]
   return problems.length > 0 ? { problems, faulty: config } : { config }
 }
 

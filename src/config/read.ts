@@ -7,6 +7,8 @@ import { formatSize, goDuration, parseDuration, parseSize } from './units.ts'
 /** Reads a tree as a schema says, and tells all that is wrong at once. */
 export class Reader {
   readonly problems: Problem[]
+  /** False once something is wrong that has no default to stand for it. */
+  isComplete = true
 
   constructor(
     /** Relative paths are relative to it. */
@@ -17,7 +19,10 @@ export class Reader {
     this.problems = [...known]
   }
 
-  /** The value as the program sees it; undefined where it is wrong, which `problems` then says. */
+  /**
+   * The value as the program sees it. Where it is wrong, which `problems` then says, it is the default, so that all
+   * else can be looked at; undefined where there is none.
+   */
   read(schema: Described, tree: Tree, path: string): unknown {
     if (tree.kind === 'scalar' && tree.value === null) return this.#absent(schema, tree.place, path)
     if (schema.form === 'rules') return this.#rules(tree, path)
@@ -63,6 +68,7 @@ export class Reader {
         const empty = entry.value.kind === 'scalar' && entry.value.value === null
         if (!empty || required.has(name)) result[name] = this.read(inner, entry.value, below(name))
       } else if (required.has(name)) result[name] = this.#absent(inner, tree.place, below(name))
+      if (required.has(name) && result[name] === undefined) this.isComplete = false
     }
     return result
   }
@@ -81,7 +87,9 @@ export class Reader {
     if (tree.kind !== 'list') return this.#wrong(tree.place, path, `must be a list, not a ${nameOf(tree)}`)
     const most = schema.maxItems ?? Number.POSITIVE_INFINITY
     if (tree.items.length > most) return this.#wrong(tree.place, path, `has more than ${most} entries`)
-    return tree.items.map((item, index) => this.read(items, item, `${path}[${index}]`))
+    const values = tree.items.map((item, index) => this.read(items, item, `${path}[${index}]`))
+    if (values.includes(undefined)) this.isComplete = false
+    return values
   }
 
   #rules(tree: Tree, path: string): unknown {
@@ -93,11 +101,14 @@ export class Reader {
   #scalar(schema: Described, scalar: Scalar, path: string): unknown {
     const found = schema.form ? FORMS[schema.form](schema, scalar, this.folder) : bare(schema, scalar)
     if (found !== undefined) return found
-    return this.#wrong(
+    this.#wrong(
       scalar.place,
       path,
       `${shown(schema, scalar)}: wanted is ${wanted(schema)}${meant(schema, scalar)}`,
     )
+    if (schema.default !== undefined) return this.#absent(schema, scalar.place, path)
+    this.isComplete = false
+    return undefined
   }
 
   #wrong(place: Place, path: string, message: string): undefined {

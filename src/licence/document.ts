@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
+import { isDay } from '../rfc3339.ts'
 
 /** What a licence grants. */
 export interface Grant {
@@ -71,7 +72,7 @@ function checkGrant(fields: Record<keyof Grant, unknown>): Grant {
   if (company.length > COMPANY_CHARACTERS_MAX) {
     throw wrong(`has a "company" of more than ${COMPANY_CHARACTERS_MAX} characters`)
   }
-  if (typeof valid_until !== 'string' || !isDate(valid_until)) {
+  if (typeof valid_until !== 'string' || !isDay(valid_until)) {
     throw wrong('has no "valid_until": a date written YYYY-MM-DD')
   }
   const limit = (name: 'max_connections' | 'max_tps'): number => {
@@ -82,23 +83,17 @@ function checkGrant(fields: Record<keyof Grant, unknown>): Grant {
   return { company, valid_until, max_connections: limit('max_connections'), max_tps: limit('max_tps') }
 }
 
-function isDate(text: string): boolean {
-  const at = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text)
-}
-
 /** The first moment, in Unix milliseconds, at which `grant` is valid no more. */
 export const expiresAt = (grant: Grant): number =>
   Date.parse(`${grant.valid_until}T00:00:00Z`) + 24 * 3600 * 1000
 
+export const isPublicKey = (text: string): boolean => /^[A-Za-z\d+/]{43}=$/.test(text)
+export const NO_PUBLIC_KEY =
+  'is not base64 of the 32 octets of an Ed25519 public key, as `sms-proxy license keygen` prints it'
+
 /** Base64 of the 32 octets of an Ed25519 public key: what `license.public_key` holds. */
 export function readPublicKey(text: string): KeyObject {
-  if (!/^[A-Za-z\d+/]{43}=$/.test(text)) {
-    throw new GatewayError(
-      'invalid',
-      'license.public_key is not base64 of the 32 octets of an Ed25519 public key, as `sms-proxy license keygen` prints it',
-    )
-  }
+  if (!isPublicKey(text)) throw new GatewayError('invalid', `license.public_key ${NO_PUBLIC_KEY}`)
   const x = Buffer.from(text, 'base64').toString('base64url')
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
 }

@@ -121,6 +121,25 @@ describe('check', () => {
     expect(err).toEndWith('\n3 problems\n')
   })
 
+  test('says what is wrong between values also where a single value is wrong, and nothing twice', async () => {
+    write(
+      'sms-proxy.yaml',
+      `log: { level: loud }
+license: { public_key: nonsense }
+security: { allowed_ips: [10.0.0.0/33] }
+smpp: { rules: ./gone.yaml, queue_max: many, pools: [{ id: 0, name: p, links: [ghost] }] }
+`,
+    )
+    const { code, err } = await sms('check')
+    expect(code).toBe(2)
+    const complained = err.split('\n').map(line => line.split(' ')[1])
+    expect(complained.slice(0, -3)).toEqual([
+      ...['log.level', 'smpp.queue_max', 'smpp.pools[0].links[0]'],
+      ...['security.allowed_ips[0]', 'smpp.rules', 'license.public_key'],
+    ])
+    expect(err).toEndWith('\n6 problems\n')
+  })
+
   test('explains a rule that can never match by the one that stands in its way', async () => {
     write(
       'rules.yaml',
@@ -162,6 +181,9 @@ describe('user', () => {
     expect(out).toMatch(/^user 1 of app 2; the secret of app shop, shown this once: [\w-]{32}\n$/)
     expect((await sms('user allow-ips 2 10.0.0.0/8 ::1')).out).toBe('app 2 may send from 10.0.0.0/8, ::1\n')
     expect((await sms('user allow-ips 2')).out).toBe('app 2 may send from everywhere\n')
+    expect((await sms('user add bob@example.com --new-app shop')).err).toStartWith(
+      'app shop is there: --app-id 2 adds a user to it',
+    )
   })
 
   test.each([

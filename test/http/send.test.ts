@@ -32,6 +32,14 @@ const REFUSED: [object, string][] = [
   [{ encoding: 'utf8' }, 'encoding: expected "auto" or "gsm7" or "latin1" or "ucs2"'],
   [{ flash: 'true' }, 'flash: expected boolean'],
   [{ schedule_at: 'tomorrow' }, 'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z'],
+  [
+    { schedule_at: '2027-02-30T10:00:00Z' },
+    'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z',
+  ],
+  [
+    { schedule_at: '2027-02-28T24:00:00Z' },
+    'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z',
+  ],
   [{ schedule_at: '2026-02-30' }, 'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z'],
   [{ mesage: 'typo' }, 'unknown field "mesage"'],
   [{ ['x'.repeat(1000)]: 1 }, `unknown field "${'x'.repeat(64)}…"`],

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { deliveredParts, MESSAGE_STATES, type Message, PART_STATES } from '../../message.ts'
+import { parseTime } from '../../rfc3339.ts'
 import { type SendRequest, taken } from '../../submit.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, type ErrorBody, ok, reply } from '../problem.ts'
@@ -303,11 +304,9 @@ export function toSend(
   }
 }
 
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
-
 function timeOf(text: string): number {
-  const at = RFC_3339.test(text) ? Date.parse(text.toUpperCase()) : Number.NaN
-  if (Number.isNaN(at)) throw badRequest('schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z')
+  const at = parseTime(text)
+  if (at === undefined) throw badRequest('schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z')
   return at
 }
 
