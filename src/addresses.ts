@@ -29,6 +29,20 @@ export function readSource(text: string): Address | undefined {
   return SENDER.test(name) && /\p{L}/u.test(name) ? { kind: 'alphanumeric', digits: name } : undefined
 }
 
+/** Numbers as a send would put them to filters, whatever is no number as it stands. */
+export function asFiltersSee({
+  source,
+  destination,
+}: {
+  readonly source?: string
+  readonly destination?: string
+}): { readonly source?: string; readonly destination?: string } {
+  return {
+    ...(source !== undefined && { source: readSource(source)?.digits ?? source }),
+    ...(destination !== undefined && { destination: readDestination(destination)?.digits ?? destination }),
+  }
+}
+
 const SENDER_MAX = 11
 
 /** Letters of ASCII alone, as most names are: the regular expressions for that and for digits took 0.2 µs more of a send. */

@@ -9,7 +9,7 @@ import { createLog, type Log } from '../log.ts'
 import { Smsc, seededDraw } from '../smsc/smsc.ts'
 import { VERSION } from '../version.ts'
 import { signalled, start } from './serve.ts'
-import { command } from './usage.ts'
+import { command, listenFault, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy demo [--port PORT]
     the server on 127.0.0.1 (port 8088), an SMSC simulator behind it, a user: nothing to configure
@@ -24,13 +24,16 @@ const RECEIPT_DELAY = '500ms'
 export const demo = (argv: string[]): Promise<number> =>
   command(USAGE, argv, async () => {
     const { values } = parseArgs({ args: argv, options: { port: { type: 'string', default: '8088' } } })
+    const port = wholeNumber('port', values.port, 65_535)
     const folder = await mkdtemp(join(tmpdir(), 'sms-proxy-demo-'))
     const adminKey = Buffer.from(systemRandom(12)).toString('hex')
     const log = createLog({ level: 'info', format: 'auto', messageText: false, server: '' })
     const smsc = startSmsc(log.child('smsc'))
     try {
-      const read = (): Config => readDemoConfig(folder, values.port, smsc.port, adminKey)
-      const gateway = await start(read(), log, read)
+      const read = (): Config => readDemoConfig(folder, port, smsc.port, adminKey)
+      const gateway = await start(read(), log, read).catch((error: unknown) => {
+        throw listenFault(error, { host: '127.0.0.1', port }, 'name another port with --port')
+      })
       const url = `http://127.0.0.1:${gateway.port}`
       try {
         await register(url, adminKey)
@@ -62,7 +65,7 @@ const startSmsc = (log: Log): Smsc =>
   })
 
 /** A real configuration in a real file: what the demo shows is what `serve` does. */
-function readDemoConfig(folder: string, port: string, smscPort: number, adminKey: string): Config {
+function readDemoConfig(folder: string, port: number, smscPort: number, adminKey: string): Config {
   const file = join(folder, 'sms-proxy.yaml')
   mkdirSync(join(folder, 'filters'), { recursive: true })
   const link = (id: number): string =>

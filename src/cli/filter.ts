@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util'
+import { asFiltersSee } from '../addresses.ts'
 import { systemClock } from '../clock.ts'
 import type { FilterMessage } from '../filters/filter.ts'
 import { Histogram } from '../filters/histogram.ts'
 import { SAMPLE_MESSAGE } from '../filters/index.ts'
 import { openFilter } from '../filters/probe.ts'
 import { FilterFault, pack, type Sandbox } from '../filters/sandbox.ts'
+import { parseTime } from '../rfc3339.ts'
 import { segment } from '../smpp/text/segment.ts'
 import { codeOf, command, UsageError } from './usage.ts'
 
@@ -44,12 +46,10 @@ export const filter = (argv: string[]): Promise<number> =>
     const sms = messageOf(values)
     const packed = pack(sms)
     if (!packed) throw new UsageError('--message is longer than a filter can take')
+    const timeoutMs = whole('timeout', values.timeout, 20)
+    const memoryBytes = whole('memory', values.memory, 8) * 1024 ** 2
     try {
-      const sandbox = await openFilter(file, {
-        timeoutMs: whole('timeout', values.timeout, 20),
-        memoryBytes: whole('memory', values.memory, 8) * 1024 ** 2,
-        monotonic: systemClock.monotonic,
-      })
+      const sandbox = await openFilter(file, { timeoutMs, memoryBytes, monotonic: systemClock.monotonic })
       const passes = test(sandbox, sms, packed)
       if (verb === 'bench') bench(sandbox, packed)
       return passes ? 0 : 1
@@ -111,11 +111,12 @@ function messageOf(values: Values): FilterMessage {
     reference: () => 0,
   })
   const appId = whole('app-id', values['app-id'], SAMPLE_MESSAGE.app_id)
-  const time = values.time === undefined ? systemClock.now() : Date.parse(values.time)
-  if (Number.isNaN(time)) throw new UsageError('--time is a moment such as 2026-01-31T22:30:00Z')
+  const time = values.time === undefined ? systemClock.now() : parseTime(values.time)
+  if (time === undefined) throw new UsageError('--time is a moment such as 2026-01-31T22:30:00Z')
   return {
-    source: address(values.source ?? SAMPLE_MESSAGE.source),
-    destination: address(values.destination ?? SAMPLE_MESSAGE.destination),
+    source: SAMPLE_MESSAGE.source,
+    destination: SAMPLE_MESSAGE.destination,
+    ...asFiltersSee(values),
     message,
     esme: whole('esme', values.esme, SAMPLE_MESSAGE.esme),
     app_id: appId,
@@ -127,9 +128,6 @@ function messageOf(values: Values): FilterMessage {
     time: Math.floor(time / 1000),
   }
 }
-
-/** Filters see digits without `+`, whatever the caller wrote. */
-const address = (text: string): string => (/^\+?[\d\s-]+$/.test(text) ? text.replace(/[+\s-]/g, '') : text)
 
 function whole(option: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise

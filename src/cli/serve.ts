@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway.ts'
 import { createLog, type Log } from '../log.ts'
 import { explain, load } from './configuration.ts'
-import { codeOf, command, compileAsUsual } from './usage.ts'
+import { command, compileAsUsual, listenFault } from './usage.ts'
 
 const USAGE = `sms-proxy serve [--config FILE]
     runs the server until SIGTERM or SIGINT; SIGHUP reads rules, filters, links and limits anew
@@ -24,30 +24,27 @@ export const serve = (argv: string[]): Promise<number> =>
       messageText: config.log.message_text,
       server: config.server_name,
     })
-    const gateway = await start(config, log, () => reread(values.config))
+    const gateway = await start(config, log, () => reread(values.config)).catch((error: unknown) => {
+      throw listenFault(error, config.endpoint, 'set another endpoint')
+    })
     await signalled(log, who => gateway.reload(who))
     await gateway.stop()
     log.info({}, 'stopped')
     return 0
   })
 
-/** Starts the gateway, or says in one line what stands in the way. */
+/** Starts the gateway. */
 export async function start(config: Config, log: Log, readConfig: () => Config): Promise<Gateway> {
   // A bug of ours: said where an operator looks, and no reason to drop every other message and link.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error: unknown) => log.error({ err: error }, 'unexpected error: please report it'))
-  try {
-    const gateway = await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
-    compileAsUsual()
-    return gateway
-  } catch (error) {
-    const { host, port } = config.endpoint
-    if (codeOf(error) === 'EADDRINUSE') {
-      throw new Error(`${host}:${port} is taken: stop the other server, or set another endpoint`)
-    }
-    throw error
-  }
+  const gateway = await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
+  compileAsUsual()
+  return gateway
 }
+
+/** Whoever runs this for others (npm, timeout, a shell) passes a signal on that the whole group has got: it is the same. */
+const SAME_SIGNAL_MS = 500
 
 /** Resolves when the process is told to stop; a second such signal ends it at once. SIGHUP reloads. */
 export function signalled(log: Log, reload: Gateway['reload']): Promise<void> {
@@ -58,11 +55,15 @@ export function signalled(log: Log, reload: Gateway['reload']): Promise<void> {
     })
   })
   return new Promise(resolve => {
-    let stopping = false
+    let toldAt: number | undefined
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
-        if (stopping) process.exit(1)
-        stopping = true
+        const now = systemClock.monotonic()
+        if (toldAt !== undefined) {
+          if (now - toldAt > SAME_SIGNAL_MS) process.exit(1)
+          return
+        }
+        toldAt = now
         log.info({ signal }, 'stopping: requests in flight may end')
         resolve()
       })

@@ -3,8 +3,8 @@ import { systemClock } from '../clock.ts'
 import type { Log } from '../smpp/session.ts'
 import { FAULT_OPTIONS, FaultError, type FaultSettings } from '../smsc/faults.ts'
 import { SELECTOR_RULE } from '../smsc/selector.ts'
-import { type Received, Smsc, type SmscAccount, seededDraw } from '../smsc/smsc.ts'
-import { compileAsUsual, UsageError } from './usage.ts'
+import { type Received, Smsc, type SmscAccount, type SmscOptions, seededDraw } from '../smsc/smsc.ts'
+import { compileAsUsual, listenFault, UsageError, wholeNumber } from './usage.ts'
 
 /** Options beside the faults. */
 const OWN = {
@@ -66,8 +66,9 @@ function readArguments(argv: string[]): Values {
 async function run(values: Values): Promise<void> {
   const port = wholeNumber('port', values.port ?? OWN.port.default, 65_535)
   const seed = values.seed === undefined ? systemClock.now() : wholeNumber('seed', values.seed, 2 ** 32 - 1)
-  const simulator = new Smsc({
-    host: String(values.host ?? OWN.host.default),
+  const host = String(values.host ?? OWN.host.default)
+  const simulator = startSmsc({
+    host,
     port,
     accounts: accountsOf(values.account),
     faults: faultsOf(values),
@@ -86,6 +87,14 @@ async function run(values: Values): Promise<void> {
   process.stdout.write(`${messages} messages, ${taken} taken, ${refused} refused\n`)
 }
 
+function startSmsc(options: SmscOptions): Smsc {
+  try {
+    return new Smsc(options)
+  } catch (error) {
+    throw listenFault(error, options, 'name another with --host and --port')
+  }
+}
+
 /** To wait for what is under way when it stops. */
 const CLOSE_MS = 1000
 
@@ -93,13 +102,6 @@ const signalled = (): Promise<void> =>
   new Promise(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })
-
-function wholeNumber(name: string, value: Values[string], max: number): number {
-  const number = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
-  if (!(number <= max))
-    throw new UsageError(`--${name}: "${String(value)}" is not a whole number up to ${max}`)
-  return number
-}
 
 function accountsOf(value: Values[string]): SmscAccount[] {
   return (Array.isArray(value) ? value : []).map(text => {

@@ -28,6 +28,29 @@ export async function command(
 export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : String(error)
 
+/** A whole number from 0 to `max`. Throws a {@link UsageError}. */
+export function wholeNumber(name: string, value: unknown, max: number): number {
+  const number = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN
+  if (!(number <= max))
+    throw new UsageError(`--${name}: "${String(value)}" is not a whole number up to ${max}`)
+  return number
+}
+
+/** The error of a server that cannot listen, in words with a remedy; any other as it is. */
+export function listenFault(
+  error: unknown,
+  { host, port }: { readonly host: string; readonly port: number },
+  remedy: string,
+): unknown {
+  const at = `${host}:${port}`
+  const code = codeOf(error)
+  if (code === 'EADDRINUSE') return new Error(`${at} is taken: stop the other server, or ${remedy}`)
+  if (code === 'EACCES' || code === 'EPERM')
+    return new Error(`${at} may not be listened at, as a port below 1024 may by few: ${remedy}`)
+  const listening = error instanceof Error && /, listen$|^Failed to listen/.test(error.message)
+  return listening ? new Error(`${at} is at no address of this machine: ${remedy}`) : error
+}
+
 /**
  * Said once the start is over: what runs from now on runs again and again. The binary begins with a JIT that is slow to
  * compile (.tools/build.ts), since the code of a start runs once: 47 ms to the first answer, not 61.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { certPem } from '../smpp/certificate.ts'
 import { startSmsc } from '../support/smsc.ts'
-import { BINARY, run, TestGateway } from './gateway.ts'
+import { BINARY, run, startGateway, TestGateway } from './gateway.ts'
 
 /** An empty folder with these files in it. */
 function folder(files: Readonly<Record<string, string>> = {}): { readonly path: string } & Disposable {
@@ -192,6 +192,44 @@ describe('the binary', () => {
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
   }, 30_000)
+
+  test('takes a signal that comes twice at once, from a shell to its group and from who runs it, as one', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    gateway.signal('SIGTERM')
+    gateway.signal('SIGINT')
+    expect(await gateway.stop()).toBe(0)
+  })
+
+  test('does not start with a folder of filters that it cannot read, and check says the same', async () => {
+    using at = folder({ ...yaml('filters: { dir: ./filters }'), filters: 'a file' })
+    const served = await run(['serve'], { cwd: at.path })
+    expect(served.code).toBe(1)
+    expect(served.stderr).toContain('the filter folder cannot be read (ENOTDIR)')
+    expect((await run(['check'], { cwd: at.path })).stderr).toContain('the filter folder cannot be read')
+  })
+
+  test('says where it cannot listen, and what to do', async () => {
+    using at = folder({ 'sms-proxy.yaml': 'endpoint: 192.0.2.1:8103\n' })
+    const { code, stderr } = await run(['serve'], { cwd: at.path })
+    expect([code, stderr]).toEqual([
+      1,
+      '192.0.2.1:8103 is at no address of this machine: set another endpoint\n',
+    ])
+    expect((await run(['smsc', '--host', '192.0.2.1'], { cwd: at.path })).stderr).toStartWith(
+      '192.0.2.1:2775 is at no address of this machine: name another with --host and --port',
+    )
+    using taken = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
+    for (const command of ['demo', 'smsc']) {
+      const { stderr } = await run([command, '--port', `${taken.port}`], { cwd: at.path })
+      expect(stderr).toStartWith(`127.0.0.1:${taken.port} is taken: stop the other server, or name another`)
+    }
+    const wrong = await run(['demo', '--port', 'x'], { cwd: at.path })
+    expect([wrong.code, wrong.stderr.split('\n')[0]]).toEqual([
+      2,
+      '--port: "x" is not a whole number up to 65535',
+    ])
+  })
 
   test('ends with 0 at SIGTERM under load, and every request has its answer', async () => {
     await using smsc = startSmsc({ delay: '20ms' })

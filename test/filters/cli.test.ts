@@ -51,5 +51,6 @@ test('a filter that is broken, absent or endless is exit code 2, and so is a wro
   expect(await told('test', join(folder.dir, 'endless.js'))).toContain('no answer within 20 ms')
   expect(await told('test', join(folder.dir, 'none.js'))).toContain('cannot be read (ENOENT)')
   expect(await told('run', 'x')).toContain('sms-proxy filter test')
-  expect(await told('test', 'x', '--timeout', 'soon')).toContain('--timeout is a whole number')
+  expect(await told('test', 'x', '--timeout', 'soon')).toStartWith('--timeout is a whole number')
+  expect(await told('test', 'x', '--time', '2027-02-30T10:00:00Z')).toStartWith('--time is a moment')
 }, 30_000)

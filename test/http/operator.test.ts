@@ -228,10 +228,15 @@ describe('filters', () => {
       success: true,
       data: verdict,
     })
-    await ask200(row, { json: { snippet: 'export default () => true' } })
+    const snippet = 'export default () => true'
+    await ask200(row, { json: { snippet } })
+    await ask200(row, { json: { snippet, message: { source: '+1 900', destination: '+1 900-555 12 34' } } })
+    await ask200(row, { json: { snippet, message: { source: 'My Shop', destination: 'nowhere' } } })
     expect(tested).toEqual([
       { name: 'premium', message },
-      { snippet: 'export default () => true', message: {} },
+      { snippet, message: {} },
+      { snippet, message: { source: '+1 900', destination: '19005551234' } },
+      { snippet, message: { source: 'My Shop', destination: 'nowhere' } },
     ])
   })
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { asFiltersSee } from '../../addresses.ts'
 import { GatewayError } from '../../errors.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok } from '../problem.ts'
@@ -181,9 +182,10 @@ async function ask(
   if ((name === undefined) === (snippet === undefined)) {
     throw badRequest('give either `name`, of a filter that is there, or `snippet`')
   }
-  if (snippet !== undefined) return filters.test({ snippet, message })
+  const sms = { ...message, ...asFiltersSee(message) }
+  if (snippet !== undefined) return filters.test({ snippet, message: sms })
   if (!(await filters.inspect()).filters.some(filter => filter.name === name)) {
     throw new GatewayError('not_found', 'there is no filter of that name')
   }
-  return filters.test({ name: name ?? '', message })
+  return filters.test({ name: name ?? '', message: sms })
 }
