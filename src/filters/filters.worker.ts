@@ -39,7 +39,7 @@ async function perform(task: Task): Promise<Answers[Task['kind']]> {
     case 'open':
       return void (await open(task.settings))
     case 'inspect':
-      return (await filters.promise).inspect()
+      return (await filters.promise).inspect(task.how)
     case 'test':
       return (await filters.promise).test(task.request)
     case 'reload':

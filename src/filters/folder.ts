@@ -5,6 +5,8 @@ export interface Change {
   readonly file: string
   readonly octets?: Uint8Array
   readonly error?: string
+  /** The disk's word, not the file's: it is read again at the next look. */
+  readonly mayPass?: true
 }
 
 const GONE = 'gone'
@@ -19,6 +21,8 @@ const GONE = 'gone'
 export class Folder {
   readonly #taken = new Map<string, string>()
   readonly #spotted = new Map<string, string>()
+  /** Why files could not be read the last time: said once. */
+  readonly #failing = new Map<string, string>()
 
   constructor(
     private readonly dir: string,
@@ -39,6 +43,12 @@ export class Folder {
         const change = stamp === GONE ? { file } : await this.#read(file)
         // Written to while it was read: the next looks see what becomes of it.
         if (settled && (await this.#stamp(file)) !== stamp) continue
+        if (change.mayPass) {
+          if (this.#failing.get(file) !== change.error) changes.push(change)
+          this.#failing.set(file, change.error ?? '')
+          continue
+        }
+        this.#failing.delete(file)
         this.#spotted.delete(file)
         if (stamp === GONE) this.#taken.delete(file)
         else this.#taken.set(file, stamp)
@@ -64,7 +74,7 @@ export class Folder {
       if (size > bytesMax) return { file, error: `it has ${size} octets, and ${bytesMax} is the most` }
       return { file, octets: await readFile(`${this.dir}/${file}`) }
     } catch (error) {
-      return { file, error: `it cannot be read (${codeOf(error)})` }
+      return { file, error: `it cannot be read (${codeOf(error)})`, mayPass: true }
     }
   }
 }

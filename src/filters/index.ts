@@ -39,7 +39,7 @@ export interface FilterState extends Declaration {
   /** Microseconds an answer. */
   readonly p50_us: number
   readonly p99_us: number
-  /** Found by walking the filter's heap, and only when it is read. */
+  /** Found by walking the filter's heap, which holds up what it does: 0 unless it is asked for. */
   readonly memory_bytes: number
   /** All of its answers together. */
   readonly seconds: number
@@ -87,14 +87,14 @@ export interface TestResult {
 
 /** What operators ask; filters in a thread of their own take a moment to answer. */
 export interface FilterDesk {
-  inspect(): Inspection | Promise<Inspection>
+  inspect(how?: { readonly memory: boolean }): Inspection | Promise<Inspection>
   /** Asks a filter apart from the live ones: nothing of it is counted or kept. */
   test(request: TestRequest): TestResult | Promise<TestResult>
 }
 
 export interface OpenFilters extends Filters, FilterDesk {
   check(sms: FilterMessage): Verdict
-  inspect(): Inspection
+  inspect(how?: { readonly memory: boolean }): Inspection
   test(request: TestRequest): TestResult
   /** Looks at the folder now, and takes what it sees. */
   reload(): Promise<void>
@@ -169,7 +169,7 @@ class LiveFilters implements OpenFilters {
     return this.#chain.check(sms)
   }
 
-  inspect(): Inspection {
+  inspect(how = { memory: false }): Inspection {
     const now = this.options.clock.monotonic()
     const filters = [...this.#loader.filters].map(
       ([name, { sandbox, tally, error, changedAt }]): FilterState => {
@@ -187,9 +187,7 @@ class LiveFilters implements OpenFilters {
           p50_us: tally.took.percentile(0.5),
           p99_us: tally.took.percentile(0.99),
           seconds: tally.tookSeconds,
-          get memory_bytes() {
-            return sandbox?.memory().bytes ?? 0
-          },
+          memory_bytes: how.memory ? (sandbox?.memory().bytes ?? 0) : 0,
           last_error: tally.lastError,
           last_error_at: Math.floor(tally.lastErrorAt / 1000),
           changed_at: Math.floor(changedAt / 1000),

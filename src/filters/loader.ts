@@ -126,7 +126,8 @@ export class Loader {
     }
     const tally = before?.tally ?? new Tally()
     try {
-      refuse(file, error, before === undefined && filters.size >= FILTERS_MAX ? FILTERS_MAX : undefined)
+      const sound = [...filters.values()].filter(({ sandbox }) => sandbox).length
+      refuse(file, error, !before?.sandbox && sound >= FILTERS_MAX ? FILTERS_MAX : undefined)
       const sandbox = compile(name, new TextDecoder('utf-8', { fatal: true }).decode(octets))
       tally.absolve()
       filters.set(name, { tally, sandbox, error: '', changedAt: now() })
@@ -151,7 +152,8 @@ export class Loader {
       return
     }
     try {
-      refuse(file, error, before === undefined && lists.size >= LISTS_MAX ? LISTS_MAX : undefined)
+      const sound = [...lists.values()].filter(({ list }) => list).length
+      refuse(file, error, !before?.list && sound >= LISTS_MAX ? LISTS_MAX : undefined)
       const list = await List.read(octets ?? new Uint8Array(), { entriesMax: LIST_ENTRIES_MAX, pause })
       lists.set(name, { list, error: '', changedAt: now() })
       logger.info({ list: name, entries: list.entries }, before?.list ? 'list changed' : 'list loaded')

@@ -53,8 +53,14 @@ export class FilterFault extends Error {
 
 export const REASON_CHARACTERS_MAX = 160
 const TEXT_CHARACTERS_MAX = 400
-/** The code of a module runs cold, once: building its tables may take this many deadlines. */
+/**
+ * The code of a module runs cold, once. From the ninth machine of a process on, JavaScriptCore has no fast memory for it,
+ * and what is not compiled yet takes five to ten times as long: a table of 10,000 built in 30 ms took over 100.
+ */
+const LOAD_MS_MIN = 500
+/** Of a longer deadline so many. */
 const LOAD_TIMES = 5
+const loadMs = (timeoutMs: number): number => Math.max(LOAD_MS_MIN, LOAD_TIMES * timeoutMs)
 
 const WAITS = 'it waits for something as it loads: a filter answers at once'
 
@@ -128,13 +134,13 @@ export class Sandbox {
       const declare = machine.eval(DECLARE, 'sandbox', EVAL_SCRIPT)
       const sample = machine.call(machine.eval(SAMPLE, 'sandbox', EVAL_SCRIPT), machine.lookupFunction())
       const decide = machine.eval(DECIDE, 'sandbox', EVAL_SCRIPT)
-      machine.within(LOAD_TIMES * timeoutMs)
+      machine.within(loadMs(timeoutMs))
       const module = machine.eval(this.source, `${this.name}.js`, EVAL_MODULE)
       if (machine.jobPending) throw new FilterFault('costly', WAITS)
       const declaration = declared(machine.string(machine.call(declare, module)))
       return { machine, decide: machine.call(decide, module), sample, declaration }
     } catch (error) {
-      throw faultOf(error, `it did not load within ${LOAD_TIMES * timeoutMs} ms`)
+      throw faultOf(error, `it did not load within ${loadMs(timeoutMs)} ms`)
     }
   }
 }

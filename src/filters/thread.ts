@@ -27,7 +27,7 @@ export interface ThreadOptions extends Omit<FiltersOptions, 'clock' | 'swapped'>
 }
 
 export interface FilterThread extends Filters, FilterDesk {
-  inspect(): Promise<Inspection>
+  inspect(how?: { readonly memory: boolean }): Promise<Inspection>
   test(request: TestRequest): Promise<TestResult>
   /** Looks at the folder now, and takes what it sees. */
   reload(): Promise<void>
@@ -137,8 +137,8 @@ class ThreadedFilters implements FilterThread {
     })
   }
 
-  inspect(): Promise<Inspection> {
-    return this.#ask({ kind: 'inspect' })
+  inspect(how?: { readonly memory: boolean }): Promise<Inspection> {
+    return this.#ask({ kind: 'inspect', how })
   }
 
   test(request: TestRequest): Promise<TestResult> {

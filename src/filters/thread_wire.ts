@@ -11,7 +11,7 @@ export type Settings = Omit<FiltersOptions, 'clock' | 'logger' | 'swapped'>
 
 export type Task =
   | { readonly kind: 'open'; readonly settings: Settings }
-  | { readonly kind: 'inspect' }
+  | { readonly kind: 'inspect'; readonly how?: { readonly memory: boolean } | undefined }
   | { readonly kind: 'test'; readonly request: TestRequest }
   | { readonly kind: 'reload' }
   | { readonly kind: 'close' }

@@ -149,10 +149,36 @@ describe('a broken file', () => {
     expect(folder.filters.inspect().filters.map(({ name, state, error }) => [name, state, error])).toEqual([
       ['a b', 'broken', 'a name has letters, digits, "_", "-" and ".", 64 of them at most'],
       ['f', 'active', ''],
-      ['g', 'broken', 'it did not load within 100 ms'],
+      ['g', 'broken', 'it did not load within 500 ms'],
       ['h', 'broken', `it has ${SOURCE_BYTES_MAX + 3} octets, and ${SOURCE_BYTES_MAX} is the most`],
       ['i', 'broken', 'it is not UTF-8'],
     ])
+  })
+
+  test('past the most that there may be is refused, however often it is touched', async () => {
+    const files = Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`l${100 + at}.txt`, '1']))
+    await using folder = await openFolder(files, { onError: 'pass' })
+    const broken = () => folder.filters.inspect().lists.filter(({ error }) => error !== '').length
+    let touched = 0
+    const touch = async () => {
+      await folder.write('l200.txt', '1\n2'.repeat(++touched))
+      await folder.filters.reload()
+    }
+    expect(broken()).toBe(1)
+    await touch()
+    expect(broken()).toBe(1)
+    await rm(join(folder.dir, 'l100.txt'))
+    await folder.filters.reload()
+    await touch()
+    expect(broken()).toBe(0)
+  })
+
+  test('of tables that take their time is none, also in the ninth machine and after', async () => {
+    const table = `const rows = []; for (let i = 0; i < 10000; i++) rows.push(String(i * 7).padStart(8, '0'))
+export default sms => rows.includes(sms.source)`
+    const files = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`f${at}.js`, table]))
+    await using folder = await openFolder(files)
+    expect(folder.filters.inspect().filters.map(({ error }) => error)).toEqual(Array(12).fill(''))
   })
 
   test('keeps a gateway from starting where a failing filter refuses, and names every such file', async () => {

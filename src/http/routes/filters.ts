@@ -147,7 +147,7 @@ export const filterRoutes = ({ filters }: Pick<HttpDependencies, 'filters'>): re
         },
       },
     },
-    handle: async () => ok({ success: true, data: await filters.inspect() }),
+    handle: async () => ok({ success: true, data: await filters.inspect({ memory: true }) }),
   }),
   route({
     ...group,
