@@ -5,6 +5,9 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export const PREFIX = 'SMS_PROXY_'
 
+/** What Kubernetes tells every pod of a Service named `sms-proxy`; no key of the configuration has such a name. */
+const OF_A_SERVICE = /^SMS_PROXY_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)$/
+
 /** `SMS_PROXY_SMPP__LINKS__0__HOST` is `smpp.links[0].host`. */
 const REFERENCE = /\$(\$?)\{([^{}]*)\}/g
 
@@ -16,7 +19,7 @@ export function overlay(tree: Tree, env: Environment, schema: Described): Proble
   const problems: Problem[] = []
   for (const name of Object.keys(env).sort(byIndex)) {
     const value = env[name]
-    if (!name.startsWith(PREFIX) || value === undefined) continue
+    if (!name.startsWith(PREFIX) || value === undefined || OF_A_SERVICE.test(name)) continue
     const steps = name.slice(PREFIX.length).toLowerCase().split('__')
     const leaf: Scalar = { kind: 'scalar', place: name, value, text: value, untyped: true, from: [] }
     const wrong = put(tree, steps, leaf, schema)

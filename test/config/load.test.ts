@@ -232,6 +232,29 @@ security: { allowed_ips: [10.0.0.0/33] }
 })
 
 describe('the environment', () => {
+  test('of a pod beside a Service named sms-proxy is passed over', () => {
+    const env = {
+      SMS_PROXY_SERVICE_HOST: '10.0.0.7',
+      SMS_PROXY_SERVICE_PORT: '8088',
+      SMS_PROXY_SERVICE_PORT_HTTP: '8088',
+      SMS_PROXY_PORT: 'tcp://10.0.0.7:8088',
+      SMS_PROXY_PORT_8088_TCP: 'tcp://10.0.0.7:8088',
+      SMS_PROXY_PORT_8088_TCP_ADDR: '10.0.0.7',
+    }
+    expect(bad('env: x', env)).toEqual([])
+    expect(bad('env: x', { ...env, SMS_PROXY_PORTS: '1' })).toHaveLength(1)
+  })
+
+  test.each(['key\n', ' key', 'schlüssel', 'ke\x07y'])(
+    'with the admin key %j, which no header can carry, is refused',
+    key => {
+      expect(bad('env: x', { ADMIN_API_KEY: key })).toEqual([
+        'ADMIN_API_KEY: can be in no header: wanted are visible ASCII characters, and nothing around them (a line end?)',
+      ])
+      expect(bad('env: x', { ADMIN_API_KEY: 'key of two words!' })).toEqual([])
+    },
+  )
+
   test('wins over the file, and adds what the file has not', () => {
     const config = good(`storage: { db_path: a.db }\nsmpp: { links: [${LINK}] }`, {
       SMS_PROXY_STORAGE__DB_PATH: '/b.db',
