@@ -10,6 +10,7 @@ import {
   signLicence,
   writePublicKey,
 } from '../licence/document.ts'
+import { codeOf, command, UsageError } from './usage.ts'
 
 const USAGE = `sms-proxy license keygen [--out FILE]
     makes a key pair: the private key in FILE (licence.key), the public key on the screen
@@ -20,29 +21,15 @@ sms-proxy license show FILE [--public-key KEY]
     shows a licence, and whether KEY signed it
 `
 
-/** A mistake of the caller's; the text says how to mend it. */
-class UsageError extends Error {}
-
-/** `argv` follows the word `license`. Answers the exit code: 0, 1 (it did not work), 2 (asked wrongly). */
-export async function licence(argv: string[]): Promise<number> {
-  const [command, ...rest] = argv
-  try {
-    if (command === 'keygen') return await keygen(rest)
-    if (command === 'sign') return await signOne(rest)
-    if (command === 'show') return await show(rest)
-    if (command === 'help' || command === '--help' || command === '-h') {
-      process.stdout.write(USAGE)
-      return 0
-    }
-    throw new UsageError(command === undefined ? 'what shall be done?' : `there is no "license ${command}"`)
-  } catch (error) {
-    const usage = error instanceof UsageError || isParseArgsError(error)
-    process.stderr.write(
-      `${error instanceof Error ? error.message : String(error)}\n${usage ? `\n${USAGE}` : ''}`,
-    )
-    return usage ? 2 : 1
-  }
-}
+/** `argv` follows the word `license`. */
+export const licence = (argv: string[]): Promise<number> =>
+  command(USAGE, argv, async () => {
+    const [verb, ...rest] = argv
+    if (verb === 'keygen') return await keygen(rest)
+    if (verb === 'sign') return await signOne(rest)
+    if (verb === 'show') return await show(rest)
+    throw new UsageError(verb === undefined ? 'what shall be done?' : `there is no "license ${verb}"`)
+  })
 
 async function keygen(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options: { out: { type: 'string', default: 'licence.key' } } })
@@ -139,8 +126,3 @@ async function read(file: string): Promise<Buffer> {
     throw new Error(`${file} cannot be read: ${codeOf(error)}`)
   })
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : String(error)
-
-const isParseArgsError = (error: unknown): boolean => codeOf(error).startsWith('ERR_PARSE_ARGS')

@@ -118,7 +118,7 @@ export class Users {
     const secretHash = existing?.secretHash ?? (await this.passwords.hash(secret))
     const hash = await this.passwords.hash(password)
     return this.#write(() => {
-      const appId = this.#joinOrMake(existing, name, secretHash, ips)
+      const appId = this.#joinOrMake(existing, name, secretHash, ips, who)
       return this.#add(email, hash, appId, who)
     })
   }
@@ -129,13 +129,15 @@ export class Users {
     name: string,
     secretHash: string,
     ips: readonly string[] | undefined,
+    who: string,
   ): number {
     if (existing && this.directory.app(existing.id)) {
-      if (ips) this.directory.setAllowedIps(existing.id, ips)
+      if (ips) this.#putAllowedIps(existing.id, ips, who)
       return existing.id
     }
     const made = this.directory.addApp(name, secretHash, ips ?? [])
     if (made === undefined) throw invalid('app_name was taken a moment ago: try again')
+    this.audit.record(who, 'make app', `app ${made}`, ips?.join(' '))
     return made
   }
 
@@ -190,9 +192,13 @@ export class Users {
     const ips = checkAllowedIps(networks)
     this.#write(() => {
       if (!this.directory.app(appId)) throw new GatewayError('not_found', 'unknown app_id')
-      this.directory.setAllowedIps(appId, ips)
-      this.audit.record(who, 'set allowed ips', `app ${appId}`, ips.join(' '))
+      this.#putAllowedIps(appId, ips, who)
     })
+  }
+
+  #putAllowedIps(appId: number, ips: readonly string[], who: string): void {
+    this.directory.setAllowedIps(appId, ips)
+    this.audit.record(who, 'set allowed ips', `app ${appId}`, ips.join(' '))
   }
 
   #existing(userId: number): User {

@@ -90,3 +90,13 @@ test.each([
   expect(answer).toMatchObject({ code, out: '' })
   expect(answer.err).toContain(text)
 })
+
+test('each of its words has --help', async () => {
+  for (const argv of [['--help'], ['sign', '--help'], ['keygen', '-h']]) {
+    expect(await run(...argv)).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringContaining('license keygen'),
+    })
+  }
+})

@@ -224,6 +224,19 @@ describe('deleting', () => {
   })
 })
 
+test('making an app and opening it to other networks leaves a line each', async () => {
+  const { users, audit } = open()
+  const app = { password: 'secret', appName: 'shop', appSecret: 'secret-of-the-shop' }
+  await users.registerProxyUser({ ...app, email: 'a@example.com', allowedIps: ['10.0.0.0/8'] }, 'admin')
+  await users.registerProxyUser({ ...app, email: 'b@example.com', allowedIps: [] }, 'admin')
+  expect(audit.newest(10).map(({ action, subject, reason }) => `${action} ${subject} ${reason}`)).toEqual([
+    'register user user 2 of app 2 ',
+    'set allowed ips app 2 ',
+    'register user user 1 of app 2 ',
+    'make app app 2 10.0.0.0/8',
+  ])
+})
+
 test('who did what to whom, when and why is kept, newest first', async () => {
   const { users, linkSwitches, audit, clock } = open()
   const id = await users.register('a@example.com', 'secret')
