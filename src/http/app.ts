@@ -84,6 +84,8 @@ export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp
 
   const app = new Elysia({
     strictPath: true,
+    // Else a path is looked for past a Host of some length, and a short one (`sms`, as nginx names an upstream) has none.
+    handler: { standardHostname: false },
     serve: {
       // In place of the functions that Elysia gives Bun's router: their context, their `set` and one more async
       // function took 1 µs of a send, and the edge uses none of them. What the router misses goes by Elysia's.

@@ -154,7 +154,9 @@ function refuseOver({ allowed, limit, remaining, resetSeconds, retryAfterSeconds
 
 /** Without the query, which may hold what is nobody's business. */
 export function pathOf(url: string): string {
-  const start = url.indexOf('/', url.indexOf('://') + 3)
+  // Without a Host it is a path alone.
+  const scheme = url.indexOf('://')
+  const start = scheme < 0 ? 0 : url.indexOf('/', scheme + 3)
   const end = url.indexOf('?')
   return start < 0 ? '/' : url.slice(start, end < 0 ? undefined : end)
 }

@@ -35,12 +35,18 @@ export async function answerPage<Row>(
   ask: (page: Page) => Promise<Rows<Row>>,
   show: (row: Row) => object,
 ): Promise<Response> {
-  const query = new URL(request.url).searchParams
+  const query = queryOf(request.url)
   const page = Math.min(positive(query, 'page', 1), PAGE_MAX)
   const limit = Math.min(positive(query, 'limit', LIMIT_DEFAULT), LIMIT_MAX)
   const { rows, total } = await ask({ offset: (page - 1) * limit, limit })
   const pagination = { page, limit, total, totalPages: Math.ceil(total / limit) }
   return ok({ success: true, data: rows.map(show), pagination })
+}
+
+/** By hand: without a Host the address is a path alone, and with a wrong one no URL. */
+function queryOf(url: string): URLSearchParams {
+  const at = url.indexOf('?')
+  return new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
 }
 
 function positive(query: URLSearchParams, name: string, byDefault: number): number {
