@@ -16,6 +16,8 @@ export interface RulesWatchOptions {
 export interface RulesWatch {
   /** Why the file as it stands is not in force; empty when it is. */
   error(): string
+  /** Others have read the rules and brought them into force. */
+  taken(): void
   stop(): Promise<void>
 }
 
@@ -57,6 +59,9 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
   plan()
   return {
     error: () => error,
+    taken() {
+      error = ''
+    },
     stop() {
       stopped = true
       cancel()

@@ -112,3 +112,12 @@ test('once stopped it looks no more', async () => {
   await watch.stop()
   expect(clock.timers).toBe(0)
 })
+
+test('rules that a reload brought into force are no longer called broken', async () => {
+  broken = 'rules[0].pool: "x" is no pool'
+  writeFileSync(join(folder, 'rules.yaml'), 'second')
+  await look(2)
+  expect(watch.error()).toBe(broken)
+  watch.taken()
+  expect(watch.error()).toBe('')
+})

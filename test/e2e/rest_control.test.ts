@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { startSmsc } from '../support/smsc.ts'
 import { type GatewayOptions, startGateway, type TestGateway } from './gateway.ts'
 import { openUsers } from './rest.ts'
@@ -175,12 +175,14 @@ describe('a configuration that is wrong', () => {
     const refused = await gateway.admin('POST', '/api/v1/admin/reload')
     expect([refused.status, refused.body.success]).toEqual([400, false])
     const problems = refused.body.error.split('\n')
-    expect(problems).toHaveLength(4)
+    expect(problems).toHaveLength(6)
     for (const [at, words] of [
       'limit_tps',
       '99999',
       'did you mean window',
       'did you mean rate_limit',
+      'tls.cert',
+      'tls.key',
     ].entries()) {
       expect(refused.body.error, `problem ${at}`).toContain(words)
     }
@@ -205,6 +207,23 @@ describe('a configuration that is wrong', () => {
       why: expect.stringContaining('did you mean rate_limit'),
     })
     expect((await gateway.send()).status).toBe(200)
+  })
+
+  test('of a filter that is broken is refused, and limits stay as they were', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port, more: 'limit_tps: 50' }] })
+    mkdirSync(`${gateway.folder}/filters`, { recursive: true })
+    writeFileSync(`${gateway.folder}/filters/broken.js`, 'export default')
+    gateway.configure({ links: [{ port: smsc.port, more: 'limit_tps: 60' }] })
+    const refused = await gateway.admin('POST', '/api/v1/admin/reload')
+    expect([refused.status, refused.body.error]).toEqual([
+      400,
+      expect.stringContaining('\n  broken.js: SyntaxError'),
+    ])
+    const links = await gateway.admin('GET', '/api/v1/admin/dashboard/smpp-links')
+    expect(links.body.data.map(({ limit_tps }: never) => limit_tps)).toEqual([50])
+    rmSync(`${gateway.folder}/filters/broken.js`)
+    expect((await gateway.admin('POST', '/api/v1/admin/reload')).status).toBe(200)
   })
 
   test('of rules that name no pool is refused, with the place in their own file', async () => {
