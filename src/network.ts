@@ -15,7 +15,8 @@ import {
 } from './routing/rules.ts'
 import { createStrategy, type StrategyName } from './routing/strategy.ts'
 import type { LinkStats } from './smpp/counters.ts'
-import type { LinkEvents, LinkParts, LinkState } from './smpp/link.ts'
+import { accountOf, type LinkEvents, type LinkParts, type LinkState } from './smpp/link.ts'
+import { SLIDING_MS } from './smpp/pacer.ts'
 
 export type { LinkSettings, Shortage } from './network_link.ts'
 
@@ -102,7 +103,11 @@ export class Network {
   #allPools: readonly LinkPool[] = []
   #licenceTimer: Cancel | undefined
   /** Links on their way out: replaced or removed while the gateway runs. */
-  readonly #leaving = new Set<Promise<void>>()
+  readonly #leaving = new Map<NetworkLink, Promise<void>>()
+  /** When links were last taken out, by their accounts: what they sent counts for who comes after them. */
+  readonly #left = new Map<string, number>()
+  /** A link waits until another that drains is gone, for the licence counts both. */
+  #waitsForLicence = false
   readonly #health: Health<NetworkLink>
 
   constructor(
@@ -121,7 +126,6 @@ export class Network {
   /** Begins to bind all links that are on. */
   start(): void {
     this.applyLicence()
-    for (const link of this.#links.values()) link.smpp.start()
   }
 
   /** Links and pools as `settings` has them: what did not change keeps its session and its queue. */
@@ -211,13 +215,20 @@ export class Network {
 
   /** Binds or unbinds links as switches, configuration and licence now say. */
   applyLicence(): void {
-    const max = this.parts.licence.connectionsMax()
-    let bound = 0
-    for (const link of [...this.#links.values()].sort((a, b) => a.id - b.id)) {
-      if (!this.#switchedOn(link)) link.smpp.disable('switched off')
-      else if (max > 0 && ++bound > max) {
-        link.smpp.disable(`the licence allows ${max} connections`)
-      } else link.smpp.enable()
+    const max = this.parts.licence.connectionsMax() || Number.POSITIVE_INFINITY
+    const links = [...this.#links.values()].sort((a, b) => a.id - b.id)
+    const wanted = links.filter(link => this.#switchedOn(link))
+    for (const link of links) if (!this.#switchedOn(link)) link.smpp.disable('switched off')
+    for (const link of wanted.slice(max)) link.smpp.disable(`the licence allows ${max} connections`)
+    // What drains is a connection too: who comes after it waits.
+    let used = [...this.#leaving.keys(), ...links].filter(
+      ({ smpp }) => smpp.enabled || smpp.connected(),
+    ).length
+    this.#waitsForLicence = false
+    for (const { smpp } of wanted.slice(0, max)) {
+      if (smpp.enabled) continue
+      if (!smpp.connected() && ++used > max) this.#waitsForLicence = true
+      else smpp.enable()
     }
   }
 
@@ -229,7 +240,10 @@ export class Network {
   /** Lets what is in flight end, unbinds all links, and resolves when the last socket is closed. */
   async close(): Promise<void> {
     this.#licenceTimer?.()
-    await Promise.all([...this.#leaving, ...[...this.#links.values()].map(link => link.smpp.close())])
+    await Promise.all([
+      ...this.#leaving.values(),
+      ...[...this.#links.values()].map(link => link.smpp.close()),
+    ])
   }
 
   #poolFor(decision: Decision | undefined, { esme }: FilterMessage): LinkPool | undefined {
@@ -253,11 +267,19 @@ export class Network {
 
   #build(settings: NetworkSettings): void {
     const before = this.#links
-    this.#links = new Map(settings.links.map(link => [link.id, this.#kept(before.get(link.id), link)]))
+    const now = this.parts.clock.monotonic()
+    for (const [account, at] of this.#left) if (now - at > SLIDING_MS) this.#left.delete(account)
+    const accounts = new Set([...[...before.values()].map(({ account }) => account), ...this.#left.keys()])
+    this.#links = new Map(
+      settings.links.map(link => [link.id, this.#kept(before.get(link.id), link, accounts)]),
+    )
     for (const link of before.values()) {
       if (this.#links.get(link.id) === link) continue
-      const gone = link.smpp.close().finally(() => this.#leaving.delete(gone))
-      this.#leaving.add(gone)
+      this.#left.set(link.account, now)
+      this.#leaving.set(
+        link,
+        link.smpp.close().finally(() => this.#leaving.delete(link)),
+      )
     }
     const byName = new Map([...this.#links.values()].map(link => [link.name, link]))
     const pools = this.#pools
@@ -283,8 +305,11 @@ export class Network {
     for (const pool of gone) if (!this.#allPools.includes(pool)) pool.close('removed')
   }
 
-  /** The link there is, when only its limits have changed; else a new one. */
-  #kept(before: NetworkLink | undefined, settings: LinkSettings): NetworkLink {
+  /**
+   * The link there is, when only its limits have changed; else a new one. `accounts`: what was sent as one of these may
+   * be less than a second ago.
+   */
+  #kept(before: NetworkLink | undefined, settings: LinkSettings, accounts: ReadonlySet<string>): NetworkLink {
     if (before && sameBind(before.settings, settings)) {
       before.smpp.setLimits(settings)
       before.settings = settings
@@ -294,10 +319,13 @@ export class Network {
     const events: LinkEvents = {
       deliver,
       late,
-      room: () => this.#pump(),
+      room: () => {
+        if (this.#waitsForLicence) this.applyLicence()
+        this.#pump()
+      },
       state: (link, from, to, reason) => {
         const fields = { link: link.name, from, to, reason }
-        if (to === 'UNBOUND' || to === 'THROTTLED') log.warn(fields, 'link state')
+        if ((to === 'UNBOUND' && from !== 'DISABLED') || to === 'THROTTLED') log.warn(fields, 'link state')
         else log.info(fields, 'link state')
       },
     }
@@ -308,16 +336,16 @@ export class Network {
         this.#pump()
       })
     }
+    const known = accounts.has(accountOf(settings))
     const link = new NetworkLink(
-      before ? { ...settings, limitTps: 0 } : settings,
+      // Nothing binds before the licence is asked.
+      { ...settings, enabled: false, ...(known && { limitTps: 0 }) },
       { ...smpp, clock, log, events },
       { waitMs: () => tps.waitMs(), take: () => tps.take(), hold },
     )
-    if (before) {
-      // What the old link sent counts in the same second. A limit that is set anew takes all of it as sent now.
-      link.smpp.setLimits(settings)
-      link.settings = settings
-    }
+    link.settings = settings
+    // What another link of the account sent counts in the same second. A limit that is set anew takes all as sent now.
+    if (known) link.smpp.setLimits(settings)
     return link
   }
 

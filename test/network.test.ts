@@ -16,7 +16,7 @@ const settings = (links: readonly LinkSettings[]): NetworkSettings => ({
   ...{ links, pools: [], rules: NO_RULES, queueTimeoutMs: 10_000, queueMax: 1000 },
 })
 
-async function setUp() {
+async function setUp(connectionsMax = 0) {
   const clock = new TurnedClock()
   const arrived: number[] = []
   const smsc = new MemorySmsc(
@@ -37,7 +37,7 @@ async function setUp() {
     deliver: () => 0,
     late: () => undefined,
     switchedOn: () => undefined,
-    licence: { connectionsMax: () => 0, tps: { waitMs: () => 0, take: () => true } },
+    licence: { connectionsMax: () => connectionsMax, tps: { waitMs: () => 0, take: () => true } },
   })
   network.start()
   await clock.advance(10)
@@ -69,6 +69,52 @@ test('a link that a reload binds anew holds its limit over the second in which t
     const tenth = arrived[at - 10]
     if (tenth !== undefined) expect(moment - tenth).toBeGreaterThanOrEqual(1000)
   }
+  void network.close()
+  await clock.advance(10_000)
+  expect(clock.timers).toBe(0)
+})
+
+test.each([
+  ['has another id', [[{ ...LINK, id: 2 }]]],
+  ['comes back after a moment', [[], [LINK]]],
+])('limit_tps holds for the account of a link that by a reload %s', async (_, reloads) => {
+  const { clock, network, arrived, send } = await setUp()
+  send(10)
+  await clock.advance(100)
+  expect(arrived).toHaveLength(10)
+  for (const links of reloads) {
+    network.apply(settings(links))
+    await clock.advance(50)
+  }
+  const [link] = network.links()
+  const pool = network.route({ ...FILTERED, esme: link?.settings.id ?? 0 })
+  for (let each = 0; each < 10; each++)
+    void pool.send({
+      ...{ partCount: 1, tag: () => undefined, preferred: 1, destination: `4916${each}` },
+      pdu: () => ({ destination_addr: `4916${each}`, short_message: new Uint8Array([0x41]) }),
+    })
+  await clock.advance(850)
+  expect(arrived).toHaveLength(10)
+  await clock.advance(3000)
+  expect(arrived).toHaveLength(20)
+  for (let at = 10; at < 20; at++)
+    expect((arrived[at] ?? 0) - (arrived[at - 10] ?? 0)).toBeGreaterThanOrEqual(1000)
+  void network.close()
+  await clock.advance(10_000)
+  expect(clock.timers).toBe(0)
+})
+
+test('of links that the licence allows none binds while another still drains', async () => {
+  const { clock, network } = await setUp(1)
+  const two = { ...LINK, id: 2, name: 'two', systemId: 'me' }
+  const bound = () => network.links().filter(({ state }) => state === 'LOADED')
+  expect(bound()).toHaveLength(1)
+  const job = { partCount: 1, tag: () => undefined, preferred: 1, destination: '4915' }
+  void network.route({ ...FILTERED, esme: 1 }).send({ ...job, pdu: () => ({ destination_addr: '4915' }) })
+  network.apply(settings([two]))
+  expect(network.links()[0]?.state).toBe('DISABLED')
+  await clock.advance(1000)
+  expect(bound().map(({ settings: { id } }) => id)).toEqual([2])
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)

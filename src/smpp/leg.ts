@@ -66,6 +66,11 @@ export class Leg {
     return this.#state === 'bound' ? this.#session : undefined
   }
 
+  /** There is a connection, bound or not: also while it drains. */
+  get connected(): boolean {
+    return this.#session !== undefined
+  }
+
   /** Requests without an answer, also of a session that is on its way out. */
   get inFlight(): number {
     return this.#session?.inFlight ?? 0

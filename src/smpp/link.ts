@@ -104,7 +104,7 @@ export class Link {
   ) {
     this.id = options.id
     this.name = options.name
-    this.account = `${options.address.host}:${options.address.port}/${options.systemId}`
+    this.account = accountOf(options)
     this.#enabled = options.enabled
     this.#state = options.enabled ? 'UNBOUND' : 'DISABLED'
     this.#pacer = new Pacer(options.limitTps)
@@ -116,6 +116,15 @@ export class Link {
 
   state(): LinkState {
     return this.#state
+  }
+
+  get enabled(): boolean {
+    return this.#enabled
+  }
+
+  /** A connection stands, bound or not: also while it drains. */
+  connected(): boolean {
+    return this.#legs.some(leg => leg.connected)
   }
 
   /** submit_sm that may be written right now; 0 unless bound for transmission. */
@@ -372,6 +381,9 @@ export class Link {
     this.#announceRoom()
   }
 }
+
+export const accountOf = ({ address, systemId }: Pick<LinkOptions, 'address' | 'systemId'>): string =>
+  `${address.host}:${address.port}/${systemId}`
 
 /** A response with an error, or a generic_nack of any status, is a refusal. */
 function answered(pdu: Pdu): Answered {
