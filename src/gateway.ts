@@ -98,7 +98,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       }),
       each => each.close(),
     )
-    const { store, node, sweepMs, spool } = await openMessageStore(config, {
+    const { store, node, sweepMs, spool, lastIds } = await openMessageStore(config, {
       clock,
       random,
       log: log.child('store'),
@@ -138,7 +138,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     let rules = rulesOf(config)
 
     // The way to the SMSCs and back.
-    const ids = createIds(clock, random, node)
+    const ids = createIds(clock, random, node, lastIds)
     const { receive, counts: receipts } = createReceive({ store, ids, clock, log: log.child('receipts') })
     const smppLog = log.child('smpp')
     const late = createLate({ store, clock, log: smppLog })

@@ -15,7 +15,14 @@ const EPOCH_MS = Date.UTC(2020, 0, 1)
 const NODES = 32
 const SEQUENCES = 128
 
-export function createIds(clock: Clock, random: Random, node = 0): Ids {
+/** The last that were given away in an earlier life. */
+export interface LastIds {
+  readonly messageId: string
+  readonly taskId: number
+}
+
+/** `last`: new ones are greater, also where the clock was set back since. */
+export function createIds(clock: Clock, random: Random, node = 0, last?: LastIds): Ids {
   if (!(node >= 0 && node < NODES)) throw new RangeError(`node ${node} is not 0 to ${NODES - 1}`)
   let idMs = 0
   let counter = 0
@@ -29,18 +36,26 @@ export function createIds(clock: Clock, random: Random, node = 0): Ids {
     putHex(id, 9, 4, idMs % 2 ** 16)
   }
 
+  function begin(ms: number): void {
+    idMs = ms
+    putTime()
+    const octets = random(10)
+    for (let at = 4; at < 10; at++) putHex(id, AT_RANDOM + 2 * (at - 4), 2, octets[at] ?? 0)
+    // The top bit stays clear: 2^29 ids fit into this millisecond before the counter would wrap.
+    counter = (octets[0] ?? 0) & 0x1f
+    for (let at = 1; at < 4; at++) counter = (counter << 8) | (octets[at] ?? 0)
+  }
+
+  if (last) {
+    begin(Number.parseInt(last.messageId.replace('-', '').slice(0, 12), 16) + 1)
+    taskMs = Math.floor(last.taskId / (NODES * SEQUENCES)) + 1
+  }
+
   return {
     messageId() {
       const now = clock.now()
-      if (now > idMs) {
-        idMs = now
-        putTime()
-        const octets = random(10)
-        for (let at = 4; at < 10; at++) putHex(id, AT_RANDOM + 2 * (at - 4), 2, octets[at] ?? 0)
-        // The top bit stays clear: 2^29 ids fit into this millisecond before the counter would wrap.
-        counter = (octets[0] ?? 0) & 0x1f
-        for (let at = 1; at < 4; at++) counter = (counter << 8) | (octets[at] ?? 0)
-      } else if (++counter === 2 ** 30) {
+      if (now > idMs) begin(now)
+      else if (++counter === 2 ** 30) {
         idMs++
         putTime()
         counter = 0

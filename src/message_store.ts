@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { AerospikeClient, type Logger as ClientLog, type TlsOptions } from './aerospike/index.ts'
 import type { Clock, Random } from './clock.ts'
 import { type Config, parseHosts } from './config/index.ts'
+import type { LastIds } from './ids.ts'
 import type { Log } from './log.ts'
 import { openAerospikeStore } from './store/aerospike.ts'
 import type { AerospikeStore } from './store/aerospike_store.ts'
@@ -18,6 +19,8 @@ export interface OpenedStore {
   readonly node: number
   /** Between two sweeps. */
   readonly sweepMs: number
+  /** The last ids of an earlier life; a cluster does not tell. */
+  readonly lastIds?: LastIds
   /** What waits on disk for a cluster, where that is asked for. */
   readonly spool?: Pick<SpooledStore, 'warning' | 'spoolCounts'>
 }
@@ -44,7 +47,9 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
       retentionMs: storage.retention,
       paceMs: COMMIT_PACE_MS,
     })
-    return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS }
+    const newest = store.newest()
+    const lastIds = newest && { messageId: newest.id, taskId: newest.taskId }
+    return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS, ...(lastIds && { lastIds }) }
   }
   if (!aerospike.spool) await tellOfLeft(config, parts)
   const store = aerospike.spool

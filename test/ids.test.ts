@@ -30,6 +30,21 @@ describe('ids', () => {
     expect(made).toEqual([...made].sort())
   })
 
+  test('go on from those of an earlier life, though the clock was set back since', () => {
+    const clock = new TurnedClock(1_800_000_000_000)
+    const before = createIds(clock, full)
+    for (let at = 0; at < 300; at++) before.taskId()
+    const last = { messageId: before.messageId(), taskId: before.taskId() }
+    const after = createIds(new TurnedClock(1_700_000_000_000), systemRandom, 0, last)
+    const made = [last.messageId, after.messageId(), after.messageId()]
+    expect(made).toEqual([...new Set(made)].sort())
+    expect(made[1]).toMatch(UUID7)
+    const tasks = [last.taskId, after.taskId(), after.taskId()]
+    expect(tasks).toEqual([...new Set(tasks)].sort((a, b) => a - b))
+    const later = createIds(new TurnedClock(1_900_000_000_000), systemRandom, 0, last)
+    expect(Number.parseInt(later.messageId().replace('-', '').slice(0, 12), 16)).toBe(1_900_000_000_000)
+  })
+
   test('give task numbers that are safe integers, positive, growing and unlike on two nodes', () => {
     const clock = new TurnedClock()
     const one = createIds(clock, systemRandom, 1)

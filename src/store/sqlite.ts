@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
+import type { Message } from '../message.ts'
 import { SqliteAccounts } from './sqlite_accounts.ts'
 import { SqliteCommits } from './sqlite_commits.ts'
 import { type Log, openLog } from './sqlite_log.ts'
@@ -25,7 +26,7 @@ export interface SqliteStoreOptions {
 }
 
 /** Throws a {@link StoreError} that tells the operator what is wrong with the file. */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<MessageStore> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const db = openDatabase(options.path)
   // What was copied before may change from now on: a copy that was interrupted has to begin anew.
   db.run('DELETE FROM copying')
@@ -72,6 +73,11 @@ export class SqliteStore implements MessageStore {
   totals: MessageStore['totals'] = () => this.#read(reader => reader.totals())
   campaigns: MessageStore['campaigns'] = page => this.#read(reader => reader.campaigns(page))
   topCampaigns: MessageStore['topCampaigns'] = count => this.#read(reader => reader.topCampaigns(count))
+
+  /** The message with the greatest id. */
+  newest(): Pick<Message, 'id' | 'taskId'> | undefined {
+    return this.#reader.newest()
+  }
 
   fault(): string | undefined {
     return this.#commits.fault

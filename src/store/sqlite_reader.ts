@@ -42,6 +42,11 @@ export class SqliteReader {
     return row && toMessage(row, this.accounts)
   }
 
+  newest(): Pick<Message, 'id' | 'taskId'> | undefined {
+    const row = this.#sql.newest.values()[0] as [id: Uint8Array, taskId: number] | undefined
+    return row && { id: idText(row[0]), taskId: row[1] }
+  }
+
   /** What stands under a key at `now`. */
   recall(claim: Claim, now: number): Earlier | undefined {
     const row = this.#sql.claim.values(claim.appId, claim.key, now)[0] as
@@ -98,6 +103,7 @@ const number = (statement: { values(): unknown[][] }): number => Number(statemen
 
 const statements = (db: Database) => ({
   message: db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id = ?`),
+  newest: db.query('SELECT id, task_id FROM message ORDER BY id DESC LIMIT 1'),
   claim: db.query('SELECT body_hash, message FROM claim WHERE app_id = ? AND key = ? AND expires_at > ?'),
   held: db.query(
     'SELECT account, ids, address, state, error, at FROM held ORDER BY seq DESC LIMIT ? OFFSET ?',

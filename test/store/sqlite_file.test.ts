@@ -269,3 +269,13 @@ test.each([
   for (const sql of ran) db.run(sql)
   expect(db.query('PRAGMA cache_size').values()).toEqual([[-kib]])
 })
+
+test('the newest message is told to the next life, whatever came to the disk last', async () => {
+  const store = await openSqliteStore({ path, clock, retentionMs: 3600_000 })
+  expect(store.newest()).toBeUndefined()
+  const [older, newer] = [message(), message()]
+  await store.save(newer)
+  await store.save(older)
+  expect(store.newest()).toEqual({ id: newer.id, taskId: newer.taskId })
+  await store.close()
+})
