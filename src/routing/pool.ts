@@ -227,7 +227,9 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** The link that has messages to the same handset which are not answered yet. */
   #before({ job, refusedBy }: Asking<Link>): Link | undefined {
     const before = this.#routes.get(job.destination)?.link
-    return before?.bound() && before !== refusedBy ? before : undefined
+    if (!before?.bound() || before === refusedBy) return undefined
+    // A reload may have given it to another pool.
+    return this.options.links.includes(before) ? before : undefined
   }
 
   /**

@@ -221,6 +221,14 @@ describe('a pool', () => {
     expect(first.written).toEqual(['a.0', 'b.0', 'c.0', 'd.0'])
   })
 
+  test('sends nothing over a link that a reload took out of it, though an earlier message is out there', async () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    void pool.send(job('a', { destination: 'x' }))
+    pool.options.links = [second]
+    void pool.send(job('b', { destination: 'x' }))
+    expect([first.written, second.written]).toEqual([['a.0'], ['b.0']])
+  })
+
   test('lets no message overtake another for its destination when a long one makes way between them', async () => {
     const { pool, first, second } = setUp({ links: [1, 2] })
     second.free = 1
