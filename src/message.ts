@@ -99,17 +99,21 @@ export function stateOf(parts: readonly Part[]): MessageState {
   let delivered = 0
   let unanswered = 0
   let unknown = false
+  let unsent = false
   let worst: MessageState | undefined
-  for (const { state, smscId } of parts) {
+  for (const { state, smscId, error } of parts) {
     if (state === 'delivered') delivered++
     else if (state === 'unknown') unknown = true
     else if (state === 'expired') worst ??= 'expired'
     else if (state === 'rejected') worst ??= 'rejected'
+    // Never written: that says less than what was, and not answered.
+    else if (state === 'failed' && error === 0) unsent = true
     else if (isFinalPart(state)) worst ??= 'failed'
     else if (state === 'accepted' && smscId === '') unanswered++
   }
   if (worst) return worst
   if (unknown) return 'unknown'
+  if (unsent) return 'failed'
   if (delivered === parts.length) return 'delivered'
   return unanswered === parts.length ? 'accepted' : 'submitted'
 }

@@ -48,6 +48,14 @@ describe('a message', () => {
     expect([whole.state, deliveredParts(whole), whole.updatedAt]).toEqual(['delivered', 2, 3000])
   })
 
+  test('with a part that may be there and another that was never sent is unknown, with one refused it is failed', () => {
+    const unsent = { state: 'failed', smscId: '', account: '', error: 0 } as const
+    const unknown = { ...unsent, state: 'unknown' } as const
+    expect(stateOf([unknown, unsent])).toBe('unknown')
+    expect(stateOf([unknown, { ...unsent, error: 0x58 }, unsent])).toBe('failed')
+    expect(stateOf([unsent, unsent])).toBe('failed')
+  })
+
   test.each([
     ['expired', 'expired'],
     ['deleted', 'failed'],
@@ -80,7 +88,11 @@ describe('a message', () => {
     const refused = { ...change('failed'), reason: 'SMSC refused with 0x0B' }
     const unknown = { ...message('unknown', 'submitted'), error: 'no submit_sm_resp in time' }
     expect(withPart(unknown, 0, refused).error).toBe('SMSC refused with 0x0B')
-    const failed = { ...message('unknown', 'failed'), error: 'SMSC refused with 0x45' }
+    const failed = {
+      ...message('unknown', 'failed'),
+      state: 'failed' as const,
+      error: 'SMSC refused with 0x45',
+    }
     expect(withPart(failed, 0, refused)).toMatchObject({ state: 'failed', error: 'SMSC refused with 0x45' })
   })
 
