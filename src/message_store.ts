@@ -9,7 +9,7 @@ import { openAerospikeStore } from './store/aerospike.ts'
 import type { AerospikeStore } from './store/aerospike_store.ts'
 import { openSpooledStore } from './store/spooled.ts'
 import { SpooledStore } from './store/spooled_store.ts'
-import { openSqliteStore } from './store/sqlite.ts'
+import { openSqliteStore, type SqliteStore } from './store/sqlite.ts'
 import { openSpool } from './store/sqlite_spool.ts'
 import type { MessageStore } from './store/store.ts'
 
@@ -47,8 +47,7 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
       retentionMs: storage.retention,
       paceMs: COMMIT_PACE_MS,
     })
-    const newest = store.newest()
-    const lastIds = newest && { messageId: newest.id, taskId: newest.taskId }
+    const lastIds = lastIdsOf(store, log)
     return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS, ...(lastIds && { lastIds }) }
   }
   if (!aerospike.spool) await tellOfLeft(config, parts)
@@ -58,6 +57,17 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
   log.info({ node: store.node, namespace: aerospike.namespace }, 'messages are in Aerospike')
   const spool = store instanceof SpooledStore ? { spool: store } : {}
   return { store, node: store.node, sweepMs: aerospike.sweep_time, ...spool }
+}
+
+/** A file that is damaged there may do for all else: ids go by the clock alone then. */
+function lastIdsOf(store: Pick<SqliteStore, 'newest'>, log: Log): LastIds | undefined {
+  try {
+    const newest = store.newest()
+    return newest && { messageId: newest.id, taskId: newest.taskId }
+  } catch (err) {
+    log.error({ err }, 'the newest message cannot be read: if the clock was set back, ids may come twice')
+    return undefined
+  }
 }
 
 type ClusterConfig = NonNullable<Config['aerospike']>
