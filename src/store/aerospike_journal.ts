@@ -132,6 +132,12 @@ export class Lane {
     })
   }
 
+  /** True while a closing of this entry is still to come. */
+  closes(token: string): boolean {
+    for (const closing of this.#closings) if (closing.token === token) return true
+    return false
+  }
+
   retry(): void {
     if (this.#closings.size > 0) this.#schedule()
   }
@@ -308,6 +314,11 @@ export class Journal {
 
   close(token: string, id: string, count: Count | undefined): Promise<void> {
     return this.#lane(id).close(token, count)
+  }
+
+  /** True while a closing of this entry is still to come. */
+  closes(token: string, id: string): boolean {
+    return this.#lane(id).closes(token)
   }
 
   async entries(): Promise<readonly (readonly [token: string, id: string])[]> {

@@ -47,16 +47,17 @@ export function marked(stored: Stored, token: string): Stored {
 
 /** What `token` has changed in the tallies; undefined when it has changed nothing. */
 export function countOf({ message, marks }: Stored, token: string): Count | undefined {
-  const at = marks.findIndex(mark => mark.token === token)
-  const [before, after] = [marks[at - 1]?.kind, marks[at]?.kind]
-  if (after === undefined) return undefined
-  const change = (kind: Kind): number => Number(after === kind) - Number(before === kind)
-  return {
-    campaign: message.campaign,
-    sme: message.esme,
-    sent: change('sent'),
-    failed: change('failed'),
+  if (!marks.some(mark => mark.token === token)) return undefined
+  const { campaign, esme: sme } = message
+  const sum = { campaign, sme, sent: 0, failed: 0 }
+  // Both marks may be its own, when an attempt went on under the entry of an earlier one.
+  for (const [at, mark] of marks.entries()) {
+    if (mark.token !== token) continue
+    sum[mark.kind]++
+    const before = marks[at - 1]
+    if (before) sum[before.kind]--
   }
+  return sum
 }
 
 /** Throws a StoreError when the message is none that can be stored. */

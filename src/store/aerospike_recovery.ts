@@ -29,7 +29,11 @@ export class Recovery {
    * All entries but those of `underWay`. Messages that have no outcome and began before `before` become unknown:
    * answers how many.
    */
-  async settle(journal: Journal, before: number, underWay: ReadonlySet<string>): Promise<number> {
+  async settle(
+    journal: Journal,
+    before: number,
+    underWay: Pick<ReadonlySet<string>, 'has'>,
+  ): Promise<number> {
     const entries = (await journal.entries()).filter(([token]) => !underWay.has(token))
     entries.sort(([, a], [, b]) => idTime(b) - idTime(a))
     const keptAfter = this.clock.now() - KEPT_MS

@@ -12,6 +12,7 @@ import { Deadline, type Records } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
 import { sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
+import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Saved, Writer } from './aerospike_writer.ts'
 import { Newest } from './newest.ts'
 import {
@@ -64,15 +65,6 @@ const PROBE_MS = 1000
 /** A write that could end after the lease waits for its renewal. */
 const LEASE_TRUSTED_MS = LEASE_SECONDS * 1000 - 2 * CALL_MS
 const SWEEP_LEASE_SECONDS = 600
-/** After a failed call: by then nothing of it is on its way to the cluster any more. */
-const UNFINISHED_MS = 2 * CALL_MS
-
-interface Unfinished {
-  readonly id: string
-  readonly since: number
-  /** Nothing was sent under it: it is taken back. */
-  readonly claim: Claim | undefined
-}
 
 /** Messages in an Aerospike cluster, shared by up to 32 gateways. */
 export class AerospikeStore implements MessageStore {
@@ -88,8 +80,9 @@ export class AerospikeStore implements MessageStore {
   readonly #claimed = new Map<string, string>()
   /** Tokens of calls under way. */
   readonly #underWay = new Set<string>()
-  /** Tokens of calls that failed in the middle. */
-  readonly #unfinished = new Map<string, Unfinished>()
+  readonly #unfinished: Unfinished
+  /** Entries that are looked after already. */
+  readonly #ours = { has: (token: string) => this.#underWay.has(token) || this.#unfinished.has(token) }
   #journals = 0
   #pending = 0
   #idle: (() => void) | undefined
@@ -113,6 +106,7 @@ export class AerospikeStore implements MessageStore {
   ) {
     const { clock, retentionMs } = options
     const { nonce } = holder
+    this.#unfinished = new Unfinished(clock)
     this.#tallies = new Tallies(records, clock)
     this.#receipts = new Receipts(records, clock, retentionMs, nonce)
     this.#writer = new Writer(records, this.#receipts, clock, retentionMs)
@@ -144,7 +138,7 @@ export class AerospikeStore implements MessageStore {
         const first = await this.#writer.find(holder.messageId, deadline)
         return { fresh: false, sameBody: holder.sameBody, message: first?.message }
       } catch (error) {
-        this.#leave(token, message.id, claim)
+        this.#unfinished.leave({ token, id: message.id, claim })
         throw error
       } finally {
         this.#underWay.delete(token)
@@ -221,7 +215,7 @@ export class AerospikeStore implements MessageStore {
 
   recover: MessageStore['recover'] = before =>
     this.#write(undefined, async () => {
-      const lost = await this.#recovery.settle(this.#journal, before, this.#underWay)
+      const lost = await this.#recovery.settle(this.#journal, before, this.#ours)
       const open = new Map(await this.#journal.entries())
       for (const [id, token] of this.#claimed) if (!open.has(token)) this.#claimed.delete(id)
       return lost
@@ -240,7 +234,7 @@ export class AerospikeStore implements MessageStore {
       try {
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node))
         // What was kept when this gateway recovered. No outcome is given up: claims are under way.
-        await this.#recovery.settle(this.#journal, 0, this.#underWay)
+        await this.#recovery.settle(this.#journal, 0, this.#ours)
         return await sweepRecords({
           records: this.records,
           receipts: this.#receipts,
@@ -295,14 +289,14 @@ export class AerospikeStore implements MessageStore {
     claimed: string | undefined,
     change: (token: string) => Promise<Saved | undefined>,
   ): Promise<Saved | undefined> {
-    const token = claimed ?? (await this.#journal.open(id))
+    const token = claimed ?? this.#unfinished.takeOver(id) ?? (await this.#journal.open(id))
     this.#underWay.add(token)
     try {
       const saved = await change(token)
       await this.#close(token, id, saved?.count)
       return saved
     } catch (error) {
-      this.#leave(token, id, undefined)
+      this.#unfinished.leave({ token, id, claim: undefined })
       throw error
     } finally {
       this.#underWay.delete(token)
@@ -312,10 +306,6 @@ export class AerospikeStore implements MessageStore {
   /** The message is stored, and its mark keeps the count safe: a journal that fails now is written later. */
   #close(token: string, id: string, count: Saved['count']): Promise<void> {
     return this.#journal.close(token, id, count).catch(() => {})
-  }
-
-  #leave(token: string, id: string, claim: Claim | undefined): void {
-    this.#unfinished.set(token, { id, since: this.options.clock.monotonic(), claim })
   }
 
   async #read<T>(ask: (deadline: Deadline) => Promise<T>): Promise<T> {
@@ -393,7 +383,10 @@ export class AerospikeStore implements MessageStore {
     this.#displaced = held === undefined
     if (this.#displaced) throw new StoreError(DISPLACED)
     // It had expired: another may have given up what was open, and closed its entries.
-    if (held === 'taken') this.#claimed.clear()
+    if (held === 'taken') {
+      this.#claimed.clear()
+      this.#unfinished.dropTakeable()
+    }
     this.#renewedAt = at
     if (!this.number || at - this.#numberAt < RENEW_NUMBER_MS) return
     await this.number.hold(this.#deadline(), true)
@@ -407,17 +400,20 @@ export class AerospikeStore implements MessageStore {
     this.#cancelBeat = this.options.clock.after(delayMs, () => void this.#beat())
   }
 
-  async #finish(): Promise<void> {
-    const now = this.options.clock.monotonic()
-    for (const [token, { id, since, claim }] of this.#unfinished) {
-      if (now - since < UNFINISHED_MS) continue
-      if (claim) {
-        await this.#claims.release(claim, id, this.#deadline())
-        await this.#writer.forget(id, this.#deadline())
-        await this.#journal.close(token, id, undefined)
-      } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY, false)
-      this.#unfinished.delete(token)
-    }
+  #finish(): Promise<void> {
+    return this.#unfinished.finish(
+      RENEW_MS,
+      left => this.#end(left),
+      ({ token, id }) => this.#journal.closes(token, id),
+    )
+  }
+
+  async #end({ token, id, claim }: Left): Promise<void> {
+    if (claim) {
+      await this.#claims.release(claim, id, this.#deadline())
+      await this.#writer.forget(id, this.#deadline())
+      await this.#journal.close(token, id, undefined)
+    } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY, false)
   }
 
   #journalOf(node: number): Journal {

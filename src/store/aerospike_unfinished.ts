@@ -1,0 +1,94 @@
+import type { Clock } from '../clock.ts'
+import type { Claim } from './store.ts'
+
+/** After a call that failed: by then nothing of it is on its way to the cluster any more. */
+const UNFINISHED_MS = 20_000
+/** Ended together. */
+const TOGETHER_MAX = 64
+/** Messages whose entries the next attempt at them may take over. */
+const TAKEABLE_MAX = 50_000
+
+export interface Left {
+  readonly token: string
+  readonly id: string
+  /** Nothing was sent under it: it is taken back. */
+  readonly claim: Claim | undefined
+}
+
+/** Entries of the journal that calls left open when they failed in the middle. */
+export class Unfinished {
+  /** By token, the oldest failure first. */
+  readonly #left = new Map<string, Left & { readonly since: number }>()
+  /**
+   * Tokens by message. An attempt that opened an entry of its own each time would fill the journal while a part
+   * of the cluster is away.
+   */
+  readonly #takeable = new Map<string, string>()
+
+  constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
+
+  has(token: string): boolean {
+    return this.#left.has(token)
+  }
+
+  leave({ token, id, claim }: Left): void {
+    this.#left.delete(token)
+    this.#left.set(token, { token, id, claim, since: this.clock.monotonic() })
+    if (!claim && this.#takeable.size < TAKEABLE_MAX) this.#takeable.set(id, token)
+  }
+
+  /** The token of an earlier attempt at a message, for one that goes on under it. */
+  takeOver(id: string): string | undefined {
+    const token = this.#takeable.get(id)
+    this.#takeable.delete(id)
+    if (token !== undefined) this.#left.delete(token)
+    return token
+  }
+
+  /** Another may have closed them: no attempt goes on under them. */
+  dropTakeable(): void {
+    this.#takeable.clear()
+  }
+
+  /**
+   * Ends those whose time has come, for as long as `forMs`. One that fails is left again unless `closes` says that
+   * the journal goes on by itself to close it; at the end the first failure is thrown.
+   */
+  async finish(
+    forMs: number,
+    end: (left: Left) => Promise<void>,
+    closes: (left: Left) => boolean,
+  ): Promise<void> {
+    const endsAt = this.clock.monotonic() + forMs
+    let failure: unknown
+    const endOne = async (left: Left): Promise<void> => {
+      try {
+        await end(left)
+        this.#left.delete(left.token)
+      } catch (cause) {
+        failure ??= cause
+        // Nobody may go on under an entry that is closed.
+        if (closes(left)) this.#left.delete(left.token)
+        else this.leave(left)
+      }
+    }
+    while (this.clock.monotonic() < endsAt) {
+      const some = this.#ripe()
+      if (some.length === 0) break
+      await Promise.all(some.map(endOne))
+    }
+    if (failure !== undefined) throw failure
+  }
+
+  /** Some whose time has come; no attempt goes on under these any more. */
+  #ripe(): Left[] {
+    const before = this.clock.monotonic() - UNFINISHED_MS
+    const some: Left[] = []
+    for (const left of this.#left.values()) {
+      if (left.since > before || some.length >= TOGETHER_MAX) break
+      some.push(left)
+      if (this.#takeable.get(left.id) === left.token) this.#takeable.delete(left.id)
+    }
+    return some
+  }
+}

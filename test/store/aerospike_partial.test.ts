@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { AerospikeClient, key } from '../../src/aerospike/index.ts'
+import { fieldTypes } from '../../src/aerospike/protocol/fields.ts'
+import { info2 } from '../../src/aerospike/protocol/header.ts'
+import { systemClock, systemRandom } from '../../src/clock.ts'
+import { createIds } from '../../src/ids.ts'
+import type { Message, Part } from '../../src/message.ts'
+import { openAerospikeStore } from '../../src/store/aerospike.ts'
+import { readLanes } from '../../src/store/aerospike_journal.ts'
+import { Deadline, Records } from '../../src/store/aerospike_records.ts'
+import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
+import { AerospikeServer } from '../support/aerospike_server.ts'
+import { type Request, textOf } from '../support/aerospike_wire.ts'
+import { TurnedClock } from '../support/clock.ts'
+import { messageOf } from '../support/message.ts'
+
+const NAMESPACE = 'sms'
+const ACCOUNT = 'a:1/x'
+const ALL = { offset: 0, limit: 1000 }
+/** SERVER_MEM_ERROR: final at once. */
+const FULL = 8
+
+let server: AerospikeServer
+let clock: TurnedClock
+let client: AerospikeClient
+let store: AerospikeStore
+/** The result code with which the cluster refuses a request, if it does. */
+let refusal: (request: Request) => number | undefined
+let warned: string[]
+let made = 0
+
+beforeEach(async () => {
+  server = new AerospikeServer({ namespaces: [NAMESPACE] })
+  refusal = () => undefined
+  const apply = server.records.apply.bind(server.records)
+  server.records.apply = (request, digest) => {
+    const resultCode = refusal(request)
+    return resultCode === undefined ? apply(request, digest) : { resultCode }
+  }
+  clock = new TurnedClock()
+  warned = []
+  client = new AerospikeClient({ hosts: server.hosts })
+  store = await openAerospikeStore({
+    ...{ client, namespace: NAMESPACE, clock, random: systemRandom, retentionMs: 3600_000 },
+    ...{ instance: 'a', name: 'a', node: 0 },
+    log: { warn: (_: object, text: string) => void warned.push(text) },
+  })
+})
+afterEach(async () => {
+  refusal = () => undefined
+  await store.close()
+  server.stop()
+})
+
+const setOf = (request: Request): string => textOf(request, fieldTypes.set)
+const writes = ({ info2: flags }: Request): boolean => (flags & info2.write) !== 0
+
+const isOf = ({ id }: Message, request: Request): boolean =>
+  Buffer.compare(
+    request.fields.get(fieldTypes.digest) ?? Buffer.of(),
+    key(NAMESPACE, 'sms-messages', id).digest,
+  ) === 0
+
+const ids = createIds(systemClock, systemRandom)
+const partOf = (smscId: string): Part => ({ state: 'submitted', smscId, account: ACCOUNT, error: 0 })
+const message = (over: Partial<Message> = {}): Message => {
+  const parts = [partOf(String(++made))]
+  return messageOf(clock.now(), { id: ids.messageId(), taskId: ids.taskId(), parts }, over)
+}
+const failsToSave = async (one: Message): Promise<void> => {
+  await expect(store.save(one)).rejects.toThrow('the store did not take it')
+}
+const counted = async () => (await store.campaigns(ALL)).rows.map(({ sent, failed }) => [sent, failed])
+
+const later = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+/** Time passes no faster than the wire can follow. */
+async function pass(seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    await clock.advance(1000)
+    for (let turn = 0; turn < 10; turn++) await later()
+  }
+}
+
+async function openEntries(): Promise<number> {
+  const records = new Records(client, NAMESPACE, 'sms-', clock)
+  const lanes = await readLanes(records, 32, new Deadline(clock, 10_000))
+  return lanes.reduce((sum, { open }) => sum + open.size, 0)
+}
+
+test('a message that fails time and again leaves one entry open, and counts once when it gets through', async () => {
+  const one = message()
+  refusal = request => (setOf(request) === 'sms-messages' && writes(request) ? FULL : undefined)
+  for (let attempt = 0; attempt < 5; attempt++) await failsToSave(one)
+  expect(await openEntries()).toBe(1)
+  refusal = () => undefined
+  await store.save(one)
+  expect(await openEntries()).toBe(0)
+  expect(await counted()).toEqual([[1, 0]])
+})
+
+test('an attempt that goes on under the entry of an earlier one counts how the message stands at the end', async () => {
+  const sent = message({ parts: ['1', '2'].map(smscId => partOf(smscId)) })
+  const unsure: Message = {
+    ...sent,
+    state: 'unknown',
+    parts: [partOf('1'), { ...partOf(''), state: 'unknown' }],
+  }
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
+  await failsToSave(unsure)
+  await failsToSave(sent)
+  expect(await openEntries()).toBe(1)
+  refusal = () => undefined
+  await store.save(sent)
+  expect(await openEntries()).toBe(0)
+  expect(await counted()).toEqual([[1, 0]])
+})
+
+test('what can be ended is ended though another entry, left open before it, fails', async () => {
+  const [first, second] = [message(), message()]
+  refusal = request => (setOf(request) === 'sms-messages' ? FULL : undefined)
+  await failsToSave(first)
+  await failsToSave(second)
+  expect(await openEntries()).toBe(2)
+  refusal = request => (isOf(first, request) ? FULL : undefined)
+  await pass(60)
+  expect(await openEntries()).toBe(1)
+  // What it left is still one entry.
+  await failsToSave(first)
+  expect(await openEntries()).toBe(1)
+  refusal = () => undefined
+  await store.save(first)
+  await store.save(second)
+  expect(await openEntries()).toBe(0)
+  expect(await counted()).toEqual([[2, 0]])
+})
