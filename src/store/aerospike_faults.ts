@@ -1,6 +1,7 @@
 /** What an operator, or a caller, is told of a cluster that fails: no host, no address. */
 
 import { AerospikeError, type ErrorName } from '../aerospike/index.ts'
+import { StoreError } from './store.ts'
 
 export const DISPLACED = 'another gateway has taken the place of this one in the store: restart it'
 export const AWAY = 'the Aerospike cluster does not answer'
@@ -29,13 +30,22 @@ const FAULTS: Partial<Record<ErrorName, string>> = {
   NOT_AUTHENTICATED: 'the Aerospike cluster asks for a password',
   INVALID_USER: WRONG_LOGIN,
   INVALID_CREDENTIAL: WRONG_LOGIN,
+  // Of a message it is the caller's fault, and none of these.
+  RECORD_TOO_BIG: 'the journal of this gateway in the Aerospike cluster is full',
   ROLE_VIOLATION: 'the Aerospike cluster does not let this gateway write',
 }
 
-const codeOf = (cause: unknown): ErrorName | undefined =>
-  cause instanceof AerospikeError ? cause.code : undefined
+/** A fault of what all messages share: no message is to blame for it, whatever the code. */
+export const ofJournal = (cause: unknown): unknown =>
+  cause instanceof AerospikeError ? new StoreError('the journal cannot be written', { cause }) : cause
 
-export const isCallersFault = (cause: unknown): boolean => CALLERS_FAULTS.has(codeOf(cause) ?? 'NO_NODE')
+const codeOf = (cause: unknown): ErrorName | undefined => {
+  const error = cause instanceof StoreError ? cause.cause : cause
+  return error instanceof AerospikeError ? error.code : undefined
+}
+
+export const isCallersFault = (cause: unknown): boolean =>
+  cause instanceof AerospikeError && CALLERS_FAULTS.has(cause.code)
 
 /** Everybody wants this record: the others are well. */
 export const isOfOneRecord = (cause: unknown): boolean => codeOf(cause) === 'KEY_BUSY'

@@ -1,5 +1,6 @@
 import { bins, type Key, maps, type Operation, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
+import { ofJournal } from './aerospike_faults.ts'
 import type { Count } from './aerospike_message.ts'
 import {
   Deadline,
@@ -168,7 +169,9 @@ export class Lane {
   }
 
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#work.then(task)
+    const result = this.#work.then(task).catch((cause: unknown) => {
+      throw ofJournal(cause)
+    })
     this.#work = result.catch(() => {})
     return result
   }
@@ -180,7 +183,8 @@ export class Lane {
     if (entries.length + closings.length === 0) return
     try {
       await this.#commit(entries, closings, this.#deadline())
-    } catch (error) {
+    } catch (cause) {
+      const error = ofJournal(cause)
       for (const { token, failed } of entries) {
         // It may be in the record all the same, and then has to go.
         this.#closings.add({ token, count: undefined, waiting: undefined })

@@ -19,6 +19,7 @@ const ACCOUNT = 'a:1/x'
 const ALL = { offset: 0, limit: 1000 }
 /** SERVER_MEM_ERROR: final at once. */
 const FULL = 8
+const TOO_BIG = 13
 
 let server: AerospikeServer
 let clock: TurnedClock
@@ -55,6 +56,7 @@ afterEach(async () => {
 const setOf = (request: Request): string => textOf(request, fieldTypes.set)
 const writes = ({ info2: flags }: Request): boolean => (flags & info2.write) !== 0
 
+const isOfLane = ({ operations }: Request): boolean => operations.some(({ bin }) => bin === 'seq')
 const isOf = ({ id }: Message, request: Request): boolean =>
   Buffer.compare(
     request.fields.get(fieldTypes.digest) ?? Buffer.of(),
@@ -132,4 +134,21 @@ test('what can be ended is ended though another entry, left open before it, fail
   await store.save(second)
   expect(await openEntries()).toBe(0)
   expect(await counted()).toEqual([[2, 0]])
+})
+
+test('a journal that is full is a fault of the store, and none of the message that finds it so', async () => {
+  refusal = request => (isOfLane(request) ? TOO_BIG : undefined)
+  const refused = await store.save(message()).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ message: 'the store did not take it', ofRecord: false })
+  expect(store.fault()).toBe('the journal of this gateway in the Aerospike cluster is full')
+  refusal = () => undefined
+  await store.save(message())
+  expect(store.fault()).toBeUndefined()
+})
+
+test('a message whose own record is too big is refused to its caller, and the store is well', async () => {
+  refusal = request => (setOf(request) === 'sms-messages' && writes(request) ? TOO_BIG : undefined)
+  const refused = await store.save(message()).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ message: 'the store cannot take this record', ofRecord: true })
+  expect(store.fault()).toBeUndefined()
 })
