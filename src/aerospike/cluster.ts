@@ -72,7 +72,8 @@ export class Cluster {
     this.#fault = error
     for (const node of this.#nodes.values()) node.close(error)
     this.#nodes.clear()
-    this.deadlines.stop()
+    // A tend under way may still wait for a node: not for ever.
+    this.deadlines.replan()
   }
 
   #schedule(delayMs: number): void {
@@ -111,6 +112,7 @@ export class Cluster {
   /** Tries the seeds until one answers. */
   async #seed(listed: Map<string, Peer>): Promise<void> {
     for (const host of this.settings.hosts) {
+      if (this.#closed) return
       try {
         const { name, at } = await this.#identify(host, true)
         await this.#refresh(this.#add(name, at), listed)

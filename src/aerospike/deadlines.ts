@@ -44,10 +44,11 @@ export class Deadlines {
     last.slot = slot
   }
 
-  /** Looks at nothing any more until something is added. */
-  stop(): void {
+  /** Leaves no timer standing for what has ended: for who closes. */
+  replan(): void {
     this.#cancel()
     this.#plannedMs = Number.POSITIVE_INFINITY
+    this.#planNearest()
   }
 
   #plan(deadlineMs: number): void {
@@ -64,6 +65,10 @@ export class Deadlines {
     // The end of one may be the end of others, which then wait no more.
     for (const timed of this.#waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs))
       if (timed.slot >= 0) timed.expire(nowMs)
+    this.#planNearest()
+  }
+
+  #planNearest(): void {
     const nearestMs = this.#waiting.reduce(
       (nearest, { deadlineMs }) => Math.min(nearest, deadlineMs),
       Number.POSITIVE_INFINITY,

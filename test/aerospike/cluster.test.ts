@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { AerospikeClient, AerospikeError, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
 import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
+import { TurnedClock } from '../support/clock.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -211,6 +212,22 @@ test('close ends what is under way, and what comes later', async () => {
   expect((await pending).code).toBe('CLIENT_CLOSED')
   expect((await failure(client.get(record))).code).toBe('CLIENT_CLOSED')
   await until(() => cluster.nodes[0]?.connections === 0)
+})
+
+test('close while a tend waits for a node that hangs leaves no socket and no timer behind', async () => {
+  const clock = new TurnedClock()
+  const { cluster, client } = make({}, { clock, limits: { connectTimeoutMs: 1000 } })
+  const [node] = cluster.nodes
+  node?.hang()
+  const connected = failure(client.connect())
+  await until(() => node?.connections === 1)
+  // The socket is open on its other side too, and asked.
+  for (let turn = 0; turn < 20; turn++) await clock.settle()
+  client.close()
+  await clock.advance(1000)
+  expect((await connected).code).toBe('CLIENT_CLOSED')
+  await until(() => node?.connections === 0)
+  expect(clock.timers).toBe(0)
 })
 
 test('connections that are not used are closed', async () => {
