@@ -141,6 +141,11 @@ export class Records {
     }
   }
 
+  /** A record as it was read, and no other; false when it is another by now, or nobody knows what became of it. */
+  removeRead({ key: of, generation }: StoredRecord, deadline: Deadline): Promise<boolean> {
+    return took(this.client.remove(of, { ...deadline.policy, generation }))
+  }
+
   /** Every record of a set, in no order; a few thousand a second from each node, so that traffic goes first. */
   scan(set: SetName, bins: readonly string[]): AsyncGenerator<StoredRecord, void, void> {
     return this.client.query({

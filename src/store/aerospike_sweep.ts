@@ -1,3 +1,4 @@
+import type { StoredRecord } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type Receipts, toWaiting } from './aerospike_receipts.ts'
 import { Deadline, numberOf, type Records, type SetName } from './aerospike_records.ts'
@@ -36,12 +37,15 @@ async function sweepSet(sweep: Sweep, set: SetName): Promise<number> {
   const { records, now } = sweep
   let swept = 0
   const gang = new Gang()
-  for await (const { key, bins } of records.scan(set, ['end', 'count'])) {
-    if (sweep.stopped()) break
-    if (numberOf(bins, 'end') > now) continue
+  const remove = async (record: StoredRecord): Promise<void> => {
+    // One that was renewed since it was read is not past its time any more.
+    if (!(await records.removeRead(record, new Deadline(sweep.clock, REMOVE_MS)))) return
     // What points to a message is no row of anybody's.
-    swept += set === 'ids' ? 0 : numberOf(bins, 'count') || 1
-    await gang.add(records.remove(key, new Deadline(sweep.clock, REMOVE_MS)))
+    swept += set === 'ids' ? 0 : numberOf(record.bins, 'count') || 1
+  }
+  for await (const record of records.scan(set, ['end', 'count'])) {
+    if (sweep.stopped()) break
+    if (numberOf(record.bins, 'end') <= now) await gang.add(remove(record))
   }
   await gang.done()
   return swept

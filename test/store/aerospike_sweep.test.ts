@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { AerospikeClient, type StoredRecord } from '../../src/aerospike/index.ts'
+import { systemClock, systemRandom } from '../../src/clock.ts'
+import { createIds } from '../../src/ids.ts'
+import type { Message } from '../../src/message.ts'
+import { openAerospikeStore } from '../../src/store/aerospike.ts'
+import { Receipts } from '../../src/store/aerospike_receipts.ts'
+import { Records, type SetName } from '../../src/store/aerospike_records.ts'
+import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
+import { sweepRecords } from '../../src/store/aerospike_sweep.ts'
+import type { InboundMessage } from '../../src/store/store.ts'
+import { AerospikeServer } from '../support/aerospike_server.ts'
+import { TurnedClock } from '../support/clock.ts'
+import { messageOf } from '../support/message.ts'
+
+const NAMESPACE = 'sms'
+const ACCOUNT = 'a:1/x'
+const RETENTION_MS = 3600_000
+
+let server: AerospikeServer
+let clock: TurnedClock
+let client: AerospikeClient
+let store: AerospikeStore
+
+beforeEach(async () => {
+  // Its own time stands still: nothing expires by itself.
+  const startedAt = Date.now()
+  server = new AerospikeServer({ namespaces: [NAMESPACE], now: () => startedAt })
+  clock = new TurnedClock(startedAt)
+  client = new AerospikeClient({ hosts: server.hosts })
+  store = await openAerospikeStore({
+    ...{ client, namespace: NAMESPACE, clock, random: systemRandom, retentionMs: RETENTION_MS },
+    ...{ instance: 'a', name: 'a', node: 0, log: { warn: () => {} } },
+  })
+})
+afterEach(async () => {
+  await store.close()
+  server.stop()
+})
+
+/** Something happens between the reading of each record of a set and its removal. */
+class Interrupted extends Records {
+  constructor(
+    private readonly among: SetName,
+    private readonly between: () => Promise<unknown>,
+  ) {
+    super(client, NAMESPACE, 'sms-', systemClock)
+  }
+
+  override async *scan(set: SetName, bins: readonly string[]): AsyncGenerator<StoredRecord, void, void> {
+    for await (const record of super.scan(set, bins)) {
+      if (set === this.among) await this.between()
+      yield record
+    }
+  }
+}
+
+/** Answers how many rows were removed. */
+function sweepWith(among: SetName, between: () => Promise<unknown>): Promise<number> {
+  const records = new Interrupted(among, between)
+  const receipts = new Receipts(records, clock, RETENTION_MS, 'nonce')
+  return sweepRecords({
+    ...{ records, receipts, clock, now: clock.now(), heldMax: 100 },
+    ...{ stopped: () => false, complete: async () => {} },
+  })
+}
+
+const ids = () => createIds(clock, systemRandom)
+const accepted = (): Message =>
+  messageOf(clock.now(), {
+    ...{ id: ids().messageId(), taskId: ids().taskId(), state: 'accepted' },
+    parts: [{ state: 'accepted', smscId: '', account: '', error: 0 }],
+  })
+const claim = (lastsMs: number) => ({
+  ...{ appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: clock.now() + lastsMs },
+})
+const segment = (part: number, text: string): InboundMessage => ({
+  ...{ id: ids().messageId(), account: ACCOUNT, link: 1, source: '4477', destination: '123', text },
+  ...{ segment: { reference: 7, total: 2, part }, receivedAt: clock.now() },
+})
+
+test('a key that is taken anew while the sweep is about to remove it stays taken', async () => {
+  await store.claim(claim(2000), accepted())
+  clock.skip(2500)
+  const again = accepted()
+  await sweepWith('claims', () => store.claim(claim(86_400_000), again))
+  expect(await store.claim(claim(86_400_000), accepted())).toMatchObject({
+    fresh: false,
+    message: { id: again.id },
+  })
+})
+
+test('a segment of an MO message that comes while the sweep is about to remove its record stays', async () => {
+  await store.keepInbound(segment(1, 'a'))
+  clock.skip(RETENTION_MS + 1000)
+  await sweepWith('inbound', () => store.keepInbound(segment(2, 'b')))
+  const { rows } = await store.inbox({ offset: 0, limit: 10 })
+  expect(rows.flatMap(({ parts }) => parts)).toContain('b')
+})
+
+test('what is past its time and left alone is removed, and counted', async () => {
+  await store.claim(claim(2000), accepted())
+  clock.skip(RETENTION_MS + 1000)
+  expect(await sweepWith('held', async () => {})).toBe(2)
+  expect(server.records.all(NAMESPACE).filter(({ set }) => /claims|messages/.test(set))).toEqual([])
+})
