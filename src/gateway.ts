@@ -98,7 +98,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       }),
       each => each.close(),
     )
-    const { store, node, sweepMs, spool, lastIds } = await openMessageStore(config, {
+    const { store, node, sweepPace, spool, lastIds } = await openMessageStore(config, {
       clock,
       random,
       log: log.child('store'),
@@ -107,7 +107,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     // All that is open is of an earlier life, also where the clock was set back since.
     const recovered = await store.recover(Number.MAX_SAFE_INTEGER)
     if (recovered > 0) log.warn({ messages: recovered }, 'left open by a crash: now unknown')
-    closing(startSweeper(store, clock, log, sweepMs), stop => stop())
+    closing(startSweeper(store, clock, log, sweepPace), stop => stop())
 
     // Decisions: licence, filters, rules, limits.
     const licence = await openLicence({

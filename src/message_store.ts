@@ -12,13 +12,13 @@ import { SpooledStore } from './store/spooled_store.ts'
 import { openSqliteStore, type SqliteStore } from './store/sqlite.ts'
 import { openSpool } from './store/sqlite_spool.ts'
 import type { MessageStore } from './store/store.ts'
+import type { SweepPace } from './store/sweeper.ts'
 
 export interface OpenedStore {
   readonly store: MessageStore
   /** The number of this gateway among those that share the store. */
   readonly node: number
-  /** Between two sweeps. */
-  readonly sweepMs: number
+  readonly sweepPace: SweepPace
   /** The last ids of an earlier life; a cluster does not tell. */
   readonly lastIds?: LastIds
   /** What waits on disk for a cluster, where that is asked for. */
@@ -48,7 +48,8 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
       paceMs: COMMIT_PACE_MS,
     })
     const lastIds = lastIdsOf(store, log)
-    return { store, node: config.node, sweepMs: SQLITE_SWEEP_MS, ...(lastIds && { lastIds }) }
+    const sweepPace = { everyMs: SQLITE_SWEEP_MS, inPieces: true }
+    return { store, node: config.node, sweepPace, ...(lastIds && { lastIds }) }
   }
   if (!aerospike.spool) await tellOfLeft(config, parts)
   const store = aerospike.spool
@@ -56,7 +57,8 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
     : await openCluster(config, aerospike, parts)
   log.info({ node: store.node, namespace: aerospike.namespace }, 'messages are in Aerospike')
   const spool = store instanceof SpooledStore ? { spool: store } : {}
-  return { store, node: store.node, sweepMs: aerospike.sweep_time, ...spool }
+  const sweepPace = { everyMs: aerospike.sweep_time, inPieces: false }
+  return { store, node: store.node, sweepPace, ...spool }
 }
 
 /** A file that is damaged there may do for all else: ids go by the clock alone then. */

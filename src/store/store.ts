@@ -80,7 +80,10 @@ export interface MessageStore {
    * SMSC may have them. Answers how many.
    */
   recover(before: number): Promise<number>
-  /** Deletes what is past its time, a bounded piece at a time; answers how many rows, 0 when nothing is left. */
+  /**
+   * Deletes what is past its time: a bounded piece of it where the driver works in pieces (0 when nothing is
+   * left), else all. Answers how many rows.
+   */
   sweep(now: number): Promise<number>
 
   /** Undefined while writes succeed, else why not, in words for an operator. */

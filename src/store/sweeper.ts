@@ -4,13 +4,19 @@ import type { MessageStore } from './store.ts'
 /** Between two pieces of one search: traffic goes first. */
 const PIECE_MS = 10
 
-/** Deletes what is past its time, for as long as it runs: a piece, a pause, until nothing is left. */
+export interface SweepPace {
+  /** Between two searches for what is past its time. */
+  readonly everyMs: number
+  /** One sweep is a piece of a search, which ends with one that finds nothing; else it is the whole of it. */
+  readonly inPieces: boolean
+}
+
+/** Deletes what is past its time, for as long as it runs. */
 export function startSweeper(
   store: Pick<MessageStore, 'sweep'>,
   clock: Pick<Clock, 'now' | 'after'>,
   log: { warn(fields: object, text: string): void },
-  /** Between two searches for what is past its time. */
-  everyMs: number,
+  { everyMs, inPieces }: SweepPace,
 ): Cancel {
   let stopped = false
   let cancel: Cancel = () => undefined
@@ -19,7 +25,7 @@ export function startSweeper(
   }
   const sweep = (): void => {
     store.sweep(clock.now()).then(
-      rows => plan(rows > 0 ? PIECE_MS : everyMs),
+      rows => plan(inPieces && rows > 0 ? PIECE_MS : everyMs),
       (error: unknown) => {
         log.warn({ err: error }, 'what is past its time could not be deleted')
         plan(everyMs)
