@@ -86,7 +86,11 @@ export class Recovery {
   }
 
   /** Does it for the nodes that are no more, `own` aside. */
-  async settleDead(own: number, journalOf: (node: number) => Journal): Promise<void> {
+  async settleDead(
+    own: number,
+    journalOf: (node: number) => Journal,
+    roll = (journal: Journal): Promise<void> => journal.roll(),
+  ): Promise<void> {
     const deadline = new Deadline(this.clock, ENTRY_MS)
     const lanes = await readLanes(this.records, NODES, deadline)
     const alive = await nodesAlive(this.records, deadline)
@@ -98,7 +102,7 @@ export class Recovery {
     for (const node of dead) {
       const journal = journalOf(node)
       await this.settle(journal, Number.POSITIVE_INFINITY, new Set())
-      await journal.roll()
+      await roll(journal)
     }
   }
 }

@@ -1,6 +1,7 @@
 import { type AerospikeClient, AerospikeError } from '../aerospike/index.ts'
-import type { Cancel, Clock, Random } from '../clock.ts'
+import type { Clock, Random } from '../clock.ts'
 import type { Message } from '../message.ts'
+import { Beat } from './aerospike_beat.ts'
 import { Claims } from './aerospike_claims.ts'
 import { AWAY, DISPLACED, faultOf, isCallersFault, isOfOneRecord } from './aerospike_faults.ts'
 import { Inbox } from './aerospike_inbox.ts'
@@ -92,7 +93,7 @@ export class AerospikeStore implements MessageStore {
   #renewedAt: number
   #numberAt: number
   #renewal: Promise<void> | undefined
-  #cancelBeat: Cancel = () => {}
+  readonly #beat: Beat
 
   constructor(
     private readonly options: AerospikeStoreOptions,
@@ -116,7 +117,8 @@ export class AerospikeStore implements MessageStore {
     this.#recovery = new Recovery(records, this.#writer, clock)
     this.#renewedAt = clock.monotonic()
     this.#numberAt = this.#renewedAt
-    this.#beatLater()
+    this.#beat = new Beat(clock, () => this.#lookAfter())
+    this.#beat.within(RENEW_MS)
   }
 
   claim(claim: Claim, message: Message): Promise<Claimed> {
@@ -227,12 +229,12 @@ export class AerospikeStore implements MessageStore {
    */
   sweep: MessageStore['sweep'] = now =>
     this.#write(undefined, async deadline => {
-      await this.#journal.roll()
+      await this.#roll(this.#journal)
       const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
       if (!(await lease.hold(deadline, true))) return 0
       const { clock, heldMax = 100_000 } = this.options
       try {
-        await this.#recovery.settleDead(this.node, node => this.#journalOf(node))
+        await this.#recovery.settleDead(this.node, node => this.#journalOf(node), this.#roll)
         // What was kept when this gateway recovered. No outcome is given up: claims are under way.
         await this.#recovery.settle(this.#journal, 0, this.#ours)
         return await sweepRecords({
@@ -268,7 +270,7 @@ export class AerospikeStore implements MessageStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#cancelBeat()
+    this.#beat.stop()
     if (this.#pending > 0) await new Promise<void>(idle => (this.#idle = idle))
     await this.#journal.idle()
     // It expires by itself otherwise.
@@ -352,21 +354,26 @@ export class AerospikeStore implements MessageStore {
     if (isOfOneRecord(cause)) return new StoreError('the store did not take it', { cause })
     if (this.#fault === undefined) this.options.log.warn({ err: cause }, 'the store fails')
     this.#fault = faultOf(cause)
-    this.#beatLater()
+    this.#beat.within(PROBE_MS)
     return new StoreError('the store did not take it', { cause })
   }
 
   /** Keeps the lease, sees whether the cluster is back, and ends what failed in the middle. */
-  async #beat(): Promise<void> {
+  async #lookAfter(): Promise<number> {
     try {
       await this.#renewOnce()
       this.#fault = undefined
       this.#journal.retry()
-      await this.#finish()
+      await this.#unfinished.finish(
+        RENEW_MS,
+        left => this.#end(left),
+        ({ token, id }) => this.#journal.closes(token, id),
+      )
     } catch (cause) {
       this.#failed(cause)
     }
-    this.#beatLater()
+    if (this.#displaced) this.#beat.stop()
+    return this.#fault === undefined ? RENEW_MS : PROBE_MS
   }
 
   /** Who comes while a renewal is under way waits for it. */
@@ -393,27 +400,21 @@ export class AerospikeStore implements MessageStore {
     this.#numberAt = at
   }
 
-  #beatLater(): void {
-    this.#cancelBeat()
-    if (this.#closed || this.#displaced) return
-    const delayMs = this.#fault === undefined ? RENEW_MS : PROBE_MS
-    this.#cancelBeat = this.options.clock.after(delayMs, () => void this.#beat())
-  }
-
-  #finish(): Promise<void> {
-    return this.#unfinished.finish(
-      RENEW_MS,
-      left => this.#end(left),
-      ({ token, id }) => this.#journal.closes(token, id),
-    )
-  }
-
   async #end({ token, id, claim }: Left): Promise<void> {
     if (claim) {
       await this.#claims.release(claim, id, this.#deadline())
       await this.#writer.forget(id, this.#deadline())
       await this.#journal.close(token, id, undefined)
     } else await this.#recovery.settleEntry(this.#journal, token, id, Number.POSITIVE_INFINITY, false)
+  }
+
+  /** Counts that stay where they are are counted all the same: it is no reason to leave the rest of a sweep. */
+  readonly #roll = async (journal: Journal): Promise<void> => {
+    try {
+      await journal.roll()
+    } catch (err) {
+      this.options.log.warn({ err }, 'what a journal counted could not be rolled up')
+    }
   }
 
   #journalOf(node: number): Journal {

@@ -77,8 +77,8 @@ const counted = async () => (await store.campaigns(ALL)).rows.map(({ sent, faile
 const later = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 /** Time passes no faster than the wire can follow. */
 async function pass(seconds: number): Promise<void> {
-  for (let second = 0; second < seconds; second++) {
-    await clock.advance(1000)
+  for (let half = 0; half < 2 * seconds; half++) {
+    await clock.advance(500)
     for (let turn = 0; turn < 10; turn++) await later()
   }
 }
@@ -151,4 +151,25 @@ test('a message whose own record is too big is refused to its caller, and the st
   const refused = await store.save(message()).catch((error: unknown) => error)
   expect(refused).toMatchObject({ message: 'the store cannot take this record', ofRecord: true })
   expect(store.fault()).toBeUndefined()
+})
+
+test('what a call left open is ended though other calls go on to fail, more than once a second', async () => {
+  const [first, second] = [message(), message()]
+  refusal = request => (setOf(request) === 'sms-messages' ? FULL : undefined)
+  await failsToSave(first)
+  refusal = request => (isOf(second, request) ? FULL : undefined)
+  for (let half = 0; half < 60; half++) {
+    await failsToSave(second)
+    await pass(0.5)
+  }
+  expect(await openEntries()).toBe(1)
+})
+
+test('a sweep goes on though counts cannot be rolled up, and says so', async () => {
+  await store.save(message())
+  clock.skip(Date.now() + 86_400_000 - clock.now())
+  refusal = ({ operations }) => (operations.some(({ bin }) => bin === 'rolled') ? TOO_BIG : undefined)
+  expect(await store.sweep(clock.now())).toBe(1)
+  expect(warned).toContain('what a journal counted could not be rolled up')
+  expect(await counted()).toEqual([[1, 0]])
 })
