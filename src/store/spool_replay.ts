@@ -9,23 +9,28 @@ export interface Replayed {
   readonly done: readonly number[]
   /** Entries that it will never take. */
   readonly refused: readonly { readonly entry: SpoolEntry; readonly why: string }[]
-  /** Why it ended before all were tried. */
+  /** Why the first of those that failed did. */
   readonly failure: unknown
+  /** The last entry that had its turn; none was begun after it. */
+  readonly last: number
 }
 
 /**
  * Tells the cluster what was spooled. Any of it may be there already, since its answer was lost or the gateway
  * died before the entry was removed: each write says nothing new when it is told again. Entries that have to keep
- * their order wait for each other; after the first failure no more are begun.
+ * their order wait for each other. What comes after one that failed waits for another time: the order keys of
+ * these are in `held`, and are added to it. Ends early when the first fail and none succeeds.
  */
 export async function replay(
   entries: readonly SpoolEntry[],
   apply: (write: Spooled) => Promise<unknown>,
+  held: Set<string>,
 ): Promise<Replayed> {
   const done: number[] = []
   const refused: { entry: SpoolEntry; why: string }[] = []
   let failure: unknown
-  /** By order key: false when it failed, and what comes after has to wait for another time. */
+  let seq = 0
+  /** By order key: false when it failed. */
   const last = new Map<string, Promise<boolean>>()
   const underWay = new Set<Promise<boolean>>()
 
@@ -44,18 +49,26 @@ export async function replay(
     done.push(entry.seq)
     return true
   }
+  const inTurn = async (entry: SpoolEntry, keys: readonly string[]): Promise<boolean> => {
+    const told = keys.some(key => held.has(key))
+      ? false
+      : await tell(
+          entry,
+          keys.flatMap(key => last.get(key) ?? []),
+        )
+    if (!told) for (const key of keys) held.add(key)
+    return told
+  }
 
   for (const entry of entries) {
     if (underWay.size >= TOGETHER_MAX) await Promise.race(underWay)
-    if (failure !== undefined) break
+    if (failure !== undefined && done.length + refused.length === 0) break
+    seq = entry.seq
     const keys = orderOf(entry.write)
-    const one: Promise<boolean> = tell(
-      entry,
-      keys.flatMap(key => last.get(key) ?? []),
-    ).finally(() => underWay.delete(one))
+    const one: Promise<boolean> = inTurn(entry, keys).finally(() => underWay.delete(one))
     underWay.add(one)
     for (const key of keys) last.set(key, one)
   }
   await Promise.all(underWay)
-  return { done, refused, failure }
+  return { done, refused, failure, last: seq }
 }

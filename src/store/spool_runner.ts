@@ -43,8 +43,13 @@ export class SpoolRunner {
   /** Entries ever told to the cluster. */
   replayed = 0
   #cluster: ClusterStore | undefined
-  /** The last write or round failed. */
+  /** The last write failed, or all of the last round. */
   #failed = false
+  /** The entry that had its turn last, of those in their order; 0: the first is next. */
+  #at = 0
+  /** Since the first had its turn: something failed, and what has to come after it waits (its order keys). */
+  #someFailed = false
+  readonly #held = new Set<string>()
   /** Of a `recover` that was asked for while the cluster was away: it comes before all else. */
   #recoverBefore: number | undefined
   #displaced = false
@@ -145,7 +150,8 @@ export class SpoolRunner {
       this.#recoverBefore = undefined
       if (messages > 0) log.warn({ messages }, 'left open by a crash: now unknown')
     }
-    const { done, refused, failure } = await replay(spool.first(ROUND_MAX), write => tell(cluster, write))
+    const entries = spool.after(this.#at, ROUND_MAX)
+    const { done, refused, failure, last } = await replay(entries, write => tell(cluster, write), this.#held)
     this.replayed += done.length
     this.#replayedSince += done.length
     if (done.length > 0) await spool.remove(done)
@@ -153,8 +159,20 @@ export class SpoolRunner {
       log.error({ ...nameOf(entry.write), why }, 'the cluster refuses what was spooled: it is set aside')
       await spool.refuse(entry.seq, why)
     }
-    this.#failed = failure !== undefined
-    return !this.#failed
+    this.#at = last
+    this.#someFailed ||= failure !== undefined
+    this.#failed = failure !== undefined && done.length + refused.length === 0
+    return this.#goesOn() && !this.#failed
+  }
+
+  /** At the end the first is next, and what failed has its turn again: after a moment, then this is false. */
+  #goesOn(): boolean {
+    if (this.options.spool.after(this.#at, 1).length > 0) return true
+    const failed = this.#someFailed
+    this.#at = 0
+    this.#someFailed = false
+    this.#held.clear()
+    return !failed
   }
 
   async #open(): Promise<ClusterStore | undefined> {

@@ -121,9 +121,9 @@ export class SqliteSpool {
     return this.#depth === 0 ? [] : this.#entries(this.#sql.under.values(key))
   }
 
-  /** The first that wait. */
-  first(count: number): SpoolEntry[] {
-    return this.#entries(this.#sql.first.values(count))
+  /** The first that wait after an entry; from 0 on all. */
+  after(seq: number, count: number): SpoolEntry[] {
+    return this.#entries(this.#sql.after.values(seq, count))
   }
 
   /** They are in the cluster. */
@@ -221,7 +221,7 @@ const statements = (db: Database) => ({
   under: db.query(
     'SELECT seq, write FROM entry_key JOIN entry USING (seq) WHERE entry_key.key = ? ORDER BY seq',
   ),
-  first: db.query('SELECT seq, write FROM entry ORDER BY seq LIMIT ?'),
+  after: db.query('SELECT seq, write FROM entry WHERE seq > ? ORDER BY seq LIMIT ?'),
   oldest: db.query('SELECT at FROM entry ORDER BY seq LIMIT 1'),
   count: db.query('SELECT count(*) FROM entry'),
   node: db.query('SELECT node FROM life WHERE instance = ?'),

@@ -381,6 +381,29 @@ describe('a cluster that is lost', () => {
     expect(await counted()).toEqual([[2, 0]])
   })
 
+  test('in part holds up nothing of the rest, but what has to come after a write that fails', async () => {
+    cluster.away = true
+    const sent = Array.from({ length: 400 }, () => message())
+    await Promise.all(sent.map(one => store.save(one)))
+    const unknown = await store.save(unanswered('unknown'))
+    await store.resolve(late(unknown, '71'))
+    const lost = new Set([...sent.slice(0, 100).map(({ id }) => id), unknown.id])
+    const { save } = cluster
+    cluster.save = given =>
+      lost.has(given.id) ? Promise.reject(new StoreError('the store did not take it')) : save(given)
+    cluster.away = false
+    await inTime(() => store.spoolCounts().entries === 102)
+    expect(cluster.heard).not.toContain(`resolve ${unknown.id}`)
+    expect(await stateKept(sent[399] as Message)).toBe('submitted')
+    const fresh = await store.save(message())
+    await inTime(() => store.spoolCounts().entries === 102)
+    expect(await stateKept(fresh)).toBe('submitted')
+    lost.clear()
+    await drained()
+    expect(await stateKept(unknown)).toBe('submitted')
+    expect(await counted()).toEqual([[402, 0]])
+  })
+
   test('and refuses for good what was spooled, has that set aside and named, and gets the rest', async () => {
     cluster.away = true
     const [bad, good] = [message(), message()]
