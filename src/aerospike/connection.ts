@@ -43,6 +43,8 @@ const WRITER_BYTES_KEPT_MAX = 1024 * 1024
  */
 export class Connection implements Timed {
   slot = -1
+  /** How long it may be silent while it owes an answer. */
+  silentMsMax: number
   readonly #pending: Exchange[] = []
   #first = 0
   #writer = new Writer(WRITER_BYTES)
@@ -69,6 +71,7 @@ export class Connection implements Timed {
       this.#frame(type, bytes, at, end),
     )
     this.#heardMs = clock.monotonic()
+    this.silentMsMax = limits.socketTimeoutMs
   }
 
   get inFlight(): number {
@@ -92,7 +95,7 @@ export class Connection implements Timed {
   }
 
   get deadlineMs(): number {
-    return this.#paused ? Number.POSITIVE_INFINITY : this.#heardMs + this.limits.socketTimeoutMs
+    return this.#paused ? Number.POSITIVE_INFINITY : this.#heardMs + this.silentMsMax
   }
 
   send(exchange: Exchange): void {
@@ -160,7 +163,7 @@ export class Connection implements Timed {
 
   expire(): void {
     this.close(
-      new AerospikeError('CLIENT_TIMEOUT', `${this.peer} was silent for ${this.limits.socketTimeoutMs} ms`, {
+      new AerospikeError('CLIENT_TIMEOUT', `${this.peer} was silent for ${this.silentMsMax} ms`, {
         node: this.peer,
       }),
     )

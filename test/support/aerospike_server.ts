@@ -238,6 +238,7 @@ export class FakeNode {
     if (fault?.kind === 'close' && fault.when === 'before') return void socket.terminate()
     if (fault?.kind === 'refuse') return this.#refuse(socket, request, fault.resultCode)
     if (request.fields.has(fieldTypes.partitions) || request.fields.has(fieldTypes.resumeDigests)) {
+      if (fault?.kind === 'slow') await Bun.sleep(fault.delayMs)
       return this.#query(
         socket,
         request,

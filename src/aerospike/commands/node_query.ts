@@ -40,8 +40,11 @@ export interface PartitionProgress {
   indexValue: Uint8Array | undefined
 }
 
-/** How long the server waits for a reader that has paused, before it drops the query (which is then resumed). */
-const READER_PAUSE_MS_MAX = 30_000
+/**
+ * How long the server waits for a reader that has paused, before it drops the query (which is then resumed). And
+ * how long the reader waits: a node that finds nothing for a while sends nothing.
+ */
+const SILENT_MS_MAX = 30_000
 
 /** A query's part on one node, on a connection of its own. */
 export class NodeQuery implements Exchange, Source {
@@ -65,13 +68,17 @@ export class NodeQuery implements Exchange, Source {
   }
 
   async run(): Promise<void> {
-    this.connection.send(this)
+    const { connection } = this
+    const { silentMsMax } = connection
+    connection.silentMsMax = Math.max(silentMsMax, SILENT_MS_MAX)
+    connection.send(this)
     this.channel.attach(this)
     try {
       await this.#over.promise
     } finally {
       this.channel.detach(this)
-      this.connection.resume()
+      connection.silentMsMax = silentMsMax
+      connection.resume()
     }
   }
 
@@ -122,7 +129,7 @@ export class NodeQuery implements Exchange, Source {
       u32Field(writer, fieldTypes.recordsPerSecond, recordsPerSecondMax)
       fields++
     }
-    u32Field(writer, fieldTypes.socketTimeout, READER_PAUSE_MS_MAX)
+    u32Field(writer, fieldTypes.socketTimeout, SILENT_MS_MAX)
     octetsField(writer, fieldTypes.taskId, this.#taskId)
     if (where) {
       writeWhere(writer, where)
