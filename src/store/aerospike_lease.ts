@@ -34,11 +34,14 @@ export class Lease {
   /** Takes it or renews it; undefined when somebody else has it. */
   async hold(deadline: Deadline, takeOver: boolean): Promise<'taken' | 'renewed' | undefined> {
     const { nonce, instance, name } = this.holder
+    // Seen at any look: what is found after a write in doubt may be that write.
+    let taken = false
     for (;;) {
       const record = await this.records.get(this.#key, deadline)
       const renewed = record !== undefined && textOf(record.bins, 'nonce') === nonce
       const free = !record || (takeOver && textOf(record.bins, 'instance') === instance)
       if (!renewed && !free) return undefined
+      taken ||= !renewed
       if (
         await this.records.put(
           this.#key,
@@ -48,7 +51,7 @@ export class Lease {
           record?.generation,
         )
       ) {
-        return renewed ? 'renewed' : 'taken'
+        return taken ? 'taken' : 'renewed'
       }
     }
   }

@@ -8,6 +8,7 @@ import {
   resultCodes,
 } from '../../src/aerospike/index.ts'
 import { AerospikeServer, type Fault, type ServerOptions } from '../support/aerospike_server.ts'
+import { TurnedClock } from '../support/clock.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -36,6 +37,14 @@ async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
   throw error
 }
 
+/** A frame whose header says OK, and announces an operation that is not there. */
+function unread(): Uint8Array {
+  const body = Buffer.alloc(22)
+  body[0] = body.length
+  body.writeUInt16BE(1, 20)
+  return Buffer.concat([Buffer.of(2, 3, 0, 0, 0, 0, 0, body.length), body])
+}
+
 const record = key('test', 'faults', 'one')
 const increment = [bins.increment('n', 1)]
 
@@ -45,6 +54,10 @@ describe('a write that may have been applied is not repeated', () => {
     ['the connection closes before it was done', { kind: 'close', when: 'before' }],
     ['the answer is cut short', { kind: 'truncate' }],
     ['the answer is garbage', { kind: 'garbage', octets: Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') }],
+    [
+      'the answer says that it was done, and its results cannot be read',
+      { kind: 'garbage', octets: unread() },
+    ],
     ['the answer never comes', { kind: 'silent' }],
     ['the server gave up waiting for a replica', { kind: 'refuse', resultCode: resultCodes.SERVER_TIMEOUT }],
   ]
@@ -242,6 +255,23 @@ describe('queries', () => {
     for await (const _ of query) count++
     expect(count).toBe(4000)
   }, 20_000)
+
+  test('a query waits for a node that finds nothing for half a minute, as it has told it', async () => {
+    const clock = new TurnedClock()
+    // Nothing but the query happens: no tend comes.
+    const { client, node } = await filled({}, { clock, limits: { tendIntervalMs: 3600_000 } }, 3)
+    const before = node.requests
+    node.fail({ kind: 'slow', delayMs: 100 })
+    const query = client.query({ namespace: 'test', set: 'many' })
+    const first = query.next()
+    while (node.requests === before) await clock.settle()
+    await clock.advance(29_000)
+    expect((await first).done).toBe(false)
+    let more = 0
+    for await (const _ of query) more++
+    expect(more).toBe(2)
+    expect(node.requests).toBe(before + 1)
+  })
 
   test('a query that gets nowhere ends with its reason', async () => {
     const { client, node } = await filled({})

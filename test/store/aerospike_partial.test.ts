@@ -7,6 +7,7 @@ import { createIds } from '../../src/ids.ts'
 import type { Message, Part } from '../../src/message.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { readLanes } from '../../src/store/aerospike_journal.ts'
+import { Lease } from '../../src/store/aerospike_lease.ts'
 import { Deadline, Records } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
@@ -172,4 +173,14 @@ test('a sweep goes on though counts cannot be rolled up, and says so', async () 
   expect(await store.sweep(clock.now())).toBe(1)
   expect(warned).toContain('what a journal counted could not be rolled up')
   expect(await counted()).toEqual([[1, 0]])
+})
+
+test('a lease that nobody had, taken by a write whose answer is lost, is taken and not renewed', async () => {
+  const holder = { nonce: 'n', instance: 'i', name: 'g' }
+  const lease = new Lease(new Records(client, NAMESPACE, 'sms-', clock), 'node/7', holder, 30)
+  const [node] = server.nodes
+  // The read, and the write.
+  node?.faults.push({ kind: 'slow', delayMs: 0 }, { kind: 'close', when: 'after' })
+  expect(await lease.hold(new Deadline(clock, 10_000), false)).toBe('taken')
+  expect(await lease.hold(new Deadline(clock, 10_000), false)).toBe('renewed')
 })

@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster.ts'
-import type { Exchange } from '../connection.ts'
+import { asAerospikeError, type Exchange } from '../connection.ts'
 import type { Timed } from '../deadlines.ts'
 import { AerospikeError, resultCodes, serverError } from '../errors.ts'
 import type { Key } from '../key.ts'
@@ -121,7 +121,8 @@ export class RecordCommand<T> implements Exchange, Timed {
         const reader = new Reader(bytes, at + MESSAGE_HEADER_BYTES, end)
         this.#resolve(this.decoder.answer(header, reader, this.request))
       } catch (error) {
-        this.#reject(error)
+        // The server says that it did it.
+        this.#reject(this.#write ? asAerospikeError(error).doubted() : error)
         throw error
       }
     } else if (resultCode === resultCodes.RECORD_NOT_FOUND && this.decoder.missing) {
