@@ -84,19 +84,23 @@ export class Records {
    * Reads, lets `decide` say what becomes of the record, and writes if nobody wrote in between; else from the
    * start. A write without an answer (in doubt) goes the same way: the next read shows what became of it, and
    * whichever of two attempts comes late carries a generation that is past. `decide` sees its own work then,
-   * and has to leave it as it is.
+   * and has to leave it as it is. `sent` is called once
+   * a write may have been done: when this fails without it, none was.
    */
   async change<T>(
     of: Key,
     life: Life,
     deadline: Deadline,
     decide: (bins: ReadBins | undefined) => Decision<T>,
+    sent: () => void = () => {},
   ): Promise<T> {
     for (;;) {
       const record = await this.get(of, deadline)
       const { bins, answer } = decide(record?.bins)
       if (!bins) return answer
-      if (await this.put(of, bins, life, deadline, record?.generation)) return answer
+      const done = await this.put(of, bins, life, deadline, record?.generation)
+      sent()
+      if (done) return answer
       await this.#breath()
     }
   }

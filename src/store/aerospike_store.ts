@@ -14,7 +14,7 @@ import { Recovery } from './aerospike_recovery.ts'
 import { sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
-import { type Saved, Writer } from './aerospike_writer.ts'
+import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
 import { Newest } from './newest.ts'
 import {
   type Claim,
@@ -156,8 +156,8 @@ export class AerospikeStore implements MessageStore {
     return this.#write(message.id, async deadline => {
       const claimed = this.#claimed.get(message.id)
       this.#claimed.delete(message.id)
-      const saved = await this.#counted(message.id, claimed, token =>
-        this.#writer.save(message, token, deadline),
+      const saved = await this.#counted(message.id, claimed, attempt =>
+        this.#writer.save(message, attempt, deadline),
       )
       return saved?.message ?? message
     })
@@ -174,8 +174,8 @@ export class AerospikeStore implements MessageStore {
 
   resolve: MessageStore['resolve'] = late =>
     this.#write(late.messageId, async deadline => {
-      const saved = await this.#counted(late.messageId, undefined, token =>
-        this.#writer.resolve(late, token, deadline),
+      const saved = await this.#counted(late.messageId, undefined, attempt =>
+        this.#writer.resolve(late, attempt, deadline),
       )
       return saved?.message
     })
@@ -289,16 +289,19 @@ export class AerospikeStore implements MessageStore {
   async #counted(
     id: string,
     claimed: string | undefined,
-    change: (token: string) => Promise<Saved | undefined>,
+    change: (attempt: Attempt) => Promise<Saved | undefined>,
   ): Promise<Saved | undefined> {
-    const token = claimed ?? this.#unfinished.takeOver(id) ?? (await this.#journal.open(id))
+    const earlier = claimed ?? this.#unfinished.takeOver(id)
+    const token = earlier ?? (await this.#journal.open(id))
+    const attempt = { token, mayBeDone: earlier !== undefined }
     this.#underWay.add(token)
     try {
-      const saved = await change(token)
+      const saved = await change(attempt)
       await this.#close(token, id, saved?.count)
       return saved
     } catch (error) {
-      this.#unfinished.leave({ token, id, claim: undefined })
+      if (attempt.mayBeDone) this.#unfinished.leave({ token, id, claim: undefined })
+      else void this.#close(token, id, undefined)
       throw error
     } finally {
       this.#underWay.delete(token)

@@ -1,4 +1,4 @@
-import type { Key } from '../aerospike/index.ts'
+import type { Key, ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type Message, withPart } from '../message.ts'
 import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
@@ -39,11 +39,12 @@ export class Writer {
     if (stored?.marks.length === 0) await this.records.remove(this.#key(id), deadline)
   }
 
-  /** Under the journal's entry `token`. */
-  async save(given: Message, token: string, deadline: Deadline): Promise<Saved> {
+  async save(given: Message, attempt: Attempt, deadline: Deadline): Promise<Saved> {
+    const { token } = attempt
     const fresh = marked({ message: given, marks: [] }, token)
     const bins = toBins(fresh, this.retentionMs)
     const created = await this.records.put(this.#key(given.id), bins, this.#life(given.id), deadline)
+    attempt.mayBeDone = true
     const stored = created ? fresh : await this.#saveAgain(given, token, deadline)
     const message = await this.#place(stored.message, stored.message.parts.keys(), deadline)
     return { message, count: countOf(stored, token) }
@@ -91,19 +92,19 @@ export class Writer {
     return after && part >= 0 ? { matched: true, form, message: after.message, part } : undefined
   }
 
-  /** Under the journal's entry `token`; undefined when there is no such message. */
-  async resolve(late: LateAnswer, token: string, deadline: Deadline): Promise<Saved | undefined> {
+  /** Undefined when there is no such message. */
+  async resolve(late: LateAnswer, attempt: Attempt, deadline: Deadline): Promise<Saved | undefined> {
     const { messageId, part: index, ...change } = late
     const stored = await this.#changeIfThere(
       messageId,
       deadline,
       ({ message }) => (isUnknown(message, index) ? withPart(message, index, change) : message),
-      token,
+      attempt,
     )
     if (!stored) return undefined
     const known = late.smscId !== '' && stored.message.parts[index]?.smscId === late.smscId
     const message = known ? await this.#place(stored.message, [index], deadline) : stored.message
-    return { message, count: countOf(stored, token) }
+    return { message, count: countOf(stored, attempt.token) }
   }
 
   /** A message that a crash left without an outcome; undefined when it has one, or began not before `before`. */
@@ -119,7 +120,7 @@ export class Writer {
           message = withPart(message, index, { state: 'unknown', error: 0, at })
         return message
       },
-      token,
+      { token, mayBeDone: false },
     )
     const count = stored && countOf(stored, token)
     return stored && count && { message: stored.message, count }
@@ -171,30 +172,37 @@ export class Writer {
     return after?.message
   }
 
-  /** `token`: of the journal's entry, where the change may change how the message is counted. */
+  /** `attempt`: where the change may change how the message is counted. */
   #changeIfThere(
     id: string,
     deadline: Deadline,
     next: (stored: Stored) => Message,
-    token?: string,
+    attempt?: Attempt,
   ): Promise<Stored | undefined> {
-    return this.#change<Stored | undefined>(id, deadline, before => {
-      if (!before) return { answer: undefined }
-      const message = next(before)
-      if (message === before.message) return { answer: before }
-      const after = { ...before, message }
-      return this.#write(token === undefined ? after : marked(after, token))
-    })
+    return this.#change<Stored | undefined>(
+      id,
+      deadline,
+      before => {
+        if (!before) return { answer: undefined }
+        const message = next(before)
+        if (message === before.message) return { answer: before }
+        const after = { ...before, message }
+        return this.#write(attempt ? marked(after, attempt.token) : after)
+      },
+      () => {
+        if (attempt) attempt.mayBeDone = true
+      },
+    )
   }
 
   #change<T>(
     id: string,
     deadline: Deadline,
     decide: (before: Stored | undefined) => Decision<T>,
+    sent?: () => void,
   ): Promise<T> {
-    return this.records.change(this.#key(id), this.#life(id), deadline, bins =>
-      decide(bins && toStored(bins)),
-    )
+    const decideOf = (bins: ReadBins | undefined) => decide(bins && toStored(bins))
+    return this.records.change(this.#key(id), this.#life(id), deadline, decideOf, sent)
   }
 
   #write(stored: Stored): Decision<Stored> {
@@ -209,6 +217,13 @@ export class Writer {
   #life(id: string): number {
     return Math.max(60, Math.ceil((idTime(id) + this.retentionMs - this.clock.now()) / 1000))
   }
+}
+
+/** A change of a message under an entry of the journal. */
+export interface Attempt {
+  readonly token: string
+  /** Set once the message may have been written: when it fails without, nothing was done under the entry. */
+  mayBeDone: boolean
 }
 
 export interface Saved {

@@ -92,13 +92,21 @@ async function openEntries(): Promise<number> {
 
 test('a message that fails time and again leaves one entry open, and counts once when it gets through', async () => {
   const one = message()
-  refusal = request => (setOf(request) === 'sms-messages' && writes(request) ? FULL : undefined)
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
   for (let attempt = 0; attempt < 5; attempt++) await failsToSave(one)
   expect(await openEntries()).toBe(1)
   refusal = () => undefined
   await store.save(one)
   expect(await openEntries()).toBe(0)
   expect(await counted()).toEqual([[1, 0]])
+})
+
+test('messages that surely were not written leave no entry open, however many fail', async () => {
+  refusal = request => (setOf(request) === 'sms-messages' ? FULL : undefined)
+  for (let failed = 0; failed < 20; failed++) await failsToSave(message())
+  await pass(1)
+  expect(await openEntries()).toBe(0)
+  expect(await counted()).toEqual([])
 })
 
 test('an attempt that goes on under the entry of an earlier one counts how the message stands at the end', async () => {
@@ -120,7 +128,7 @@ test('an attempt that goes on under the entry of an earlier one counts how the m
 
 test('what can be ended is ended though another entry, left open before it, fails', async () => {
   const [first, second] = [message(), message()]
-  refusal = request => (setOf(request) === 'sms-messages' ? FULL : undefined)
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
   await failsToSave(first)
   await failsToSave(second)
   expect(await openEntries()).toBe(2)
@@ -156,14 +164,14 @@ test('a message whose own record is too big is refused to its caller, and the st
 
 test('what a call left open is ended though other calls go on to fail, more than once a second', async () => {
   const [first, second] = [message(), message()]
-  refusal = request => (setOf(request) === 'sms-messages' ? FULL : undefined)
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
   await failsToSave(first)
   refusal = request => (isOf(second, request) ? FULL : undefined)
   for (let half = 0; half < 60; half++) {
     await failsToSave(second)
     await pass(0.5)
   }
-  expect(await openEntries()).toBe(1)
+  expect(await openEntries()).toBe(0)
 })
 
 test('a sweep goes on though counts cannot be rolled up, and says so', async () => {
