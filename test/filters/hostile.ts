@@ -154,7 +154,7 @@ export const HOSTILE_FILTERS: readonly HostileFilter[] = [
   asked('a getter that never answers', 'return { get match() { for (;;) {} } }'),
   asked('a reason that never ends', 'return { match: true, get reason() { for (;;) {} } }'),
   asked('a proxy for an answer', 'return new Proxy({}, { get() { for (;;) {} } })'),
-  asked('a reason of megabytes', "return { match: true, reason: 'x'.repeat(2e6) }", 'answer'),
+  asked('a reason of 200,000 letters', "return { match: true, reason: 'x'.repeat(2e5) }", 'answer'),
   asked(
     'a reason with line ends',
     "return { match: true, reason: 'a\\r\\nSet-Cookie: x\\u0000\\u202e' }",
