@@ -5,7 +5,7 @@ import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } fr
 import type { Candidate, Naming, Receipts } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey, isFindable } from './id_key.ts'
-import { isUnknown, mayTakeHeld, partOf, receiptChange } from './matching.ts'
+import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
 
@@ -152,9 +152,7 @@ export class Writer {
       for (const name of names) {
         const waiting = await this.receipts.read(name, deadline)
         if (!waiting) await this.receipts.forget(account, key, name, deadline)
-        else if (
-          mayTakeHeld(waiting.ids.indexOf(key), waiting.address, message, this.clock.now() - waiting.since)
-        )
+        else if (mayTake(waiting.ids.indexOf(key), waiting.address, message))
           changed = (await this.#take(name, message.id, index, deadline)) ?? changed
       }
     }

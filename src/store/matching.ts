@@ -12,17 +12,6 @@ export const CANDIDATES_MAX = 16
 export const mayTake = (form: number, address: string, message: Pick<Message, 'destination'>): boolean =>
   form === 0 || address === '' || sameNumber(address, message.destination)
 
-/** A receipt that overtakes its message by more was of another: the SMSC has begun to count anew since. */
-const OVERTAKES_MS = 600_000
-
-/** The same for a receipt that has waited for `waitedMs`: a message that comes much later has to be for its handset. */
-export const mayTakeHeld = (
-  form: number,
-  address: string,
-  message: Pick<Message, 'destination'>,
-  waitedMs: number,
-): boolean => mayTake(waitedMs > OVERTAKES_MS ? Math.max(form, 1) : form, address, message)
-
 /** The part with this SMSC id, -1 if there is none; where two have it, the one that still waits. */
 export function partOf(message: Message, account: string, key: string): number {
   let found = -1

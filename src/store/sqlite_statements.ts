@@ -35,7 +35,7 @@ export const writerStatements = (db: Database) => ({
     'INSERT INTO held_key (account, key, seq, form) VALUES (?,?,?,?) ON CONFLICT DO NOTHING',
   ),
   findHeld: db.query(
-    `SELECT seq, form, ids, address, state, error, at, held_at FROM held_key JOIN held USING (seq)
+    `SELECT seq, form, ids, address, state, error, at FROM held_key JOIN held USING (seq)
      WHERE held_key.account = ? AND key = ? AND held_at > ? ORDER BY seq`,
   ),
   findOldestHeld: db.query('SELECT seq, account, ids FROM held WHERE held_at <= ? ORDER BY seq LIMIT ?'),

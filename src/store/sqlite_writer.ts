@@ -2,7 +2,7 @@ import { type Database, SQLiteError } from 'bun:sqlite'
 import { ChurningMap } from '../churning_map.ts'
 import { isFinal, type Message, withPart } from '../message.ts'
 import { idKey, isFindable } from './id_key.ts'
-import { CANDIDATES_MAX, isUnknown, mayTake, mayTakeHeld, partOf, receiptChange } from './matching.ts'
+import { CANDIDATES_MAX, isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
@@ -372,8 +372,8 @@ export class SqliteWriter {
       const key = idKey(smscId)
       if (!isFindable(key)) continue
       const rows = this.#sql.findHeld.values(account, key, this.#now - RECEIPT_HELD_MS)
-      for (const [seq, form, ids, address, state, error, at, heldAt] of rows as HeldRow[]) {
-        if (!mayTakeHeld(form, address, message, this.#now - heldAt)) continue
+      for (const [seq, form, ids, address, state, error, at] of rows as HeldRow[]) {
+        if (!mayTake(form, address, message)) continue
         changed = withPart(changed, index, receiptChange({ state: partStateOf(state), error, at }))
         this.#release(seq, account, JSON.parse(ids))
       }
@@ -403,7 +403,6 @@ type HeldRow = [
   state: number,
   error: number,
   at: number,
-  heldAt: number,
 ]
 
 /** The record breaks a rule of the table, or is no value that SQLite knows: another try would end the same. */

@@ -298,16 +298,6 @@ export function describeStore(
         expect((await store.unmatched(ALL)).total).toBe(0)
       })
 
-      test('a receipt that has waited for long takes no message of another handset under a number that came round', async () => {
-        await store.settle(receipt(['8'], { address: '33612345678' }))
-        clock.skip(600_000)
-        expect((await store.save(message([part('7')]))).state).toBe('submitted')
-        clock.skip(1)
-        expect((await store.save(message([part('8')]))).state).toBe('submitted')
-        const own = message([part('8')], { destination: '33612345678' })
-        expect((await store.save(own)).state).toBe('delivered')
-      })
-
       test('a receipt waits no longer than it is said to', async () => {
         await store.settle(receipt(['8']))
         clock.skip(RECEIPT_HELD_MS)
