@@ -4,7 +4,7 @@ import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
-import { type Inspection, type OpenFilters, openFilters } from './filters/index.ts'
+import { brokenFiles, cannotBeUsed, type OpenFilters, openFilters } from './filters/index.ts'
 import { type FilterThread, openFilterThread } from './filters/thread.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
@@ -221,9 +221,8 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         requireRunning()
         throw error
       })
-      const refused = refusedFilters(inspection)
-      if (refused.length > 0)
-        throw new GatewayError('invalid', ['filters that cannot be used:', ...refused].join('\n  '))
+      const broken = brokenFiles(inspection)
+      if (broken.length > 0) throw new GatewayError('invalid', cannotBeUsed(broken))
       // A link that began now would be closed by nobody, and keep the process from its end.
       requireRunning()
       // Again, since the file may have changed meanwhile, and been taken.
@@ -347,13 +346,6 @@ function rulesOf(config: Config): Rules {
   const words = read.problems.map(({ path, message }) => `${path}: ${message}`)
   throw new GatewayError('invalid', words.join('\n'))
 }
-
-/** What stands in the folder and is not in force, a line each. */
-const refusedFilters = ({ filters, lists }: Inspection): readonly string[] =>
-  [
-    ...filters.map(({ name, error }) => ({ file: `${name}.js`, error })),
-    ...lists.map(({ name, error }) => ({ file: `${name}.txt`, error })),
-  ].flatMap(({ file, error }) => (error === '' ? [] : [`${file}: ${error}`]))
 
 function requireLicence(licence: Licence): void {
   if (licence.expired()) throw new GatewayError('licence_expired', 'license expired')

@@ -9,7 +9,7 @@ import { createLog, type Log } from '../log.ts'
 import { Smsc, seededDraw } from '../smsc/smsc.ts'
 import { VERSION } from '../version.ts'
 import { signalled, start } from './serve.ts'
-import { command, listenFault, wholeNumber } from './usage.ts'
+import { command, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy demo [--port PORT]
     the server on 127.0.0.1 (port 8088), an SMSC simulator behind it, a user: nothing to configure
@@ -31,9 +31,7 @@ export const demo = (argv: string[]): Promise<number> =>
     const smsc = startSmsc(log.child('smsc'))
     try {
       const read = (): Config => readDemoConfig(folder, port, smsc.port, adminKey)
-      const gateway = await start(read(), log, read).catch((error: unknown) => {
-        throw listenFault(error, { host: '127.0.0.1', port }, 'name another port with --port')
-      })
+      const gateway = await start(read(), log, read, 'name another port with --port')
       const url = `http://127.0.0.1:${gateway.port}`
       try {
         await register(url, adminKey)

@@ -24,21 +24,27 @@ export const serve = (argv: string[]): Promise<number> =>
       messageText: config.log.message_text,
       server: config.server_name,
     })
-    const gateway = await start(config, log, () => reread(values.config)).catch((error: unknown) => {
-      throw listenFault(error, config.endpoint, 'set another endpoint')
-    })
+    const gateway = await start(config, log, () => reread(values.config), 'set another endpoint')
     await signalled(log, who => gateway.reload(who))
     await gateway.stop()
     log.info({}, 'stopped')
     return 0
   })
 
-/** Starts the gateway. */
-export async function start(config: Config, log: Log, readConfig: () => Config): Promise<Gateway> {
+/** Starts the gateway. `remedy`: what to do where it cannot listen. */
+export async function start(
+  config: Config,
+  log: Log,
+  readConfig: () => Config,
+  remedy: string,
+): Promise<Gateway> {
   // A bug of ours: said where an operator looks, and no reason to drop every other message and link.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error: unknown) => log.error({ err: error }, 'unexpected error: please report it'))
-  const gateway = await startGateway(config, { clock: systemClock, random: systemRandom, log, readConfig })
+  const parts = { clock: systemClock, random: systemRandom, log, readConfig }
+  const gateway = await startGateway(config, parts).catch((error: unknown) => {
+    throw listenFault(error, config.endpoint, remedy)
+  })
   compileAsUsual()
   return gateway
 }

@@ -201,6 +201,16 @@ const credentials: Check = ({ smpp }) =>
       })),
   )
 
+/** Blanks at its ends are not part of a header's value (RFC 9110 §5.5). */
+const HEADER_VALUE = /^[!-~]([ -~]*[!-~])?$/
+
+const adminKeys: Check = ({ adminKey }) => {
+  if (adminKey === undefined || HEADER_VALUE.test(adminKey)) return []
+  const message =
+    'can be in no header: wanted are visible ASCII characters, and nothing around them (a line end?)'
+  return [{ place: 'ADMIN_API_KEY', path: '', message }]
+}
+
 export const CHECKS: readonly Check[] = [
   notYet,
   names,
@@ -212,4 +222,5 @@ export const CHECKS: readonly Check[] = [
   certificates,
   linkKinds,
   credentials,
+  adminKeys,
 ]

@@ -115,6 +115,19 @@ export const SAMPLE_MESSAGE: FilterMessage = {
   time: 1_767_225_600,
 }
 
+/** What stands in the folder and is not in force as it stands, a line each. */
+export function brokenFiles({ filters, lists }: Pick<Inspection, 'filters' | 'lists'>): readonly string[] {
+  const line =
+    (suffix: string) =>
+    ({ name, error }: { readonly name: string; readonly error: string }) =>
+      error === '' ? [] : [`${name}${suffix}: ${error}`]
+  return [...filters.flatMap(line('.js')), ...lists.flatMap(line('.txt'))]
+}
+
+/** In words for an operator. */
+export const cannotBeUsed = (broken: readonly string[]): string =>
+  ['filters that cannot be used:', ...broken].join('\n  ')
+
 /** A change is taken at the second look that sees it: within two of these and the time to load it. */
 const LOOK_MS = 300
 /** A filter that fails on every message is logged once in so long. */
@@ -130,7 +143,7 @@ export async function openFilters(options: FiltersOptions): Promise<OpenFilters>
   await filters.reload()
   const broken = filters.broken()
   if (options.onError === 'reject' && broken.length > 0) {
-    throw new Error(['filters that cannot be used:', ...broken].join('\n  '))
+    throw new Error(cannotBeUsed(broken))
   }
   filters.watch()
   return filters
@@ -252,15 +265,8 @@ class LiveFilters implements OpenFilters {
 
   /** What is not in force, a line each. */
   broken(): string[] {
-    const line =
-      (suffix: string) =>
-      ([name, { error }]: [string, { error: string }]) =>
-        error === '' ? [] : [`${name}${suffix}: ${error}`]
-    return [
-      ...(this.#loader.isFolderHidden ? [`${this.options.dir}: ${this.#loader.folderError}`] : []),
-      ...[...this.#loader.filters].flatMap(line('.js')),
-      ...[...this.#loader.lists].flatMap(line('.txt')),
-    ]
+    const folder = this.#loader.isFolderHidden ? [`${this.options.dir}: ${this.#loader.folderError}`] : []
+    return [...folder, ...brokenFiles(this.inspect())]
   }
 
   watch(): void {

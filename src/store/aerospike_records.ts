@@ -84,8 +84,8 @@ export class Records {
    * Reads, lets `decide` say what becomes of the record, and writes if nobody wrote in between; else from the
    * start. A write without an answer (in doubt) goes the same way: the next read shows what became of it, and
    * whichever of two attempts comes late carries a generation that is past. `decide` sees its own work then,
-   * and has to leave it as it is. `sent` is called once
-   * a write may have been done: when this fails without it, none was.
+   * and has to leave it as it is. `sent` is called once a write may have been done: when this fails without it,
+   * none was.
    */
   async change<T>(
     of: Key,
