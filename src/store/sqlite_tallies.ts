@@ -13,7 +13,8 @@ export const kindOf = (message: Message): number =>
 /** Campaign counts and the total: collected while a transaction runs, added up in it just before its end. */
 export class SqliteTallies {
   readonly #sql: ReturnType<typeof statements>
-  readonly #tallies = new Map<string, { campaign: string; sme: number; sent: number; failed: number }>()
+  /** Made anew, not cleared: see `churning_map.ts`. */
+  #tallies = new Map<string, { campaign: string; sme: number; sent: number; failed: number }>()
 
   constructor(db: Database) {
     this.#sql = statements(db)
@@ -57,12 +58,12 @@ export class SqliteTallies {
       messages += sent + failed
     }
     if (messages !== 0) this.#sql.addTotal.run(messages)
-    this.#tallies.clear()
+    this.forget()
   }
 
-  /** The transaction came to nothing. */
+  /** What was counted since the last transaction. */
   forget(): void {
-    this.#tallies.clear()
+    this.#tallies = new Map()
   }
 }
 

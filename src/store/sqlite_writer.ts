@@ -6,6 +6,7 @@ import { CANDIDATES_MAX, isUnknown, mayTake, partOf, receiptChange } from './mat
 import { merged } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
+import { type AtHand, NONE_AT_HAND, receiptsAtHand } from './sqlite_at_hand.ts'
 import type { Outcome } from './sqlite_commits.ts'
 import { fitCache } from './sqlite_file.ts'
 import type { SqliteReader } from './sqlite_reader.ts'
@@ -83,6 +84,12 @@ export class SqliteWriter {
   readonly #waiting = new ChurningMap<string, Stored>()
   /** While nothing is held, `save` asks for nothing. */
   #heldCount = 0
+  /** Of this batch; and what became of those that were applied with their message. */
+  #atHand: AtHand = NONE_AT_HAND
+  #settled = new Map<StoredReceipt, Settled>()
+  /** The greatest id that was saved, now and before this batch. */
+  #newest = ''
+  #newestBefore = ''
   /** False when memory may differ from the database: at the start and after a rollback. */
   #inStep = false
   #now = 0
@@ -103,12 +110,15 @@ export class SqliteWriter {
    */
   run(writes: readonly Write[], now: number): Outcome[] {
     this.#now = now
+    this.#atHand = receiptsAtHand(writes)
     const refused = new Map<number, string>()
     for (;;) {
       const outcomes: Outcome[] = []
       this.db.run('BEGIN IMMEDIATE')
       try {
         if (!this.#inStep) this.#fallIntoStep()
+        this.#newestBefore = this.#newest
+        this.#settled = new Map()
         for (const [index, write] of writes.entries()) {
           const reason = refused.get(index)
           outcomes.push(reason === undefined ? { value: this.#apply(write) } : { refused: reason })
@@ -120,7 +130,9 @@ export class SqliteWriter {
         if (this.db.inTransaction) this.db.run('ROLLBACK')
         this.#inStep = false
         if (!isCallersFault(cause) || outcomes.length === writes.length) throw cause
-        refused.set(outcomes.length, 'the store cannot take this record')
+        // Two writes in one do not tell which of them is wrong.
+        if (this.#atHand.size > 0) this.#atHand = NONE_AT_HAND
+        else refused.set(outcomes.length, 'the store cannot take this record')
       }
     }
   }
@@ -158,12 +170,21 @@ export class SqliteWriter {
     const id = idBytes(given.id)
     const message = this.#withHeld(given, given.parts.keys())
     const tallied = this.#tallies.tally(message, NOT_TALLIED)
-    if (this.#sql.insertMessage.run(...toRow(message, tallied, this.accounts)).changes === 0) {
+    const receipt = this.#receiptAtHand(message)
+    const stored = receipt ? withPart(message, 0, receiptChange(receipt)) : message
+    if (this.#sql.insertMessage.run(...toRow(stored, tallied, this.accounts)).changes === 0) {
       return this.#saveAgain(id, message, tallied)
     }
+    if (receipt) this.#settled.set(receipt, { matched: true, form: 0, message: stored, part: 0 })
     this.#index(message, message.parts.keys())
-    this.#remember({ message, tallied })
+    this.#remember({ message: stored, tallied })
     return message
+  }
+
+  /** A receipt takes the newest message with its id: only one that is newer than all before is sure to be that. */
+  #receiptAtHand({ id }: Message): StoredReceipt | undefined {
+    if (id > this.#newest) this.#newest = id
+    return id > this.#newestBefore ? this.#atHand.get(id) : undefined
   }
 
   /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
@@ -181,6 +202,8 @@ export class SqliteWriter {
   }
 
   #settle(receipt: StoredReceipt, since: number): Settled {
+    const settled = this.#settled.get(receipt)
+    if (settled) return settled
     const found = this.#candidate(receipt)
     if (!found) {
       this.#hold(receipt, since)
@@ -390,6 +413,7 @@ export class SqliteWriter {
     this.accounts.reload()
     this.#tallies.forget()
     this.#waiting.clear()
+    this.#newest = this.reader.newest()?.id ?? ''
     this.#heldCount = Number(this.#sql.countHeld.values()[0]?.[0])
     this.#inStep = true
   }

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -243,6 +243,51 @@ test('past its limit a write is refused at once, and those that wait are kept', 
   await store.save(message())
   expect(await store.totals()).toEqual({ messages: 11 })
   await store.close()
+})
+
+describe('in one batch with the message', () => {
+  const receiptFor = ({ destination: address }: Message) =>
+    ({ account: 'a:1/x', ids: ['1'], address, state: 'delivered', error: 0, at: 2 }) as const
+
+  test('a receipt that is wrong in itself is refused alone', async () => {
+    const store = await open()
+    const sent = message()
+    const [saved, settled] = await Promise.allSettled([
+      store.save(sent),
+      store.settle({ ...receiptFor(sent), at: Number.NaN }),
+    ])
+    expect([saved.status, settled.status]).toEqual(['fulfilled', 'rejected'])
+    expect(await store.find(sent.id)).toEqual(sent)
+    expect(store.fault()).toBeUndefined()
+    await store.close()
+  })
+
+  test('a receipt takes the newer of two with its id, in whatever order they are saved', async () => {
+    const store = await open()
+    const [older, newer] = [message(), message()]
+    const [, , settled] = await Promise.all([
+      store.save(newer),
+      store.save(older),
+      store.settle(receiptFor(older)),
+    ])
+    expect(settled).toMatchObject({ matched: true, message: { id: newer.id, state: 'delivered' } })
+    expect(await store.find(older.id)).toEqual(older)
+    await store.close()
+  })
+
+  test('who asks before a receipt is told of the time before it', async () => {
+    const store = await open()
+    const sent = message()
+    const late = { messageId: sent.id, part: 0, state: 'submitted', smscId: '2', error: 0, at: 2 } as const
+    const [saved, resolved, settled] = await Promise.all([
+      store.save(sent),
+      store.resolve(late),
+      store.settle(receiptFor(sent)),
+    ])
+    expect([saved, resolved]).toEqual([sent, sent])
+    expect(settled).toMatchObject({ matched: true, message: { state: 'delivered' } })
+    await store.close()
+  })
 })
 
 test('receipts that nobody asks for push out the oldest, so that a flood fills no disk', async () => {
