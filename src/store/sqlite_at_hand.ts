@@ -10,8 +10,8 @@ export const NONE_AT_HAND: AtHand = new Map()
 
 /**
  * The receipts of a batch whose message is saved before them in the same batch, as an SMSC causes it that delivers at
- * once: applied to the message on its way into its row they save the search for it and a second write of the row (an
- * eighth of a send). Only where that cannot be told from one write after another: a message of one part, the
+ * once: applied to the message on its way into its row they save the search for it and a second write of the row (2 of 17
+ * µs). Only where that cannot be told from one write after another: a message of one part, the
  * first receipt of its id, no other message of the batch with that id, no write in between that changes messages.
  */
 export function receiptsAtHand(writes: readonly Write[]): AtHand {
