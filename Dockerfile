@@ -20,8 +20,8 @@ RUN BUILD_COMMIT="$COMMIT" npm run build
 # the same people, and an operator in trouble finds a shell. Not Alpine: the binary needs glibc.
 # Certificates and time zones are in the binary.
 FROM debian:bookworm-slim
-RUN groupadd --system --gid 10001 sms-proxy \
- && useradd --system --uid 10001 --gid sms-proxy --home-dir /data --no-create-home --shell /usr/sbin/nologin sms-proxy \
+RUN groupadd --gid 10001 sms-proxy \
+ && useradd --uid 10001 --gid sms-proxy --home-dir /data --no-create-home --shell /usr/sbin/nologin sms-proxy \
  && install -d -o sms-proxy -g sms-proxy -m 0700 /data
 COPY --from=build /src/dist/sms-proxy /usr/local/bin/sms-proxy
 # By number, so that a cluster that forbids root can see that it is none.
