@@ -88,7 +88,11 @@ function served(mediaType: string, content: () => string | Promise<Uint8Array>):
     return { plain, gzip: Bun.gzipSync(new Uint8Array(plain)), etag: `"${Bun.hash(plain).toString(36)}"` }
   }
   return async ({ request }) => {
-    made ??= make()
+    made ??= make().catch(error => {
+      // The next request tries again.
+      made = undefined
+      throw error
+    })
     const { plain, gzip, etag } = await made
     const headers = new Headers({
       etag,

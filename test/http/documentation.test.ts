@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
 import { startEdge, type TestEdge } from './support.ts'
 
 let edge: TestEdge
@@ -36,6 +36,17 @@ test('what a browser has already is not sent again, and what it lacks is compres
   const etag = zipped.headers.get('etag') ?? ''
   const again = await fetch(path, { headers: { 'if-none-match': etag } })
   expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([304, etag, ''])
+})
+
+test('a file that could not be read once is there for the next who asks', async () => {
+  const fresh = await startEdge()
+  const file = spyOn(Bun, 'file').mockImplementationOnce(() => {
+    throw new Error('EMFILE: too many open files')
+  })
+  const ask = async () => (await fetch(`${fresh.url}/swagger/swagger-ui.css`)).status
+  expect([await ask(), await ask()]).toEqual([500, 200])
+  file.mockRestore()
+  await fresh.stop()
 })
 
 interface Document {
