@@ -68,8 +68,7 @@ export async function openLicence(options: LicenceOptions): Promise<Licence> {
     const bytes = await readFile(file).catch(noFile)
     if (bytes) apply(checked(bytes, publicKey))
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    log.error({ file, why }, 'the licence file is of no use: going on without a licence')
+    log.error({ file, why: reasonOf(error) }, 'the licence file is of no use: going on without a licence')
   }
 
   return {
@@ -84,6 +83,12 @@ export async function openLicence(options: LicenceOptions): Promise<Licence> {
           throw new GatewayError('internal', 'the licence could not be kept: see the log', error)
         })
         apply(next)
+        await syncFolderOf(file).catch((error: unknown) =>
+          log.error(
+            { file, why: reasonOf(error) },
+            'a power loss now may bring the licence before this one back',
+          ),
+        )
         const now = current()
         for (const listener of listeners) listener(now)
         return now
@@ -117,11 +122,12 @@ function noFile(error: unknown): undefined {
   throw error
 }
 
-/** Whatever happens meanwhile, `file` holds the old bytes or the new ones, whole and on disk. */
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Whatever happens meanwhile, `file` holds the old bytes or the new ones, whole. */
 async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${file}.new`
-  const folder = dirname(file)
-  await mkdir(folder, { recursive: true })
+  await mkdir(dirname(file), { recursive: true })
   try {
     await writeSynced(temporary, bytes)
     await rename(temporary, file)
@@ -129,7 +135,11 @@ async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
     await rm(temporary, { force: true })
     throw error
   }
-  const handle = await open(folder)
+}
+
+/** Makes the new name last. Not part of the write: the file is replaced by then, and some file systems sync no folder. */
+async function syncFolderOf(file: string): Promise<void> {
+  const handle = await open(dirname(file))
   await handle.sync().finally(() => handle.close())
 }
 

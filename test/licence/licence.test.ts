@@ -1,6 +1,7 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, expect, spyOn, test } from 'bun:test'
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { GatewayError } from '../../src/errors.ts'
@@ -141,4 +142,26 @@ test('a disk that does not take it leaves the old licence in force, and no path 
   const error = await licence.upload(next).catch((thrown: unknown) => thrown)
   expect(error).toMatchObject({ code: 'internal', publicText: expect.not.stringContaining(folder) })
   expect(licence.current().max_tps).toBe(2)
+})
+
+test('a folder that cannot be synced leaves file and licence in force the same one, and the log says so', async () => {
+  const { start, file, logged } = setUp()
+  const licence = await start()
+  await licence.upload(good)
+  const handle = await open(file)
+  const handles = Object.getPrototypeOf(handle) as typeof handle
+  await handle.close()
+  const { sync } = handles
+  const spied = spyOn(handles, 'sync').mockImplementation(async function (this: typeof handle) {
+    if ((await this.stat()).isDirectory()) throw new Error('EINVAL: this file system syncs no folders')
+    return sync.call(this)
+  })
+  const next: Grant = { ...grant, max_tps: 9 }
+  const uploaded = await licence
+    .upload(bytesOf(signLicence(next, keys.privateKey)))
+    .finally(() => spied.mockRestore())
+  expect(uploaded).toEqual({ ...next, status: 'active' })
+  expect(licence.current()).toEqual(uploaded)
+  expect((await start()).current()).toEqual(uploaded)
+  expect(logged).toEqual([{ file, why: expect.stringContaining('EINVAL') }])
 })
