@@ -11,6 +11,11 @@ interface Table<Node> {
 export class PartitionMap<Node> {
   readonly #tables = new Map<string, Table<Node>>()
 
+  /** No node has told yet what it holds. */
+  get empty(): boolean {
+    return this.#tables.size === 0
+  }
+
   has(namespace: string): boolean {
     return this.#tables.has(namespace)
   }

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { AerospikeClient, AerospikeError, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
+import type { Connect } from '../../src/aerospike/ports.ts'
+import { socketConnector } from '../../src/aerospike/socket.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
 import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -50,6 +52,28 @@ test('from one seed all nodes are found, and each gets what is its own', async (
   await Promise.all(records.map((record, n) => client.put(record, { n })))
   for (const node of cluster.nodes) expect(node.requests).toBeGreaterThan(10)
   expect(cluster.nodes.reduce((sum, node) => sum + node.requests, 0)).toBe(100)
+})
+
+test('a node that has not told yet what it holds makes no namespace unknown: it is waited for', async () => {
+  const tcp = socketConnector(undefined)
+  let mute = true
+  const connect: Connect = async (to, handlers) => {
+    const socket = await tcp(to, handlers)
+    const write: typeof socket.write = (octets, count) => {
+      if (!mute || !Buffer.from(octets.subarray(0, count)).includes('replicas'))
+        return socket.write(octets, count)
+      socket.close()
+      return count
+    }
+    return { ...socket, write }
+  }
+  const { client } = make({}, { connect })
+  await client.connect()
+  const [record] = records
+  if (!record) throw new Error('no record')
+  expect((await failure(client.put(record, { n: 1 }, { attemptsMax: 2 }))).code).toBe('NO_NODE')
+  mute = false
+  await client.put(record, { n: 1 }, { timeoutMs: 10_000, attemptsMax: 100 })
 })
 
 test('a seed that is not there is passed over', async () => {

@@ -199,7 +199,7 @@ export class RecordCommand<T> implements Exchange, Timed {
     if (cluster.fault)
       return new AerospikeError('NO_NODE', `No node of the cluster answers: ${cluster.fault.message}`)
     const { namespace, partition } = request.key
-    return cluster.map.has(namespace)
+    return cluster.map.empty || cluster.map.has(namespace)
       ? new AerospikeError('NO_NODE', `No node holds partition ${partition} of ${namespace}`)
       : new AerospikeError('INVALID_NAMESPACE', `The cluster has no namespace "${namespace}"`)
   }
