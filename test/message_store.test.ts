@@ -2,11 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock, systemRandom } from '../src/clock.ts'
+import { systemRandom } from '../src/clock.ts'
 import { type Config, loadConfig, showProblem } from '../src/config/index.ts'
 import { openMessageStore } from '../src/message_store.ts'
 import { certPem, keyPem } from './smpp/certificate.ts'
 import { AerospikeServer, type ServerOptions } from './support/aerospike_server.ts'
+import { patientClock } from './support/clock.ts'
 
 let folder = ''
 let server: AerospikeServer
@@ -43,7 +44,7 @@ async function opening(more: string): Promise<string[] | string> {
   const log = { debug: note, info: note, warn: note, error: note } as never
   try {
     const { store } = await openMessageStore(configured(more), {
-      clock: systemClock,
+      clock: patientClock,
       random: systemRandom,
       log,
     })

@@ -2,7 +2,8 @@ import { AerospikeClient } from '../../src/aerospike/index.ts'
 import { systemRandom } from '../../src/clock.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { describeStore, RETENTION_MS } from '../conformance/store.ts'
-import { clearSets, freshSet, namespace, patientClock, target } from '../support/aerospike_target.ts'
+import { clearSets, freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { patientClock } from '../support/clock.ts'
 import { sharingStores } from '../support/sharing_stores.ts'
 
 const { hosts } = target()

@@ -1,7 +1,7 @@
 import { afterAll } from 'bun:test'
-import { AerospikeClient, type ClientOptions, type Clock, type Host } from '../../src/aerospike/index.ts'
-import { systemClock } from '../../src/clock.ts'
+import { AerospikeClient, type ClientOptions, type Host } from '../../src/aerospike/index.ts'
 import { AerospikeServer } from './aerospike_server.ts'
+import { patientClock } from './clock.ts'
 
 /** `host:port,host:port` of a real cluster to run against, in place of the fake one. */
 const real = process.env.AEROSPIKE_HOSTS
@@ -15,13 +15,6 @@ export function target(): { hosts: readonly Host[] } {
   const server = new AerospikeServer({ nodes: 2, replicas: 2, namespaces: [namespace] })
   afterAll(() => server.stop())
   return { hosts: server.hosts }
-}
-
-/** Time goes at a tenth of its pace, so that every deadline is ten times as far: a busy machine fails no test. */
-export const patientClock: Clock = {
-  ...systemClock,
-  monotonic: () => systemClock.monotonic() / 10,
-  after: (delayMs, task) => systemClock.after(delayMs * 10, task),
 }
 
 /** A client that is closed at the end of the test file. */
