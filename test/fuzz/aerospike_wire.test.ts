@@ -166,4 +166,4 @@ test('whatever a node answers, the call ends with an AerospikeError and the next
     client.close()
     server.stop()
   }
-}, 60_000)
+}, 600_000)

@@ -12,7 +12,7 @@ import { Deadline, Records } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { type Request, textOf } from '../support/aerospike_wire.ts'
-import { TurnedClock } from '../support/clock.ts'
+import { patientClock, TurnedClock } from '../support/clock.ts'
 import { messageOf } from '../support/message.ts'
 
 const NAMESPACE = 'sms'
@@ -41,7 +41,7 @@ beforeEach(async () => {
   }
   clock = new TurnedClock()
   warned = []
-  client = new AerospikeClient({ hosts: server.hosts })
+  client = new AerospikeClient({ hosts: server.hosts, clock: patientClock })
   store = await openAerospikeStore({
     ...{ client, namespace: NAMESPACE, clock, random: systemRandom, retentionMs: 3600_000 },
     ...{ instance: 'a', name: 'a', node: 0 },

@@ -10,7 +10,7 @@ import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { sweepRecords } from '../../src/store/aerospike_sweep.ts'
 import type { InboundMessage } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
-import { TurnedClock } from '../support/clock.ts'
+import { patientClock, TurnedClock } from '../support/clock.ts'
 import { messageOf } from '../support/message.ts'
 
 const NAMESPACE = 'sms'
@@ -27,7 +27,7 @@ beforeEach(async () => {
   const startedAt = Date.now()
   server = new AerospikeServer({ namespaces: [NAMESPACE], now: () => startedAt })
   clock = new TurnedClock(startedAt)
-  client = new AerospikeClient({ hosts: server.hosts })
+  client = new AerospikeClient({ hosts: server.hosts, clock: patientClock })
   store = await openAerospikeStore({
     ...{ client, namespace: NAMESPACE, clock, random: systemRandom, retentionMs: RETENTION_MS },
     ...{ instance: 'a', name: 'a', node: 0, log: { warn: () => {} } },

@@ -32,7 +32,7 @@ import type {
   Totals,
 } from '../../src/store/store.ts'
 import { freshSet, namespace, target } from '../support/aerospike_target.ts'
-import { TurnedClock } from '../support/clock.ts'
+import { patientClock, TurnedClock } from '../support/clock.ts'
 import { inboundOf, messageOf } from '../support/message.ts'
 
 export const RETENTION_MS = 7 * 24 * 3600 * 1000
@@ -151,7 +151,7 @@ export function rig(hostsOf?: () => readonly Host[]): Rig {
     rmSync(folder, { recursive: true })
   })
   const connect = (to: readonly Host[]): AerospikeClient => {
-    const client = new AerospikeClient({ hosts: to })
+    const client = new AerospikeClient({ hosts: to, clock: patientClock })
     clients.push(client)
     return client
   }

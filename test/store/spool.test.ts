@@ -80,8 +80,8 @@ const unreachable = (): Promise<never> => {
 
 const later = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 async function until(reached: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !reached(); await later())
-    if (Date.now() > end) throw new Error('not within 5 s')
+  for (const end = Date.now() + 50_000; !reached(); await later())
+    if (Date.now() > end) throw new Error('not within 50 s')
 }
 /** The seconds go by. */
 function inTime(reached: () => boolean): Promise<void> {
@@ -639,4 +639,4 @@ test('whatever is lost, whenever, the cluster ends as the contract read word by 
     }),
     { numRuns: 100 },
   )
-}, 60_000)
+}, 600_000)
