@@ -69,7 +69,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
   }
 
   try {
-    // They make ready beside the store.
+    // The filters make ready while the store is opened.
     const filterOptions = {
       dir: config.filters.dir,
       timeoutMs: config.filters.timeout,

@@ -197,9 +197,9 @@ class LiveFilters implements OpenFilters {
           refusals: tally.refusals,
           errors: tally.errors,
           timeouts: tally.timeouts,
-          p50_us: tally.took.percentile(0.5),
-          p99_us: tally.took.percentile(0.99),
-          seconds: tally.tookSeconds,
+          p50_us: tenths(tally.took.percentile(0.5)),
+          p99_us: tenths(tally.took.percentile(0.99)),
+          seconds: Math.round(tally.tookSeconds * 1e6) / 1e6,
           memory_bytes: how.memory ? (sandbox?.memory().bytes ?? 0) : 0,
           last_error: tally.lastError,
           last_error_at: Math.floor(tally.lastErrorAt / 1000),
@@ -232,6 +232,7 @@ class LiveFilters implements OpenFilters {
       return { verdict: onError, match: false, reason: told, time_us, error }
     }
     if (source === undefined) return failed(loaded?.error ?? 'there is no filter of that name', '', 0)
+    const microsSince = (from: number): number => tenths((clock.monotonic() - from) * 1000)
     let began = clock.monotonic()
     try {
       const sandbox = this.#compile(name ?? 'snippet', source)
@@ -239,17 +240,16 @@ class LiveFilters implements OpenFilters {
       if (packed === undefined) throw new FilterFault('error', 'the message is longer than a filter can take')
       began = clock.monotonic()
       const { match, reason } = sandbox.ask(packed)
-      const time_us = (clock.monotonic() - began) * 1000
       return {
         verdict: match === sandbox.declaration.blacklist ? 'reject' : 'pass',
         match,
         reason,
-        time_us,
+        time_us: microsSince(began),
         error: '',
       }
     } catch (error) {
       if (!(error instanceof FilterFault)) throw error
-      return failed(error.message, callersWords(error), (clock.monotonic() - began) * 1000)
+      return failed(error.message, callersWords(error), microsSince(began))
     }
   }
 
@@ -303,6 +303,9 @@ function stateOf(sandbox: Sandbox | undefined, tripped: boolean): FilterState['s
   if (tripped) return 'tripped'
   return mode === 'shadow' ? 'shadow' : 'active'
 }
+
+/** Of a microsecond: more digits than that a clock does not tell. */
+const tenths = (micros: number): number => Math.round(micros * 10) / 10
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0

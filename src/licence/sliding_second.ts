@@ -3,7 +3,7 @@ import { Pacer } from '../smpp/pacer.ts'
 
 export { SLIDING_MS } from '../smpp/pacer.ts'
 
-/** At most `limit` in any sliding second over all links, exactly: a link's own pacer, with its clock in it. */
+/** At most `limit` in any sliding second over all links, exactly: a pacer as each link has one, with the clock in it. */
 export class SlidingSecond {
   readonly #pacer: Pacer
   readonly #clock: Pick<Clock, 'monotonic' | 'soon'>

@@ -53,6 +53,8 @@ describe('a message', () => {
     const [inactive, shadow] = folder.filters.inspect().filters
     expect(inactive).toMatchObject({ state: 'inactive', hits: 0 })
     expect(shadow).toMatchObject({ state: 'shadow', hits: 1, matches: 1, refusals: 1 })
+    expect(shadow?.p99_us).toBe(Number(shadow?.p99_us.toFixed(1)))
+    expect(shadow?.seconds).toBe(Number(shadow?.seconds.toFixed(6)))
   })
 
   test('that is longer than a filter can take is decided by on_error', async () => {
@@ -143,6 +145,7 @@ describe('trying a filter', () => {
     const byName = folder.filters.test({ name: 'f', message: { destination: '447700900123' } })
     expect(byName).toMatchObject({ verdict: 'reject', match: true, reason: '', error: '' })
     expect(byName.time_us).toBeGreaterThan(0)
+    expect(byName.time_us).toBe(Number(byName.time_us.toFixed(1)))
     const bySnippet = folder.filters.test({ snippet: refusing, message: {} })
     expect(bySnippet).toMatchObject({ verdict: 'reject', match: true, reason: 'because', error: '' })
     expect(folder.filters.inspect().filters[0]?.hits).toBe(0)
