@@ -5,7 +5,7 @@ import { startGateway } from './gateway.ts'
 
 /** As many as a cluster has at most: suites give each gateway one of its own. */
 const NAMESPACES = Array.from({ length: 32 }, (_, index) => `sms${index}`)
-const SUITE_MS = 120_000
+const SUITE_MS = 600_000
 
 let server: AerospikeServer
 beforeEach(() => {
@@ -138,8 +138,7 @@ test('with the cluster away sends fail at once and say why, receipts are asked f
   await gateway.until(
     () => gateway.info(before.body.message_id),
     ({ body }) => body.status === 'delivered',
-    30_000,
   )
   expect((await gateway.send({}, { 'idempotency-key': 'k' })).status).toBe(200)
   expect(smsc.received).toHaveLength(2)
-}, 60_000)
+}, 600_000)

@@ -5,7 +5,7 @@ import { ADMIN_KEY, startGateway } from './gateway.ts'
 
 /** The attacks of test/http, on the binary. */
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(600_000)
 
 attacks(async () => {
   const smsc = startSmsc()

@@ -13,14 +13,14 @@ export const BINARY = join(import.meta.dir, '../../dist/sms-proxy')
 export const ADMIN_KEY = 'admin-key-of-the-tests'
 const EMAIL = 'tester@example.com'
 const PASSWORD = 'password of the tester'
-const START_MS = 15_000
+const START_MS = 150_000
 /** `host:port` of a cluster to keep messages in, in place of files: `aerospike.test.ts` runs suites so. */
 const CLUSTER = process.env.E2E_AEROSPIKE
 /** `true`: behind a spool. */
 const SPOOL = process.env.E2E_SPOOL ?? 'false'
 let namespaces = 0
 /** No binary outlives its test by more, whatever becomes of the test. */
-const LIFE_MS = 180_000
+const LIFE_MS = 600_000
 
 export interface LinkTarget {
   readonly port: number
@@ -264,7 +264,7 @@ ${yaml}
   }
 
   /** Asks every few milliseconds until `done`; a deadline turns a wait into a failure that says what it saw. */
-  async until<T>(ask: () => Promise<T> | T, done: (value: T) => boolean, deadlineMs = 10_000): Promise<T> {
+  async until<T>(ask: () => Promise<T> | T, done: (value: T) => boolean, deadlineMs = 100_000): Promise<T> {
     const end = performance.now() + deadlineMs
     for (;;) {
       const value = await ask()

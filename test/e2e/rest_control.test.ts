@@ -6,7 +6,7 @@ import { openUsers } from './rest.ts'
 
 /** What an operator does to a running gateway: links off and on, a configuration read anew. */
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(600_000)
 
 const QUICK = '  queue_timeout: 100ms'
 
