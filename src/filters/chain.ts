@@ -3,7 +3,7 @@ import { type Answer, FilterFault, pack, type Sandbox } from './sandbox.ts'
 import type { Tally } from './tally.ts'
 
 /** One version of a filter, with the counters that outlive it. */
-export interface Link {
+export interface ChainLink {
   readonly sandbox: Sandbox
   readonly tally: Tally
 }
@@ -28,12 +28,12 @@ export const callersWords = ({ kind }: FilterFault): string =>
 
 /** Asks filters in the order of their names; which ones is replaced as a whole, between two messages. */
 export class Chain {
-  #links: readonly Link[] = []
+  #links: readonly ChainLink[] = []
 
   constructor(private readonly options: ChainOptions) {}
 
   /** From the next message on, these decide; an inactive one is never asked. */
-  replace(links: readonly Link[]): void {
+  replace(links: readonly ChainLink[]): void {
     this.#links = links.filter(link => link.sandbox.declaration.active).sort(byName)
   }
 
@@ -52,7 +52,7 @@ export class Chain {
     return PASS
   }
 
-  #verdict({ sandbox, tally }: Link, sms: FilterMessage, packed: Uint8Array | undefined): Verdict {
+  #verdict({ sandbox, tally }: ChainLink, sms: FilterMessage, packed: Uint8Array | undefined): Verdict {
     const { monotonic, now, failed } = this.options
     const began = monotonic()
     tally.hits++
@@ -90,5 +90,5 @@ export class Chain {
 const withoutText = (error: string, message: string, source: string): string =>
   error.replace(/[\p{L}\p{N}]{3,}/gu, word => (message.includes(word) && !source.includes(word) ? '…' : word))
 
-const byName = (a: Link, b: Link): number =>
+const byName = (a: ChainLink, b: ChainLink): number =>
   a.sandbox.name < b.sandbox.name ? -1 : a.sandbox.name > b.sandbox.name ? 1 : 0

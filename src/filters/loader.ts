@@ -1,4 +1,4 @@
-import type { Link } from './chain.ts'
+import type { ChainLink } from './chain.ts'
 import { type Change, codeOf, Folder } from './folder.ts'
 import { List } from './list.ts'
 import { FilterFault, type Sandbox } from './sandbox.ts'
@@ -32,7 +32,7 @@ export interface LoaderOptions {
   /** Throws a FilterFault when the source is not a sound filter. */
   readonly compile: (name: string, source: string) => Sandbox
   /** Called with the filters to ask from now on. */
-  readonly swap: (links: readonly Link[]) => void
+  readonly swap: (links: readonly ChainLink[]) => void
   /** Lets other work run between two files, and within a large one. */
   readonly pause: () => Promise<void>
 }
