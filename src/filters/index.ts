@@ -129,7 +129,7 @@ export const cannotBeUsed = (broken: readonly string[]): string =>
   ['filters that cannot be used:', ...broken].join('\n  ')
 
 /** A change is taken at the second look that sees it: within two of these and the time to load it. */
-const LOOK_MS = 300
+export const LOOK_MS = 300
 /** A filter that fails on every message is logged once in so long. */
 const FAULT_LOG_MS = 10_000
 const UNDECLARED: Declaration = { description: '', blacklist: true, active: false, mode: 'enforce' }
