@@ -12,7 +12,7 @@ import { install } from './install.mjs'
 import { countTests, failedTests } from './junit.mjs'
 
 /** Ends a test that hangs, and none that is slow: the runner's own 5 s would do that on a busy machine. */
-const TIMEOUT = '--timeout=600000'
+const TIMEOUT = '--timeout=240000'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const bun = install()

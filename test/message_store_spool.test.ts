@@ -95,4 +95,4 @@ test('a gateway whose cluster is away starts on what it knew, and names that onc
   while (opened.spool?.warning() !== undefined) await Bun.sleep(5)
   expect(await opened.store.find(one.id)).toEqual(one)
   await opened.store.close()
-}, 600_000)
+}, 240_000)

@@ -315,7 +315,7 @@ describe('logging in', () => {
     )
     await client.connect()
     await Promise.all(records.map((record, n) => client.put(record, { n }, { timeoutMs: 10_000 })))
-  }, 600_000)
+  }, 240_000)
 
   test('a wrong password is told as such', async () => {
     const { client } = make(
@@ -323,7 +323,7 @@ describe('logging in', () => {
       { credentials: { user: 'gateway', password: 'wrong' }, limits: { connectTimeoutMs: 5000 } },
     )
     expect((await failure(client.connect())).code).toBe('INVALID_CREDENTIAL')
-  }, 600_000)
+  }, 240_000)
 
   test('a session that the server has forgotten is renewed', async () => {
     const known = users()
@@ -337,7 +337,7 @@ describe('logging in', () => {
     const [record] = records
     if (!record) throw new Error('no record')
     await client.put(record, { a: 1 }, { timeoutMs: 10_000, attemptsMax: 20 })
-  }, 600_000)
+  }, 240_000)
 
   test('a server without security takes a client that has a password', async () => {
     const { client } = make(
@@ -345,7 +345,7 @@ describe('logging in', () => {
       { credentials: { user: 'gateway', password: 'sesame' }, limits: { connectTimeoutMs: 5000 } },
     )
     await client.connect()
-  }, 600_000)
+  }, 240_000)
 
   test('a password is not sent in the clear', () => {
     const credentials = { user: 'gateway', password: 'sesame', mode: 'external' } as const

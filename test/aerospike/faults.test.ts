@@ -254,7 +254,7 @@ describe('queries', () => {
     let count = 1
     for await (const _ of query) count++
     expect(count).toBe(4000)
-  }, 600_000)
+  }, 240_000)
 
   test('a query waits for a node that finds nothing for half a minute, as it has told it', async () => {
     const clock = new TurnedClock()

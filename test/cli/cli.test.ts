@@ -6,7 +6,7 @@ import { join } from 'node:path'
 const MAIN = join(import.meta.dir, '../../src/main.ts')
 
 // Each step is a process of its own, on a machine that may be busy.
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 let folder = ''
 beforeEach(() => {

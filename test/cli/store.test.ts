@@ -12,7 +12,7 @@ import { messageOf } from '../support/message.ts'
 const MAIN = join(import.meta.dir, '../../src/main.ts')
 
 // Each step is a process of its own, on a machine that may be busy.
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 let folder = ''
 let server: AerospikeServer

@@ -540,7 +540,7 @@ export function describeStore(
           }),
           { numRuns: 25 },
         )
-      }, 600_000)
+      }, 240_000)
     })
 
     describe('lists', () => {
@@ -754,7 +754,7 @@ export function describeStore(
         }),
         { numRuns: 60 },
       )
-    }, 600_000)
+    }, 240_000)
 
     test('counts stay exact under thousands of calls at once', async () => {
       const ids: string[] = []
@@ -777,6 +777,6 @@ export function describeStore(
       expect((await store.topCampaigns(10)).map(row => row.messages)).toEqual([400, 400, 400])
       expect((await store.unmatched(ALL)).total).toBe(120)
       expect(ids).toHaveLength(1200)
-    }, 600_000)
+    }, 240_000)
   })
 }

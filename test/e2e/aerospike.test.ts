@@ -5,7 +5,7 @@ import { startGateway } from './gateway.ts'
 
 /** As many as a cluster has at most: suites give each gateway one of its own. */
 const NAMESPACES = Array.from({ length: 32 }, (_, index) => `sms${index}`)
-const SUITE_MS = 600_000
+const SUITE_MS = 240_000
 
 let server: AerospikeServer
 beforeEach(() => {
@@ -141,4 +141,4 @@ test('with the cluster away sends fail at once and say why, receipts are asked f
   )
   expect((await gateway.send({}, { 'idempotency-key': 'k' })).status).toBe(200)
   expect(smsc.received).toHaveLength(2)
-}, 600_000)
+}, 240_000)

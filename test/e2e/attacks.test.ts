@@ -5,7 +5,7 @@ import { ADMIN_KEY, startGateway } from './gateway.ts'
 
 /** The attacks of test/http, on the binary. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 attacks(async () => {
   const smsc = startSmsc()

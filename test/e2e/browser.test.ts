@@ -8,7 +8,7 @@ import { ADMIN_KEY, startGateway } from './gateway.ts'
 
 /** Swagger UI in a real browser that finds no host but this one. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 

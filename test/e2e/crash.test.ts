@@ -111,7 +111,7 @@ test(
       `${KILLS} kills: ${all.length} sends, ${answered.length} answered 200, ${smsc.received.length} reached the SMSC`,
     )
   },
-  600_000 + KILLS * 10_000,
+  240_000 + KILLS * 10_000,
 )
 
 /** Every acknowledged receipt lies in the store: with its message, or held for one that was never stored. */

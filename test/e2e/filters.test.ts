@@ -209,7 +209,7 @@ test('hostile filters end as they should under traffic, which goes on; memory co
   console.log(
     `${HOSTILE_FILTERS.length} hostile filters beside ${sent.length} sends: the worst ended after ${worst.times.toFixed(2)} deadlines (${worst.name}, ${worst.ms.toFixed(0)} ms); the worst send took ${besideOneMs.toFixed(0)} ms beside single ones and ${traffic.worstMs.toFixed(0)} ms with several in its chain; ${megabytes(before)} resident before, ${megabytes(after)} after`,
   )
-}, 600_000)
+}, 240_000)
 
 /** Asks each hostile filter once, and after each one that knows a clean world. Answers the slowest. */
 async function askEach(gateway: TestGateway, clean: string) {
@@ -351,7 +351,7 @@ test(`editing a filter under load: each send is decided by the old version or by
   console.log(
     `${EDITS} edits beside ${sent.length} sends (${perSecond.toFixed(0)}/s, worst ${traffic.worstMs.toFixed(0)} ms): in force after ${Math.max(...tookMs).toFixed(0)} ms at most, ${(tookMs.reduce((a, b) => a + b) / EDITS).toFixed(0)} ms on average`,
   )
-}, 600_000)
+}, 240_000)
 
 /** Whether a version that could have been in force between the send and its answer decides so. */
 function decision({ destination, sentAt, answeredAt, reply }: Sent, versions: readonly Version[]): string {
@@ -403,4 +403,4 @@ test('a ConfigMap, mounted read-only: its swapped link holds within a second or 
   ])
   expect(statSync(folder).mtimeMs).toBe(mtimeMs)
   lock(0o755)
-}, 600_000)
+}, 240_000)

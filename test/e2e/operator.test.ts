@@ -63,7 +63,7 @@ describe('filters', () => {
     const { error } = (await gateway.send()).body
     expect(error).toBe('rejected by filter "premium": closed today')
     expect((await gateway.send({ destination: '+19005551234' })).status).toBe(200)
-  }, 600_000)
+  }, 240_000)
 
   test('that break keep their last good version, and everything says so', async () => {
     await using smsc = startSmsc()
@@ -82,7 +82,7 @@ describe('filters', () => {
 
     write(gateway, { [PREMIUM_FILE]: premium('1900') })
     await inForce(async () => (await status()).error === '', gateway)
-  }, 600_000)
+  }, 240_000)
 
   test('are tried out on a message before anybody saves them', async () => {
     await using smsc = startSmsc()
@@ -107,7 +107,7 @@ describe('filters', () => {
     const { filters } = (await gateway.admin('GET', '/api/v1/admin/filters')).body.data
     expect(filters).toHaveLength(1)
     expect(filters[0]).toMatchObject({ hits: 0, errors: 0 })
-  }, 600_000)
+  }, 240_000)
 })
 
 describe('rules', () => {
@@ -140,7 +140,7 @@ describe('rules', () => {
     write(gateway, { 'rules.yaml': '[]\n' })
     await inForce(async () => (await config()).rules_error === undefined, gateway)
     expect((await gateway.send({ destination: '+12025550123' })).status).toBe(200)
-  }, 600_000)
+  }, 240_000)
 })
 
 let sequence = 0x7000_0000
@@ -194,7 +194,7 @@ describe('the inbox', () => {
     expect(data[0].parts).toBeGreaterThan(2)
     expect(data[0].account).toBe(`127.0.0.1:${smsc.port}/tester`)
     expect((await inbox(gateway, '?page=2&limit=1')).data).toEqual([data[1]])
-  }, 600_000)
+  }, 240_000)
 
   test('joins segments over kill -9 and over another bind, and marks what is missing until then', async () => {
     await using smsc = startSmsc()
@@ -227,7 +227,7 @@ describe('the inbox', () => {
       data: [{ id: data[0].id, message: 'one, two, three', complete: true, missing: [] }],
       pagination: { total: 1 },
     })
-  }, 600_000)
+  }, 240_000)
 })
 
 test('receipts that belong to no message are listed', async () => {
@@ -251,7 +251,7 @@ test('receipts that belong to no message are listed', async () => {
     ],
     pagination: { page: 1, limit: 50, total: 1, totalPages: 1 },
   })
-}, 600_000)
+}, 240_000)
 
 describe('route/explain', () => {
   const explain = async (gateway: TestGateway, fields: object = {}) => {
@@ -306,7 +306,7 @@ describe('route/explain', () => {
     })
     expect((await gateway.send({ esme: 2 })).status).toBe(200)
     expect(await metric(gateway, 'sms_proxy_link_submits_total{link="link-2"} 1')).toBe(true)
-  }, 600_000)
+  }, 240_000)
 
   test('says of each link why it is not taken', async () => {
     await using smsc = startSmsc()
@@ -324,5 +324,5 @@ describe('route/explain', () => {
         ],
       },
     })
-  }, 600_000)
+  }, 240_000)
 })

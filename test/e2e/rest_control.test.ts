@@ -6,7 +6,7 @@ import { openUsers } from './rest.ts'
 
 /** What an operator does to a running gateway: links off and on, a configuration read anew. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const QUICK = '  queue_timeout: 100ms'
 

@@ -4,7 +4,7 @@ import { startGateway, type TestGateway } from './gateway.ts'
 
 /** The numbers of the dashboard and of campaigns, against traffic that really went. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const stats = async (gateway: TestGateway) => (await gateway.admin('GET', '/dashboard/stats')).body.data
 const totals = async (gateway: TestGateway) =>

@@ -9,7 +9,7 @@ import { checked, licenceForm, licenceKey, methodOf, openUsers, pathOf } from '.
 
 /** Every example of the reference, sent as it stands, gets the answer that stands beside it. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 let smsc: TestSmsc
 let gateway: TestGateway

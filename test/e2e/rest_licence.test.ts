@@ -7,7 +7,7 @@ import { formOf, licenceForm, licenceKey, run, type Terms } from './rest.ts'
 
 /** A licence from `keygen` to its enforcement, by the binary's own commands. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const UPLOAD = '/api/v1/admin/settings/license/upload'
 

@@ -9,7 +9,7 @@ import { run } from './rest.ts'
 
 /** Who may come, how often, from where, and how. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const SEND = { esme: 1, source: '+123456789', destination: '+987654321', message: 'Hello world' }
 const PASSWORD = 'strongpass'

@@ -20,7 +20,7 @@ import {
 
 /** Every row of the reference with every status that is documented for it, against the binary. */
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 /** What a gateway has gone through before it is asked. Each is started once, when the first test wants it. */
 type Setting = 'sound' | 'keyless' | 'limited' | 'strange' | 'flooded' | 'messages lost' | 'users lost'

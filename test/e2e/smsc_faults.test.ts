@@ -99,7 +99,7 @@ describe('a message', () => {
     expect(all.map(({ status }) => status)).toEqual(new Array(10).fill(200))
     expect(smsc.smsc.counts.taken).toBe(10)
     expect(smsc.smsc.counts.refused).toBeGreaterThan(0)
-  }, 600_000)
+  }, 240_000)
 
   test('that the SMSC refuses for good fails at once with the name and the code', async () => {
     await using smsc = startSmsc({ error: '0x0b' })

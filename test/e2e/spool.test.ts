@@ -92,7 +92,7 @@ test('with the cluster away messages and receipts go on, /ready says how, and al
     expect(gateway.log.filter(line => line.includes(words))).toHaveLength(1)
   const { body } = await gateway.admin('GET', '/api/v1/admin/settings/server-config')
   expect(body.data.aerospike).toMatchObject({ namespace: 'sms', spool: true, spool_max: 1_000_000 })
-}, 600_000)
+}, 240_000)
 
 test('what is spooled survives kill -9, is taken on by a life that starts with the cluster away, and counts once', async () => {
   await using smsc = startSmsc({ receiptDelay: '200ms' })
@@ -123,7 +123,7 @@ test('what is spooled survives kill -9, is taken on by a life that starts with t
   const taskIds = new Set(sent.map(({ body }) => body.task_id))
   expect(taskIds.size).toBe(60)
   await counted(gateway, 60)
-}, 600_000)
+}, 240_000)
 
 test('a cluster that comes and goes under traffic loses no message that was answered, and counts each once', async () => {
   await using smsc = startSmsc({ delay: '1ms-20ms', receiptDelay: '0ms-300ms' })
@@ -162,7 +162,7 @@ test('a cluster that comes and goes under traffic loses no message that was answ
   await counted(gateway, replies.length)
   expect(smsc.received).toHaveLength(replies.length)
   expect((await gateway.admin('GET', '/api/v1/admin/receipts/unmatched')).body.data).toEqual([])
-}, 600_000)
+}, 240_000)
 
 test('a spool that is full stops sends with its reason before they leave, and mends by itself', async () => {
   await using smsc = startSmsc()
@@ -188,4 +188,4 @@ test('a spool that is full stops sends with its reason before they leave, and me
   await ready(gateway, undefined)
   expect((await gateway.send()).status).toBe(200)
   await counted(gateway, received + 1)
-}, 600_000)
+}, 240_000)

@@ -191,7 +191,7 @@ describe('the binary', () => {
     expect(JSON.parse(info)).toMatchObject({ status: 'delivered', parts: { '1': 'delivered' } })
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
-  }, 600_000)
+  }, 240_000)
 
   test('takes a signal that comes twice at once, from a shell to its group and from who runs it, as one', async () => {
     await using smsc = startSmsc()
@@ -256,7 +256,7 @@ describe('the binary', () => {
     expect(statuses.filter(status => status === 200)).toHaveLength(smsc.received.length)
     expect(statuses.filter(status => status !== 200 && status !== 0)).toEqual([])
     expect(smsc.smsc.sessions).toEqual([])
-  }, 600_000)
+  }, 240_000)
 
   test('tells messages that still wait for room when its time to stop is over that they were not sent', async () => {
     await using smsc = startSmsc()

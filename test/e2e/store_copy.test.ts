@@ -52,4 +52,4 @@ test('a gateway that moves to a cluster, and back to its file, goes on as if not
   ])
   expect(smsc.received).toHaveLength(2)
   server.stop()
-}, 600_000)
+}, 240_000)

@@ -77,7 +77,7 @@ describe('a store that does not take writes', () => {
     )
     expect(info.body.delivered_count).toBe(1)
     expect(await gateway.stop()).toBe(0)
-  }, 600_000)
+  }, 240_000)
 
   test('a log that cannot be written costs lines, not messages', async () => {
     using at = folder('sms.db')
@@ -101,7 +101,7 @@ describe('a store that does not take writes', () => {
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
     expect(await new Response(child.stderr).text()).toBe('')
-  }, 600_000)
+  }, 240_000)
 })
 
 const FAULT = 'the disk reports an error'

@@ -37,7 +37,7 @@ test('filter bench says what an answer costs', async () => {
   const { code, out } = await filter('bench', join(DIR, 'premium.js'))
   expect(code).toBe(0)
   expect(out).toMatch(/\d+ answers, [\d.]+ µs each; p50 [\d.]+ µs, p99 [\d.]+ µs; it holds \d+ KiB\n$/)
-}, 600_000)
+}, 240_000)
 
 test('a filter that is broken, absent or endless is exit code 2, and so is a wrong question', async () => {
   await using folder = await openFolder({ 'endless.js': 'export default () => { for (;;) {} }' })
@@ -53,4 +53,4 @@ test('a filter that is broken, absent or endless is exit code 2, and so is a wro
   expect(await told('run', 'x')).toContain('sms-proxy filter test')
   expect(await told('test', 'x', '--timeout', 'soon')).toStartWith('--timeout is a whole number')
   expect(await told('test', 'x', '--time', '2027-02-30T10:00:00Z')).toStartWith('--time is a moment')
-}, 600_000)
+}, 240_000)

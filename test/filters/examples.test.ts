@@ -111,4 +111,4 @@ test('an editor checks them: they and their contract pass the type checker, and 
   await using folder = await openFolder({ 'f.js': mistaken })
   expect(await check(NAMES.map(name => join(DIR, `${name}.js`)))).toBe('')
   expect(await check([join(folder.dir, 'f.js')])).toContain("Property 'destinaton' does not exist")
-}, 600_000)
+}, 240_000)

@@ -32,7 +32,7 @@ test('no call leaves anything allocated behind, whatever its answer', () => {
   }
   const warm = ask(messages.length * 100)
   expect(ask(CALLS)).toBe(warm)
-}, 600_000)
+}, 240_000)
 
 test('a filter counts for no more than 3 MB of the heap that decides when the host collects', () => {
   // In a process of its own: the heap of this one moves with what other tests left for the collector.

@@ -166,4 +166,4 @@ test('whatever a node answers, the call ends with an AerospikeError and the next
     client.close()
     server.stop()
   }
-}, 600_000)
+}, 240_000)

@@ -75,7 +75,7 @@ test('any chain of calls to built-ins ends with an answer or a fault, and the ne
     }),
     { numRuns: RUNS, interruptAfterTimeLimit: 60_000 },
   )
-}, 600_000)
+}, 240_000)
 
 test('any text is a filter or a fault', () => {
   const token = fc.constantFrom(
@@ -116,7 +116,7 @@ test('any text is a filter or a fault', () => {
     }),
     { numRuns: RUNS * 5 },
   )
-}, 600_000)
+}, 240_000)
 
 test('any octets are a list or an Error that names a line', async () => {
   const octet = fc.oneof(
@@ -133,4 +133,4 @@ test('any octets are a list or an Error that names a line', async () => {
     }),
     { numRuns: RUNS * 20 },
   )
-}, 600_000)
+}, 240_000)

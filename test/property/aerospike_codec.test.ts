@@ -297,4 +297,4 @@ test('a password is hashed as bcrypt does, with the salt of the protocol', async
     expect(hash).toHaveLength(60)
     if (password !== '' && password.length < 72) expect(await Bun.password.verify(password, hash)).toBe(true)
   }
-}, 600_000)
+}, 240_000)

@@ -40,7 +40,7 @@ test('a filter sees each field as it was sent, to the code unit', () => {
     }),
     { numRuns: 100 },
   )
-}, 600_000)
+}, 240_000)
 
 test('whatever a filter answers becomes an answer of one clean line or a fault', () => {
   fc.assert(
@@ -65,4 +65,4 @@ test('whatever a filter answers becomes an answer of one clean line or a fault',
     }),
     { numRuns: 30 },
   )
-}, 600_000)
+}, 240_000)

@@ -163,4 +163,4 @@ test('a pool explains what it then does, and the explaining changes nothing', as
       ...['-another', '-destination', '-no_room', '-not_bound', '-returning', '-set_aside'],
     ].sort(),
   )
-}, 600_000)
+}, 240_000)

@@ -101,4 +101,4 @@ test('72 hours of light traffic and link flaps leave nothing behind: timers, que
   net.cut()
   await clock.settle()
   expect(clock.timers).toBe(0)
-}, 600_000)
+}, 240_000)

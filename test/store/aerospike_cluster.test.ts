@@ -232,7 +232,7 @@ describe('several gateways', () => {
     const { rows, total } = await a.store.campaigns(ALL)
     expect(total).toBe(700)
     expect(rows.reduce((sum, { sent }) => sum + sent, 0)).toBe(1000)
-  }, 600_000)
+  }, 240_000)
 
   test('what a dead one left open is ended by the sweep of another, and what it counted stays', async () => {
     const [a, b] = await Promise.all([open('a'), open('b')])
@@ -420,7 +420,7 @@ describe('a cluster that fails', () => {
     for (const { id } of sent) expect((await store.find(id))?.state).toBe('delivered')
     expect((await store.campaigns(ALL)).rows).toEqual([{ campaign: 'spring', sme: 1, sent: 200, failed: 0 }])
     expect(broken).toBeGreaterThan(20)
-  }, 600_000)
+  }, 240_000)
 
   test('kill -9 in mid-traffic loses nothing that resolved, and counts what is there', async () => {
     const script = join(import.meta.dir, 'aerospike_traffic.ts')
@@ -455,7 +455,7 @@ describe('a cluster that fails', () => {
     ])
     await sweepOfTheDayAfter(store)
     expect(await openEntries()).toBe(0)
-  }, 600_000)
+  }, 240_000)
 
   test('while it is away writes fail at once and say why; when it is back they succeed, without a restart', async () => {
     const { store } = await open('a')
@@ -476,7 +476,7 @@ describe('a cluster that fails', () => {
     })
     await store.save(message())
     expect(await store.totals()).toEqual({ messages: 2 })
-  }, 600_000)
+  }, 240_000)
 
   test('a key whose claim failed in the middle is free again once the cluster is back', async () => {
     const { store } = await open('a')
@@ -502,7 +502,7 @@ describe('a cluster that fails', () => {
       expect(await store.claim(claim(key), accepted())).toEqual({ fresh: true })
     }
     expect(await store.totals()).toEqual({ messages: 0 })
-  }, 600_000)
+  }, 240_000)
 
   test('a namespace that lets no record expire is refused, with what to set', async () => {
     // All leases and numbers are read first; the lease is the first write.

@@ -5,7 +5,7 @@ import { CopyStopped } from '../../src/store/copy.ts'
 import type { MessageStore } from '../../src/store/store.ts'
 import { type Asked, Crash, type Deed, deeds, dying, receiptOf, rig } from './copy_rig.ts'
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const rigged = rig()
 const ALL = { offset: 0, limit: 1000 }

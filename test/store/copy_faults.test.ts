@@ -4,7 +4,7 @@ import { AerospikeServer, type Fault } from '../support/aerospike_server.ts'
 import { namespace } from '../support/aerospike_target.ts'
 import { type Deed, rig } from './copy_rig.ts'
 
-setDefaultTimeout(600_000)
+setDefaultTimeout(240_000)
 
 const NOTHING = { messages: 0, claims: 0, inbound: 0, held: 0 }
 

@@ -639,4 +639,4 @@ test('whatever is lost, whenever, the cluster ends as the contract read word by 
     }),
     { numRuns: 100 },
   )
-}, 600_000)
+}, 240_000)

@@ -194,4 +194,4 @@ test('answers that are lost at random, with the cluster away now and then, lose 
     sent.map(({ id }) => id).reverse(),
   )
   expect(store.spoolCounts().replayed).toBeGreaterThan(20)
-}, 600_000)
+}, 240_000)

@@ -143,7 +143,7 @@ test('kill -9 in mid-traffic loses nothing that resolved, and counts what is the
   expect(db.query('PRAGMA integrity_check').values()).toEqual([['ok']])
   db.close()
   expect(tally).toMatchObject({ sent: stored, failed: 0 })
-}, 600_000)
+}, 240_000)
 
 test('a second process on the file is refused with its reason', async () => {
   const store = await open()
