@@ -24,6 +24,8 @@ import { type HeldReceipt, RECEIPT_HELD_MS, type StoredReceipt } from './store.t
  *     one of all can do (a receipt with several forms may be found by several messages); then applies it to the
  *     message; then removes it. A node that dies in between leaves a receipt whose record names its message: the
  *     sweep applies it again, which changes nothing if it was applied, and removes it.
+ *   - One whose call fails once it may have been written is looked at again when nothing of the call is under way any
+ *     more: it waits under all of its forms then, or goes to the message that is there (`Writer.complete`).
  * A sender that dies before it is answered tells its part again: an SMSC its receipt (there was no
  * `deliver_sm_resp`), a gateway its save (from its journal).
  */
@@ -60,18 +62,23 @@ export class Receipts {
     )
   }
 
-  /** Keeps a receipt without a message; answers messages that have come to be there meanwhile. */
-  async hold(receipt: StoredReceipt, deadline: Deadline, naming?: Naming): Promise<Held> {
-    const now = this.clock.now()
-    const since = naming?.since ?? now
-    const name = naming?.name ?? heldName(now, ++this.#made, this.nonce)
+  /** Of a receipt that comes. */
+  naming(): Naming {
+    const since = this.clock.now()
+    return { name: heldName(since, ++this.#made, this.nonce), since, begun: false }
+  }
+
+  /** Keeps a receipt without a message; answers messages that have come to be there meanwhile, in order. */
+  async hold(receipt: StoredReceipt, naming: Naming, deadline: Deadline): Promise<readonly Candidate[]> {
+    const { name, since } = naming
     const { account, ids, address, state, error, at } = receipt
     const record = { name, account, ids, address, state, error, at, since, end: since + RECEIPT_HELD_MS }
+    naming.begun = true
     // Twice the same is the same: in doubt it is written again.
     await this.records.repeat(
       heldKey(this.records, name),
       Object.entries(record).map(([bin, value]) => bins.write(bin, value)),
-      HELD_SECONDS - Math.floor((now - since) / 1000),
+      HELD_SECONDS - Math.floor((this.clock.now() - since) / 1000),
       deadline,
     )
     const seen = await Promise.all(
@@ -79,7 +86,7 @@ export class Receipts {
         this.#meet(account, id, maps.put('held', name, form, { order: 'key' }), 'held', 'msgs', deadline),
       ),
     )
-    return { name, candidates: order(receipt, seen) }
+    return order(receipt, seen)
   }
 
   /** A receipt that waits, unless it has gone or its time is over. */
@@ -158,11 +165,8 @@ export interface Naming {
   readonly name: string
   /** Unix milliseconds; not past its time. */
   readonly since: number
-}
-
-export interface Held {
-  readonly name: string
-  readonly candidates: readonly Candidate[]
+  /** Set once it may have been written. */
+  begun: boolean
 }
 
 /** The part of a message that a receipt is reserved for. */
@@ -171,7 +175,7 @@ export interface Taker {
   readonly part: number
 }
 
-export interface WaitingReceipt extends HeldReceipt, Naming {
+export interface WaitingReceipt extends HeldReceipt, Pick<Naming, 'name' | 'since'> {
   readonly taker: Taker | undefined
 }
 

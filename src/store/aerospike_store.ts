@@ -170,7 +170,15 @@ export class AerospikeStore implements MessageStore {
   }
 
   settle: MessageStore['settle'] = receipt =>
-    this.#write(undefined, deadline => this.#writer.settle(receipt, deadline))
+    this.#write(undefined, async deadline => {
+      const naming = this.#receipts.naming()
+      try {
+        return await this.#writer.settle(receipt, naming, deadline)
+      } catch (error) {
+        if (naming.begun) this.#unfinished.leave({ held: naming.name })
+        throw error
+      }
+    })
 
   resolve: MessageStore['resolve'] = late =>
     this.#write(late.messageId, async deadline => {
@@ -370,7 +378,7 @@ export class AerospikeStore implements MessageStore {
       await this.#unfinished.finish(
         RENEW_MS,
         left => this.#end(left),
-        ({ token, id }) => this.#journal.closes(token, id),
+        left => 'token' in left && this.#journal.closes(left.token, left.id),
       )
     } catch (cause) {
       this.#failed(cause)
@@ -403,7 +411,9 @@ export class AerospikeStore implements MessageStore {
     this.#numberAt = at
   }
 
-  async #end({ token, id, claim }: Left): Promise<void> {
+  async #end(left: Left): Promise<void> {
+    if ('held' in left) return this.#writer.complete(left.held, this.#deadline())
+    const { token, id, claim } = left
     if (claim) {
       await this.#claims.release(claim, id, this.#deadline())
       await this.#writer.forget(id, this.#deadline())

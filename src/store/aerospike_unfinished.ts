@@ -7,17 +7,22 @@ const UNFINISHED_MS = 20_000
 const TOGETHER_MAX = 64
 /** Messages whose entries the next attempt at them may take over. */
 const TAKEABLE_MAX = 50_000
+/** Receipts that may be kept by half; of more than that some are listed for their day. */
+const HALVES_MAX = 50_000
 
-export interface Left {
+/** An entry of the journal, or the name of a receipt that may be kept by half. */
+export type Left = LeftEntry | { readonly held: string }
+
+interface LeftEntry {
   readonly token: string
   readonly id: string
   /** Nothing was sent under it: it is taken back. */
   readonly claim: Claim | undefined
 }
 
-/** Entries of the journal that calls left open when they failed in the middle. */
+/** What calls left behind when they failed in the middle. */
 export class Unfinished {
-  /** By token, the oldest failure first. */
+  /** By token or name, the oldest failure first. */
   readonly #left = new Map<string, Left & { readonly since: number }>()
   /**
    * Tokens by message. An attempt that opened an entry of its own each time would fill the journal while a part
@@ -31,10 +36,12 @@ export class Unfinished {
     return this.#left.has(token)
   }
 
-  leave({ token, id, claim }: Left): void {
-    this.#left.delete(token)
-    this.#left.set(token, { token, id, claim, since: this.clock.monotonic() })
-    if (!claim && this.#takeable.size < TAKEABLE_MAX) this.#takeable.set(id, token)
+  leave(left: Left): void {
+    const known = this.#left.delete(keyOf(left))
+    if ('held' in left && !known && this.#left.size >= HALVES_MAX) return
+    this.#left.set(keyOf(left), { ...left, since: this.clock.monotonic() })
+    if ('token' in left && !left.claim && this.#takeable.size < TAKEABLE_MAX)
+      this.#takeable.set(left.id, left.token)
   }
 
   /** The token of an earlier attempt at a message, for one that goes on under it. */
@@ -64,11 +71,11 @@ export class Unfinished {
     const endOne = async (left: Left): Promise<void> => {
       try {
         await end(left)
-        this.#left.delete(left.token)
+        this.#left.delete(keyOf(left))
       } catch (cause) {
         failure ??= cause
         // Nobody may go on under an entry that is closed.
-        if (closes(left)) this.#left.delete(left.token)
+        if (closes(left)) this.#left.delete(keyOf(left))
         else this.leave(left)
       }
     }
@@ -87,8 +94,10 @@ export class Unfinished {
     for (const left of this.#left.values()) {
       if (left.since > before || some.length >= TOGETHER_MAX) break
       some.push(left)
-      if (this.#takeable.get(left.id) === left.token) this.#takeable.delete(left.id)
+      if ('token' in left && this.#takeable.get(left.id) === left.token) this.#takeable.delete(left.id)
     }
     return some
   }
 }
+
+const keyOf = (left: Left): string => ('token' in left ? left.token : left.held)

@@ -2,7 +2,7 @@ import type { Key, ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type Message, withPart } from '../message.ts'
 import { type Count, countOf, idTime, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
-import type { Candidate, Naming, Receipts } from './aerospike_receipts.ts'
+import { type Candidate, type Naming, type Receipts, toldBy } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey, isFindable } from './id_key.ts'
 import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
@@ -60,18 +60,20 @@ export class Writer {
     })
   }
 
-  /** `naming`: of a receipt that waits already, elsewhere. */
-  async settle(receipt: StoredReceipt, deadline: Deadline, naming?: Naming): Promise<Settled> {
+  async settle(receipt: StoredReceipt, naming: Naming, deadline: Deadline): Promise<Settled> {
     for (const candidate of await this.receipts.candidates(receipt, deadline)) {
       const settled = await this.#settle(receipt, candidate, deadline)
       if (settled) return settled
     }
-    const { name, candidates } = await this.receipts.hold(receipt, deadline, naming)
-    for (const { id, form } of candidates) {
+    return this.#hold(receipt, naming, deadline)
+  }
+
+  async #hold(receipt: StoredReceipt, naming: Naming, deadline: Deadline): Promise<Settled> {
+    for (const { id, form } of await this.receipts.hold(receipt, naming, deadline)) {
       const stored = await this.find(id, deadline)
       const part = stored ? partOf(stored.message, receipt.account, receipt.ids[form] ?? '') : -1
       if (part < 0) continue
-      const message = await this.#take(name, id, part, deadline)
+      const message = await this.#take(naming.name, id, part, deadline)
       // Else another message was quicker: its save tells of the receipt.
       return message ? { matched: true, form, message, part } : { matched: false }
     }
@@ -131,10 +133,11 @@ export class Writer {
     await this.#place(message, message.parts.keys(), deadline)
   }
 
-  /** Applies a receipt that waits to the message that it is reserved for. */
+  /** Goes on with a receipt that waits where a call broke off: it is reserved for a message, or was kept by half. */
   async complete(name: string, deadline: Deadline): Promise<void> {
-    const taker = (await this.receipts.read(name, deadline))?.taker
-    if (taker) await this.#take(name, taker.id, taker.part, deadline)
+    const waiting = await this.receipts.read(name, deadline)
+    if (waiting?.taker) await this.#take(name, waiting.taker.id, waiting.taker.part, deadline)
+    else if (waiting) await this.#hold(toldBy(waiting), { ...waiting, begun: true }, deadline)
   }
 
   /** Puts a message under the ids of these parts, and applies the receipts that wait there. */

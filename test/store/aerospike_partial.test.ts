@@ -10,6 +10,7 @@ import { readLanes } from '../../src/store/aerospike_journal.ts'
 import { Lease } from '../../src/store/aerospike_lease.ts'
 import { Deadline, Records } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
+import type { StoredReceipt } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { type Request, textOf } from '../support/aerospike_wire.ts'
 import { patientClock, TurnedClock } from '../support/clock.ts'
@@ -191,4 +192,34 @@ test('a lease that nobody had, taken by a write whose answer is lost, is taken a
   node?.faults.push({ kind: 'slow', delayMs: 0 }, { kind: 'close', when: 'after' })
   expect(await lease.hold(new Deadline(clock, 10_000), false)).toBe('taken')
   expect(await lease.hold(new Deadline(clock, 10_000), false)).toBe('renewed')
+})
+
+const receiptFor = ({ parts, destination: address }: Message): StoredReceipt => {
+  const told = { account: ACCOUNT, ids: [parts[0]?.smscId ?? ''], address, error: 0, at: clock.now() }
+  return { ...told, state: 'delivered' }
+}
+/** Its record is written; what points to it is not. */
+async function keepByHalf(one: Message): Promise<void> {
+  refusal = request => (setOf(request) === 'sms-ids' && writes(request) ? FULL : undefined)
+  await expect(store.settle(receiptFor(one))).rejects.toThrow('the store did not take it')
+  refusal = () => undefined
+}
+
+test('a receipt that was kept by half and told again is not listed as one without a message', async () => {
+  const one = message()
+  await keepByHalf(one)
+  await store.save(one)
+  expect(await store.settle(receiptFor(one))).toMatchObject({ matched: true })
+  await pass(30)
+  expect((await store.unmatched(ALL)).rows).toEqual([])
+  expect(await store.find(one.id)).toMatchObject({ state: 'delivered' })
+})
+
+test('a receipt that was kept by half waits for its message as any other', async () => {
+  const one = message()
+  await keepByHalf(one)
+  await pass(30)
+  expect((await store.unmatched(ALL)).rows).toHaveLength(1)
+  expect(await store.save(one)).toMatchObject({ state: 'delivered' })
+  expect((await store.unmatched(ALL)).rows).toEqual([])
 })
