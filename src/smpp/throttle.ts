@@ -30,13 +30,8 @@ export class Throttle {
     return Math.floor(this.#window)
   }
 
-  /** Whether the window stands below what is configured. */
-  get active(): boolean {
-    return this.#window < this.windowMax
-  }
-
   accepted(epoch: number): void {
-    if (epoch !== this.#epoch || !this.active) return
+    if (epoch !== this.#epoch) return
     this.#window = Math.min(this.windowMax, this.#window + 1 / this.#window)
     this.#pauseMs = Math.max(PAUSE_MS_MIN, this.#pauseMs * PAUSE_DECAY)
   }
