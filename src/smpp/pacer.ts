@@ -38,9 +38,12 @@ export class Pacer {
     this.#unstamped++
   }
 
-  /** The sends since the last call left only now, at the end of the turn. */
+  /** The sends since the last call left only now: at the end of the turn, or once their socket took them. */
   stamp(now: number): void {
-    for (let back = Math.min(this.#unstamped, this.#counted); back > 0; back--)
+    const left = Math.min(this.#unstamped, this.limit)
+    // A socket that was full for longer than a second let them be forgotten.
+    this.#counted = Math.max(this.#counted, left)
+    for (let back = left; back > 0; back--)
       this.#times[(this.#oldest + this.#counted - back) % this.limit] = now
     this.#unstamped = 0
   }
@@ -53,8 +56,6 @@ export class Pacer {
 
   /** The new limit holds at once, also over what was sent under the old one. */
   setLimit(limit: number, now: number): void {
-    if (limit === this.limit) return
-    this.#forget(now)
     // Nothing is known of what was sent without a limit: count as though all of it left now.
     const times = this.limit === 0 ? Array<number>(limit).fill(now) : this.#recent().slice(-limit)
     this.#times = new Float64Array(limit)

@@ -475,6 +475,69 @@ describe('limit_tps', () => {
       expect((arrivals[i] ?? 0) - (arrivals[i - 50] ?? 0)).toBeGreaterThan(1000)
   })
 
+  test('is there again whole once its second is over, also where it was not used up', async () => {
+    const { link, clock } = await bench({ limitTps: 10, window: 1000 }).started()
+    for (let i = 0; i < 5; i++) void link.submit({}, i)
+    await clock.settle()
+    expect(link.room()).toBe(5)
+    await clock.advance(1005)
+    expect(link.room()).toBe(10)
+  })
+
+  test('counts each send from its own moment', async () => {
+    const { link, clock } = await bench({ limitTps: 10, window: 1000 }).started()
+    for (let i = 0; i < 10; i++) {
+      void link.submit({}, i)
+      if (i === 4) await clock.advance(500)
+    }
+    await clock.advance(505)
+    expect(link.room()).toBe(5)
+    await clock.advance(500)
+    expect(link.room()).toBe(10)
+  })
+
+  test('counts what was sent last when it is lowered', async () => {
+    const { link, clock } = await bench({ limitTps: 10, window: 1000 }).started()
+    for (let i = 0; i < 3; i++) void link.submit({}, i)
+    await clock.advance(1005)
+    for (let i = 0; i < 10; i++) {
+      void link.submit({}, i)
+      if (i === 4) await clock.advance(900)
+    }
+    await clock.settle()
+    link.setLimits({ limitTps: 5, window: 1000 })
+    await clock.advance(1004)
+    expect(link.room()).toBe(0)
+    await clock.advance(1)
+    expect(link.room()).toBe(5)
+  })
+
+  test('counts what a full socket held back for longer than a second', async () => {
+    const made = await bench({ limitTps: 10, window: 1000 }).started()
+    made.net.full = true
+    for (let i = 0; i < 10; i++) void made.link.submit({}, i)
+    await made.clock.advance(2000)
+    expect(made.link.room()).toBe(0)
+    made.net.full = false
+    made.net.drained()
+    await made.clock.advance(1004)
+    expect(made.link.room()).toBe(0)
+    await made.clock.advance(1)
+    expect(made.link.room()).toBe(10)
+  })
+
+  test('lets a link send again that was lost while its socket was full', async () => {
+    const made = await bench({ limitTps: 10, window: 1000 }).started()
+    made.net.full = true
+    for (let i = 0; i < 10; i++) void made.link.submit({}, i)
+    await made.clock.advance(2000)
+    expect(made.link.room()).toBe(0)
+    made.net.full = false
+    made.peer.close('gone')
+    await made.clock.advance(2000)
+    expect([made.link.state(), made.link.room()]).toEqual(['LOADED', 10])
+  })
+
   test('counts what a full socket held back from when it left', async () => {
     const made = await bench({ limitTps: 10, window: 1000 }).started()
     made.net.full = true
