@@ -34,7 +34,7 @@ export class Backoff {
     if (pace !== this.#pace) this.#failures = 0
     this.#pace = pace
     const { firstMs, maxMs } = pace
-    const delayMs = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures++, 30))
+    const delayMs = Math.min(maxMs, firstMs * 2 ** this.#failures++)
     return delayMs / 2 + (delayMs / 2) * ((this.random(1)[0] ?? 0) / 256)
   }
 }

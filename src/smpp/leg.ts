@@ -97,8 +97,7 @@ export class Leg {
     return new Promise(resolve => {
       this.#stopped = resolve
       this.#become('stopping', reason)
-      if (session.state === 'open') session.close(reason)
-      else void session.unbind(drainMs, reason)
+      void session.unbind(drainMs, reason)
     })
   }
 

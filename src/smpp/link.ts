@@ -135,7 +135,7 @@ export class Link {
   }
 
   #roomAt(now: number): number {
-    const session = this.#enabled ? this.#transmit?.session : undefined
+    const session = this.#transmit?.session
     if (!session) return 0
     const window = Math.min(session.room, this.#throttle.room(session.inFlight, now))
     return Math.min(window, this.#pacer.tokens(now))
@@ -143,7 +143,7 @@ export class Link {
 
   /** True while a session is bound that can carry a submit_sm. */
   transmits(): boolean {
-    return this.#enabled && this.#transmit?.session !== undefined
+    return this.#transmit?.session !== undefined
   }
 
   /** Bound sessions: 0 to 2. */
@@ -211,7 +211,7 @@ export class Link {
 
   /** Begins to bind, if the link is enabled. */
   start(): void {
-    if (this.#enabled && !this.#closed) for (const leg of this.#legs) leg.start()
+    if (this.#enabled) for (const leg of this.#legs) leg.start()
   }
 
   enable(): void {
@@ -225,8 +225,8 @@ export class Link {
   disable(reason: string): void {
     if (!this.#enabled) return
     this.#enabled = false
-    this.#update(reason)
-    this.#stopping = this.#stop(reason)
+    const { responseTimeoutMs } = this.options
+    this.#stopping = Promise.all(this.#legs.map(leg => leg.stop(responseTimeoutMs, reason)))
   }
 
   /** Ends the link for good: like `disable`, and resolves when the last socket is closed. */
@@ -249,12 +249,6 @@ export class Link {
 
   stats(): LinkStats {
     return this.#counters.stats(this.#transmit?.inFlight ?? 0, this.#throttle.window)
-  }
-
-  async #stop(reason: string): Promise<void> {
-    await this.#stopping
-    if (!this.#enabled)
-      await Promise.all(this.#legs.map(leg => leg.stop(this.options.responseTimeoutMs, reason)))
   }
 
   #leg(bind: BindCommand): Leg {

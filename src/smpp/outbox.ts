@@ -52,7 +52,6 @@ export class Outbox {
   /** Nothing more leaves: what was not taken is told to its sender as unwritten, and has to stay so. */
   end(): void {
     this.#blocked = true
-    this.writer.length = this.#sent
   }
 
   /** To be called after a PDU was appended to `writer`. */

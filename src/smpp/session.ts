@@ -209,7 +209,6 @@ export class Session {
         this.#quiet = resolve
         this.#timers.leave = this.clock.after(drainMs, resolve)
       })
-      this.#timers.leave()
     }
     if (this.#state !== 'open') await this.request('unbind', {})
     this.close(reason)
@@ -346,7 +345,7 @@ export class Session {
 
   #answer(pdu: Pdu, answer: Answer): void {
     const response = RESPONSES[pdu.command]
-    if (answer === undefined || this.#state === 'closed') return
+    if (answer === undefined) return
     const status = typeof answer === 'number' ? answer : answer.status
     const bound = boundBy(pdu.command)
     if (bound && status === STATUS.ESME_ROK && this.#state === 'open') this.#state = bound
@@ -398,14 +397,13 @@ export class Session {
       }
       // Before its place is free: what goes into it would be lost as well. Half the time, since answers to what was
       // written before it may have come after it was.
-      if (pending.counted) this.#keepAlive.doubt(this.options.responseTimeoutMs / 2)
+      this.#keepAlive.doubt(this.options.responseTimeoutMs / 2)
       // Asking may have ended it, or who was told of the one before, and then all are told.
       if (this.#state === 'closed') return
       this.#window.expire(pending)
       pending.settle({ kind: 'unknown', reason: 'timeout' })
       this.#freed(pending)
     }
-    if (this.#state === 'closed') return
     // Also for those that were made meanwhile.
     const [oldest] = this.#window.inOrder()
     this.#deadlineSet = false

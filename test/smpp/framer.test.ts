@@ -62,3 +62,15 @@ test('the longest PDU passes, in two reads', () => {
   framer.push(pdu.subarray(20), (_, from, to) => lengths.push(to - from))
   expect(lengths).toEqual([PDU_OCTETS_MAX])
 })
+
+test('a long PDU that comes in many pieces is whole', () => {
+  const pdu = pduBytes('submit_sm', { tlvs: { message_payload: new Uint8Array(3000).fill(65) } }, 1)
+  const frames: Uint8Array[] = []
+  const framer = new Framer()
+  for (let at = 0; at < pdu.length; at += 100)
+    framer.push(
+      pdu.subarray(at, at + 100),
+      framed(frame => frames.push(frame.slice())),
+    )
+  expect(frames).toEqual([pdu])
+})

@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Answered, LinkEvents, LinkOptions, SubmitOutcome } from '../../src/smpp/link.ts'
 import { Link } from '../../src/smpp/link.ts'
+import type { Sink } from '../../src/smpp/net.ts'
 import type { Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { Session } from '../../src/smpp/session.ts'
 import { TurnedClock } from '../support/clock.ts'
-import { memoryNet, silent } from './wire.ts'
+import { FakeTransport, memoryNet, pduBytes, silent } from './wire.ts'
 
 const OPTIONS: LinkOptions = {
   id: 1,
@@ -106,6 +107,28 @@ afterEach(async () => {
 
 const never = (): Promise<Answer> => new Promise(() => {})
 
+/** A bound link whose every octet is the test's, both ways. */
+function byHand() {
+  const clock = new TurnedClock()
+  const transport = new FakeTransport()
+  const ends: Sink[] = []
+  const link = new Link(OPTIONS, {
+    connect: (_, opened) => {
+      ends.push(opened(transport))
+      return () => undefined
+    },
+    clock,
+    random: count => new Uint8Array(count),
+    log: silent,
+    events: { room() {}, deliver: () => 0, late() {}, state() {} },
+  })
+  link.start()
+  const [sink] = ends
+  if (!sink) throw new Error('not connected')
+  sink.received(pduBytes('bind_transceiver_resp', {}, 1))
+  return { link, sink, transport, clock }
+}
+
 describe('a link', () => {
   test('binds, tells its states, submits, and knows its account', async () => {
     const { link, states, clock } = await bench().started()
@@ -118,9 +141,29 @@ describe('a link', () => {
     expect(link.stats()).toMatchObject({ inFlight: 0, submitted: 1, accepted: 1, sentLastSecond: 1 })
   })
 
+  test('binds with the name, the password, the type and the version that it was given', async () => {
+    const binds: Pdu[] = []
+    const made = bench({ systemType: 'client', interfaceVersion: 0x33 })
+    made.answer = pdu => {
+      binds.push(pdu)
+      return 0
+    }
+    await made.started()
+    const given = { system_id: 'me', password: 'secret', system_type: 'client', interface_version: 0x33 }
+    expect(binds).toMatchObject([{ command: 'bind_transceiver', ...given }])
+  })
+
   test('sends nothing before it is bound, while it is disabled, nor as a receiver', async () => {
     const fresh = bench()
     expect(await fresh.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
+    const binding = bench()
+    binding.answer = never
+    await binding.started()
+    expect([binding.link.state(), binding.link.room(), binding.link.transmits()]).toEqual([
+      'CONNECTING',
+      0,
+      false,
+    ])
     const disabled = await bench({ enabled: false }).started()
     expect([disabled.link.state(), disabled.net.attempts]).toEqual(['DISABLED', 0])
     expect(await disabled.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
@@ -139,13 +182,57 @@ describe('a link', () => {
     expect(await told(await bench().started())).toEqual(['after the call', { kind: 'refused', status: 0x0b }])
   })
 
-  test('answers a refusal with its status and counts it', async () => {
+  test('tells what a write that loses the connection makes of a submit after the call as well', async () => {
+    const { link, sink, transport, clock } = byHand()
+    await clock.settle()
+    transport.write = () => {
+      sink.close('reset')
+      return 0
+    }
+    let when = 'within the call'
+    const told: unknown[] = []
+    const long = { tlvs: { message_payload: new Uint8Array(5000) } }
+    link.send(long, 1, outcome => told.push(when, outcome))
+    when = 'after the call'
+    await clock.settle()
+    expect(told).toEqual(['after the call', { kind: 'unwritten' }])
+    await link.close()
+  })
+
+  test('takes a generic_nack for a refusal, whatever its status', async () => {
+    const { link, sink, clock } = byHand()
+    const outcome = link.submit({}, 1)
+    await clock.settle()
+    sink.received(pduBytes('generic_nack', {}, 2, 0))
+    expect(await outcome).toEqual({ kind: 'refused', status: 0 })
+    sink.close('end of test')
+    await link.close()
+  })
+
+  test.each([0x08, 0x45, 0x64])(
+    'answers a refusal with its status %d, counts it, and goes on',
+    async status => {
+      const made = await bench().started()
+      made.answer = () => status
+      const outcome = made.link.submit({}, 1)
+      await made.clock.settle()
+      expect(await outcome).toEqual({ kind: 'refused', status })
+      expect(made.link.stats().refused).toEqual(new Map([[status, 1]]))
+      expect([made.link.state(), made.link.room()]).toEqual(['LOADED', 10])
+    },
+  )
+
+  test('smooths the time to the answers of what was accepted', async () => {
     const made = await bench().started()
-    made.answer = () => 0x45
-    const outcome = made.link.submit({}, 1)
-    await made.clock.settle()
-    expect(await outcome).toEqual({ kind: 'refused', status: 0x45 })
-    expect(made.link.stats().refused).toEqual(new Map([[0x45, 1]]))
+    for (const delayMs of [40, 80]) {
+      made.answer = () =>
+        new Promise(resolve =>
+          made.clock.after(delayMs, () => resolve({ status: 0, body: { message_id: 'x' } })),
+        )
+      void made.link.submit({}, 1)
+      await made.clock.advance(delayMs)
+    }
+    expect(made.link.stats().rttMs).toBe(45)
   })
 
   test('refuses a field that does not fit and loses no slot', async () => {
@@ -155,20 +242,23 @@ describe('a link', () => {
     expect(link.room()).toBe(5)
   })
 
-  test('answers a deliver_sm only when its taker has answered', async () => {
-    let taken = (_: number): void => undefined
-    const deliver = (): Promise<number> => new Promise(resolve => (taken = resolve))
-    const { peer, clock } = await bench({}, { deliver }).started()
-    let status: number | undefined
-    void peer.request('deliver_sm', { source_addr: '44' }).then(reply => {
-      status = reply.kind === 'response' ? reply.pdu.command_status : -1
-    })
-    await clock.advance(100)
-    expect(status).toBeUndefined()
-    taken(0)
-    await clock.settle()
-    expect(status).toBe(0)
-  })
+  test.each(['deliver_sm', 'data_sm'] as const)(
+    'answers a %s only when its taker has answered',
+    async command => {
+      let taken = (_: number): void => undefined
+      const deliver = (): Promise<number> => new Promise(resolve => (taken = resolve))
+      const { peer, clock } = await bench({}, { deliver }).started()
+      let status: number | undefined
+      void peer.request(command, { source_addr: '44' }).then(reply => {
+        status = reply.kind === 'response' ? reply.pdu.command_status : -1
+      })
+      await clock.advance(100)
+      expect(status).toBeUndefined()
+      taken(0)
+      await clock.settle()
+      expect(status).toBe(0)
+    },
+  )
 
   test('tells a late answer with its tag', async () => {
     const made = await bench().started()
@@ -186,12 +276,24 @@ describe('a link', () => {
     ])
   })
 
-  test('tells of room when a response frees it', async () => {
-    const made = await bench({ window: 1 }).started()
-    void made.link.submit({}, 1)
+  test('counts what it sent in the last second', async () => {
+    const { link, clock } = await bench({ window: 100 }).started()
+    for (let each = 0; each < 5; each++) void link.submit({}, each)
+    await clock.advance(600)
+    void link.submit({}, 5)
+    expect(link.stats().sentLastSecond).toBe(6)
+    await clock.advance(500)
+    expect(link.stats().sentLastSecond).toBe(1)
+    await clock.advance(10_000)
+    expect(link.stats().sentLastSecond).toBe(0)
+  })
+
+  test('tells of room once a turn, when responses free it', async () => {
+    const made = await bench({ window: 2 }).started()
+    for (const tag of [1, 2]) void made.link.submit({}, tag)
     const before = made.rooms
     await made.clock.settle()
-    expect([made.rooms, made.link.room()]).toEqual([before + 1, 1])
+    expect([made.rooms, made.link.room()]).toEqual([before + 1, 2])
   })
 
   test('says what stands in the way of a submit: its window, its TPS, a pause that was asked for, or silence', async () => {
@@ -245,6 +347,31 @@ describe('a link', () => {
     expect(link.room()).toBe(3)
   })
 
+  test('tells of room when the time of a limit has come that was put off meanwhile, and not before', async () => {
+    const made = await bench({ limitTps: 1 }).started()
+    const { link, clock } = made
+    void link.submit({}, 1)
+    await clock.advance(500)
+    for (const limitTps of [0, 1]) link.setLimits({ limitTps, window: 10 })
+    await clock.settle()
+    const before = made.rooms
+    await clock.advance(1000)
+    expect([made.rooms, link.room()]).toEqual([before, 0])
+    await clock.advance(5)
+    expect([made.rooms, link.room()]).toEqual([before + 1, 1])
+  })
+
+  test('tells of room when a wider window gives it', async () => {
+    const made = await bench({ window: 1 }).started()
+    made.answer = never
+    void made.link.submit({}, 1)
+    await made.clock.settle()
+    const before = made.rooms
+    made.link.setLimits({ limitTps: 0, window: 2 })
+    await made.clock.settle()
+    expect([made.rooms, made.link.room()]).toEqual([before + 1, 1])
+  })
+
   test('keeps a resized window through a new bind', async () => {
     const { link, peer, clock } = await bench({ window: 10 }).started()
     link.setLimits({ limitTps: 0, window: 20 })
@@ -259,6 +386,7 @@ describe('a pair', () => {
     const made = await bench({ bind: 'pair' }).started()
     expect(made.sessions.map(session => session.state)).toEqual(['bound_tx', 'bound_rx'])
     expect([made.link.state(), made.link.room()]).toEqual(['LOADED', 10])
+    expect(made.states).toEqual(['UNBOUND CONNECTING', 'CONNECTING LOADED'])
     made.sessions[1]?.close('gone')
     await made.clock.settle()
     expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 10])
@@ -355,6 +483,39 @@ describe('a link that is lost', () => {
     expect(made.sessions.length).toBe(2)
   })
 
+  test('waits no longer than after an outage when there is one after a refusal', async () => {
+    const made = bench()
+    made.answer = () => 0x0d
+    await made.started()
+    made.net.accept = undefined
+    await made.clock.advance(89_000)
+    expect(made.net.attempts).toBe(1)
+    await made.clock.advance(3000)
+    expect(made.net.attempts).toBeGreaterThan(2)
+  })
+
+  test('begins again with short waits once it was bound', async () => {
+    const made = bench()
+    const { accept } = made.net
+    made.net.accept = undefined
+    await made.started()
+    await made.clock.advance(600_000)
+    made.net.accept = accept
+    await made.clock.advance(30_000)
+    made.peer.close('gone')
+    await made.clock.advance(1000)
+    expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('before its bind is answered was never bound', async () => {
+    const made = bench()
+    made.answer = never
+    await made.started()
+    made.peer.close('gone')
+    await made.clock.settle()
+    expect(made.states).toEqual(['UNBOUND CONNECTING', 'CONNECTING UNBOUND'])
+  })
+
   test('waits less when the SMSC has not yet missed its old session (ESME_RALYBND)', async () => {
     const made = bench()
     made.answer = () => 0x05
@@ -394,6 +555,7 @@ describe('a link that is disabled', () => {
     await made.clock.settle()
     made.link.disable('maintenance')
     expect([made.link.state(), made.link.room(), made.link.stats().inFlight]).toEqual(['DISABLED', 0, 1])
+    expect([made.link.transmits(), made.link.connected()]).toEqual([false, true])
     await made.clock.advance(1000)
     expect(made.peer.state).toBe('bound_trx')
     finish({ status: 0, body: { message_id: 'x' } })
@@ -406,6 +568,17 @@ describe('a link that is disabled', () => {
     made.link.enable()
     await made.clock.settle()
     expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('and enabled again is bound again when it is lost', async () => {
+    const made = await bench().started()
+    made.link.disable('maintenance')
+    await made.clock.settle()
+    made.link.enable()
+    await made.clock.settle()
+    made.peer.close('gone')
+    await made.clock.advance(1000)
+    expect([made.link.state(), made.sessions.length]).toEqual(['LOADED', 3])
   })
 
   test('is bound again even when it is enabled while it still drains', async () => {
@@ -430,6 +603,46 @@ describe('a link that is disabled', () => {
     made.link.disable('maintenance')
     await made.clock.advance(60_000)
     expect(made.net.attempts).toBe(1)
+  })
+
+  test('or enabled anew is told to nobody when it was so before', async () => {
+    const made = await bench().started()
+    for (const change of [() => made.link.enable(), () => made.link.disable('maintenance')]) {
+      change()
+      await made.clock.advance(1000)
+      const before = [made.rooms, ...made.states]
+      change()
+      await made.clock.advance(1000)
+      expect([made.rooms, ...made.states]).toEqual(before)
+    }
+  })
+
+  test('closed for good is so once its last answer has come and its session has ended', async () => {
+    const made = await bench().started()
+    let finish = (_: Answer): void => undefined
+    made.answer = () => new Promise(resolve => (finish = resolve))
+    void made.link.submit({}, 1)
+    let closed = false
+    void made.link.close().then(() => {
+      closed = true
+    })
+    await made.clock.advance(1000)
+    expect(closed).toBe(false)
+    finish(0)
+    await made.clock.settle()
+    expect([closed, made.link.connected()]).toEqual([true, false])
+  })
+
+  test('closed for good leaves no timer of its TPS, nor of what its SMSC asked for', async () => {
+    const made = await bench({ limitTps: 2 }).started()
+    made.answer = pdu => (pdu.command === 'submit_sm' ? 0x58 : 0)
+    for (const tag of [1, 2]) {
+      void made.link.submit({}, tag)
+      await made.clock.advance(10)
+    }
+    await Promise.all([made.link.close(), made.clock.settle()])
+    for (const session of made.sessions) session.close('gone')
+    expect(made.clock.timers).toBe(0)
   })
 
   test('closed for good leaves no timer, though the last answer was a refusal', async () => {
@@ -604,6 +817,9 @@ describe('an SMSC that throttles', () => {
     const before = made.rooms
     await made.clock.advance(10)
     expect([made.rooms, made.link.room()]).toEqual([before + 1, 7])
+    made.answer = never
+    void made.link.submit({}, 1)
+    expect(made.link.load()).toBe(1 / 7)
     await made.clock.advance(1000)
     expect(made.link.state()).toBe('LOADED')
   })

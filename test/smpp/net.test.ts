@@ -129,6 +129,23 @@ describe('connect', () => {
     expect(await outcome({ host: '127.0.0.1', port: listener.port })).toBe('opened')
     expect(called).toBe('')
   })
+
+  const nobody = (): never => {
+    throw new Error('it is not up')
+  }
+
+  test('that is called off, before it is up or while it shakes hands, leaves no connection standing', async () => {
+    for (const tls of [false, true]) {
+      let cancel = (): void => {}
+      await new Promise<void>(closed => {
+        const sink = { received: () => cancel(), drained() {}, close: () => closed() }
+        const { port, stop } = listen({ host: '127.0.0.1', port: 0 }, () => sink)
+        ends.push(() => stop(true))
+        cancel = connect({ host: '127.0.0.1', port, tls }, nobody, nobody)
+        if (!tls) cancel()
+      })
+    }
+  })
 })
 
 test('a link over TLS takes ten thousand submits, each answered with its own id', async () => {
@@ -171,7 +188,8 @@ test('a connection that Bun calls idle is kept, and cut only once we have ended 
   listening.mockRestore()
   const told: string[] = []
   const socket = {
-    ...{ data: undefined, remoteAddress: '127.0.0.1', setNoDelay() {}, timeout() {} },
+    ...{ data: undefined, remoteAddress: '127.0.0.1', setNoDelay() {} },
+    timeout: (seconds: number) => told.push(`timeout in ${seconds} s`),
     ...{ end: () => told.push('end'), terminate: () => told.push('terminate') },
   } as never
   handlers?.open?.(socket)
@@ -179,5 +197,5 @@ test('a connection that Bun calls idle is kept, and cut only once we have ended 
   expect(told).toEqual([])
   end()
   handlers?.timeout?.(socket)
-  expect(told).toEqual(['end', 'terminate'])
+  expect(told).toEqual(['timeout in 2 s', 'end', 'terminate'])
 })

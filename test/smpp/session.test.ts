@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import type { Pdu } from '../../src/smpp/pdu.ts'
+import type { Command, Pdu } from '../../src/smpp/pdu.ts'
 import { SEQUENCE_MAX } from '../../src/smpp/pdu.ts'
 import type { Answer, SessionEvents, SessionOptions } from '../../src/smpp/session.ts'
 import { Session } from '../../src/smpp/session.ts'
+import { isAllowed } from '../../src/smpp/state.ts'
 import type { Reply } from '../../src/smpp/window.ts'
 import { Window } from '../../src/smpp/window.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -69,6 +70,13 @@ describe('requests', () => {
     expect(transport.pdus.slice(1).map(pdu => pdu.sequence_number)).toEqual([2, 3, 4, 5, 6])
   })
 
+  test('of a long turn begin to leave before its end', async () => {
+    const { session, transport } = await bound({ window: 100 })
+    const before = transport.writes
+    for (let i = 0; i < 40; i++) void session.request('submit_sm', { short_message: new Uint8Array(140) })
+    expect(transport.writes).toBeGreaterThan(before)
+  })
+
   test('are answered in any order', async () => {
     const { session, clock } = await bound()
     const replies = [2, 3, 4].map(() => session.request('submit_sm', {}))
@@ -114,7 +122,8 @@ describe('requests', () => {
   })
 
   test('a response whose body says nothing leaves its request unknown, an error is told by the header', async () => {
-    const { session, clock } = await bound()
+    let rooms = 0
+    const { session, clock } = await bound({}, { room: () => rooms++ })
     const replies = [session.request('submit_sm', {}), session.request('submit_sm', {})]
     await clock.settle()
     const broken = (sequence: number, status: number): Uint8Array => {
@@ -128,6 +137,7 @@ describe('requests', () => {
       { kind: 'unknown', reason: 'unreadable' },
       { kind: 'response', pdu: { command_status: 0x45 } },
     ])
+    expect([session.inFlight, rooms]).toEqual([0, 2])
   })
 
   test('that do not fit their fields reject and take no slot', async () => {
@@ -151,6 +161,14 @@ test('sequence numbers go from 1 to 0x7FFFFFFF and begin again, past those that 
   } as const
   window.add({ ...pending, sequence: 1 })
   expect([window.nextSequence(), window.nextSequence()]).toEqual([SEQUENCE_MAX, 2])
+})
+
+test('a generic_nack binds nothing, whatever its status', async () => {
+  const { session, clock } = bench()
+  void session.request('bind_transceiver', { system_id: 'me' })
+  await clock.settle()
+  session.received(pduBytes('generic_nack', {}, 1, 0))
+  expect(session.state).toBe('open')
 })
 
 describe('a response that does not come', () => {
@@ -262,6 +280,17 @@ describe('a session that ends', () => {
     expect(transport.pdus.map(pdu => pdu.sequence_number)).toEqual([1, 2, 3, 4, 5])
   })
 
+  test('is not what a write to a socket that is gone leads to: nothing of it counts as written', async () => {
+    const { session, transport, clock } = await bound()
+    const write = transport.write.bind(transport)
+    transport.write = () => -1
+    void session.request('submit_sm', {})
+    await clock.settle()
+    transport.write = write
+    session.drained()
+    expect(transport.last).toBe('submit_sm 2 0x0')
+  })
+
   test('because the socket takes nothing for a response timeout loses no submit as unknown', async () => {
     const { session, transport, clock, ends } = await bound()
     transport.capacity = 0
@@ -336,6 +365,11 @@ describe('enquire_link', () => {
       pduBytes('enquire_link_resp', {}, 3),
       pduBytes('deliver_sm', {}, 9),
       responded(2), // a late one
+      Buffer.concat([
+        new Uint8Array([0, 0, 0, 17]),
+        pduBytes('enquire_link_resp', {}, 3).slice(4),
+        new Uint8Array(1),
+      ]),
     ]
     for (const answer of answers) {
       let rooms = 0
@@ -351,6 +385,16 @@ describe('enquire_link', () => {
         1,
         [],
       ])
+    }
+  })
+
+  test('is sent at once for each new doubt, when the one before it was answered', async () => {
+    const { session, transport, clock } = await bound()
+    for (const sequence of [3, 5]) {
+      void session.request('submit_sm', {})
+      await clock.advance(5000)
+      expect(transport.last).toBe(`enquire_link ${sequence} 0x0`)
+      session.received(pduBytes('enquire_link_resp', {}, sequence))
     }
   })
 
@@ -373,6 +417,12 @@ describe('enquire_link', () => {
     session.received(pduBytes('deliver_sm', {}, 9))
     await clock.advance(2499)
     expect([transport.last, session.room]).toEqual(['deliver_sm_resp 9 0x0', 3])
+    const silentForHalf = await bound({ window: 3 })
+    void silentForHalf.session.request('submit_sm', {})
+    await silentForHalf.clock.advance(2500)
+    silentForHalf.session.received(pduBytes('deliver_sm', {}, 9))
+    await silentForHalf.clock.advance(2500)
+    expect(silentForHalf.session.room).toBe(0)
     const off = await bound({ window: 3, enquireLinkMs: 0 })
     void off.session.request('submit_sm', {})
     await off.clock.advance(5000)
@@ -433,6 +483,54 @@ describe('unbind', () => {
     expect([kindOf(await reply), ends, clock.timers]).toEqual(['response', ['bye'], 0])
   })
 
+  test('of ours ends with a connection that is lost meanwhile', async () => {
+    const { session, clock, ends } = await bound()
+    void session.request('submit_sm', {})
+    const left = session.unbind(3000, 'bye')
+    session.close('connection closed')
+    await left
+    expect([ends, clock.timers]).toEqual([['connection closed'], 0])
+  })
+
+  test('of ours leaves the end to one of the peer whose answer has not left yet', async () => {
+    const { session, transport, ends } = await bound()
+    transport.capacity = 4
+    session.received(pduBytes('unbind', {}, 3))
+    await session.unbind(3000, 'bye')
+    transport.capacity = 100
+    session.drained()
+    expect([transport.last, ends]).toEqual(['unbind_resp 3 0x0', ['unbound by the peer']])
+  })
+
+  test('of ours is not sent before the bind: the session closes', async () => {
+    const { session, transport, ends } = bench()
+    await session.unbind(3000, 'bye')
+    expect([transport.last, ends]).toEqual(['nothing', ['bye']])
+  })
+
+  test('of the peer goes before ours, and leaves no timer of it', async () => {
+    const { session, clock, ends } = await bound()
+    void session.request('submit_sm', {})
+    void session.unbind(3000, 'bye')
+    session.received(pduBytes('unbind', {}, 3))
+    await clock.settle()
+    expect([ends, clock.timers]).toEqual([['unbound by the peer'], 0])
+  })
+
+  test.each([
+    ['has left', 100],
+    ['waits for the socket', 4],
+  ])('of the peer is the last that is read of it, whether its answer %s', async (_, capacity) => {
+    const { session, transport, clock, requests, ends } = await bound()
+    transport.capacity = capacity
+    const garbage = new Uint8Array(16)
+    session.received(Buffer.concat([pduBytes('unbind', {}, 3), pduBytes('deliver_sm', {}, 4), garbage]))
+    await clock.advance(4000)
+    session.received(garbage)
+    await clock.advance(1000)
+    expect([requests, ends, clock.timers]).toEqual([[], ['unbound by the peer'], 0])
+  })
+
   test('of ours waits no longer than it is told', async () => {
     const { session, transport, clock, ends } = await bound()
     const reply = session.request('submit_sm', {})
@@ -476,6 +574,18 @@ describe('inbound requests', () => {
     expect(transport.pdus.slice(1).map(pdu => pdu.command_status)).toEqual([0x64, 0x64, 0x64])
   })
 
+  test('whose handler failed take no place from those that come after', async () => {
+    const events = {
+      request: (pdu: Pdu) => (pdu.sequence_number === 1 ? Promise.reject(new Error('no')) : 0),
+    }
+    const { session, transport, clock } = await bound({ inboundMax: 1 }, events)
+    for (const sequence of [1, 2]) {
+      session.received(pduBytes('deliver_sm', {}, sequence))
+      await clock.settle()
+    }
+    expect(transport.last).toBe('deliver_sm_resp 2 0x0')
+  })
+
   test.each([
     ['esme', 0x64],
     ['smsc', 0x58],
@@ -505,6 +615,21 @@ describe('inbound requests', () => {
     expect(await answerTo(pduBytes('deliver_sm', {}, 4))).toBe('deliver_sm_resp 4 0x4')
     expect(await answerTo(pduBytes('bind_receiver', {}, 5))).toBe('bind_receiver_resp 5 0x5')
     expect(session.state).toBe('bound_rx')
+  })
+
+  test('to bind leave the session unbound when they are refused, come to an ESME, or are answered too late', async () => {
+    const refusing = bench({ role: 'smsc' }, { request: () => 0x0e })
+    refusing.session.received(pduBytes('bind_receiver', {}, 1))
+    expect(refusing.session.state).toBe('open')
+    const { session, transport, clock } = bench()
+    session.received(pduBytes('bind_receiver', {}, 1))
+    await clock.settle()
+    expect([session.state, transport.last]).toEqual(['open', 'bind_receiver_resp 1 0x4'])
+    const slow = bench({ role: 'smsc' }, { request: async () => 0 })
+    slow.session.received(pduBytes('bind_receiver', {}, 1))
+    slow.session.close('gone')
+    await slow.clock.settle()
+    expect(slow.session.state).toBe('closed')
   })
 
   test('with a bad body or an unknown command are answered, and the session goes on', async () => {
@@ -546,10 +671,29 @@ describe('inbound requests', () => {
     expect(requests).toMatchObject([{ command: 'alert_notification', source_addr: '44' }])
     expect(transport.last).toBe('bind_transceiver 1 0x0')
   })
+
+  test('that have no response of their own are refused with a generic_nack', async () => {
+    const { session, transport, clock } = bench()
+    session.received(pduBytes('alert_notification', { source_addr: '44' }, 8))
+    await clock.settle()
+    expect(transport.last).toBe('generic_nack 8 0x4')
+  })
 })
 
 test('outbind reaches the handler before the bind', async () => {
   const { session, requests } = bench()
   session.received(pduBytes('outbind', { system_id: 'smsc' }, 1))
   expect(requests).toMatchObject([{ command: 'outbind', system_id: 'smsc' }])
+})
+
+const TRANSMITTED = ['submit_sm', 'submit_multi', 'data_sm', 'query_sm', 'cancel_sm', 'replace_sm'] as const
+const RECEIVED = ['deliver_sm', 'data_sm', 'alert_notification'] as const
+
+test('a request is taken in the states that the specification names for it (table 2-1)', () => {
+  const states = ['open', 'bound_tx', 'bound_rx', 'bound_trx', 'closed'] as const
+  const taken = (role: 'esme' | 'smsc', request: Command) =>
+    states.filter(state => isAllowed(role, state, request))
+  for (const request of TRANSMITTED) expect(taken('smsc', request)).toEqual(['bound_tx', 'bound_trx'])
+  for (const request of RECEIVED) expect(taken('esme', request)).toEqual(['bound_rx', 'bound_trx'])
+  expect([taken('esme', 'submit_sm'), taken('smsc', 'deliver_sm')]).toEqual([[], []])
 })

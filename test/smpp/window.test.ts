@@ -81,6 +81,10 @@ test('a response of another kind, or to a number that never was, takes nothing',
   for (const sequence of [0, 2, pending.sequence + 64, 0x80000001, 0xffffffff])
     expect(window.take(sequence, RESPONSE)).toBeUndefined()
   expect(window.take(pending.sequence, 'generic_nack')).toBe(pending)
+  const late = open(window)
+  window.expire(late)
+  expect(window.takeLate(late.sequence, 'enquire_link_resp')).toBeUndefined()
+  expect(window.takeLate(late.sequence, RESPONSE)).toBe(late)
 })
 
 test('of the requests that timed out the oldest is forgotten past the limit', () => {
