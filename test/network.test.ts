@@ -16,7 +16,8 @@ const settings = (links: readonly LinkSettings[]): NetworkSettings => ({
   ...{ links, pools: [], rules: NO_RULES, queueTimeoutMs: 10_000, queueMax: 1000 },
 })
 
-async function setUp(connectionsMax = 0) {
+async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]) {
+  const licence = { connectionsMax, waitMs: 0 }
   const clock = new TurnedClock()
   const arrived: number[] = []
   const smsc = new MemorySmsc(
@@ -30,14 +31,17 @@ async function setUp(connectionsMax = 0) {
   const nobody = { sent() {}, arrived() {}, halved() {} }
   const net = new MemoryNet(clock, () => 0.5, nobody, new Map([['smsc', smsc]]))
   const random = (count: number): Uint8Array => new Uint8Array(count)
-  const network = new Network(settings([LINK]), {
+  const network = new Network(settings(links), {
     clock,
     log: silent,
     smpp: { connect: net.connect, clock, random, log: silent },
     deliver: () => 0,
     late: () => undefined,
     switchedOn: () => undefined,
-    licence: { connectionsMax: () => connectionsMax, tps: { waitMs: () => 0, take: () => true } },
+    licence: {
+      connectionsMax: () => licence.connectionsMax,
+      tps: { waitMs: () => licence.waitMs, take: () => true },
+    },
   })
   network.start()
   await clock.advance(10)
@@ -49,8 +53,12 @@ async function setUp(connectionsMax = 0) {
         pdu: () => ({ destination_addr: `4915${each}`, short_message: new Uint8Array([0x41]) }),
       })
   }
-  return { clock, network, arrived, send }
+  return { clock, network, arrived, send, licence }
 }
+
+const TWO: LinkSettings = { ...LINK, id: 2, name: 'two' }
+const boundIds = (network: Network) =>
+  network.links().flatMap(({ state, settings }) => (state === 'LOADED' ? [settings.id] : []))
 
 const FILTERED = {
   ...{ source: '', destination: '', message: '', app_id: 1, app_name: '', transaction_id: '' },
@@ -115,6 +123,72 @@ test('of links that the licence allows none binds while another still drains', a
   expect(network.links()[0]?.state).toBe('DISABLED')
   await clock.advance(1000)
   expect(bound().map(({ settings: { id } }) => id)).toEqual([2])
+  void network.close()
+  await clock.advance(10_000)
+  expect(clock.timers).toBe(0)
+})
+
+test('of the links the licence leaves those with the lowest ids, also when it comes to allow fewer', async () => {
+  const { clock, network, licence } = await setUp(1, [TWO, LINK])
+  expect(boundIds(network)).toEqual([1])
+  licence.connectionsMax = 2
+  network.applyLicence()
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([2, 1])
+  licence.connectionsMax = 1
+  network.applyLicence()
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([1])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('new limits hold for a link that stays bound', async () => {
+  const { clock, network, arrived, send } = await setUp()
+  send(30)
+  await clock.advance(100)
+  expect(arrived).toHaveLength(10)
+  network.apply(settings([{ ...LINK, limitTps: 20, window: 50 }]))
+  await clock.advance(100)
+  expect(arrived).toHaveLength(20)
+  expect(network.links()[0]).toMatchObject({ settings: { limitTps: 20 }, stats: { window: 50 } })
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('what waits in a pool goes over a link that a reload puts into it', async () => {
+  const off = { ...LINK, enabled: false }
+  const { clock, network, arrived, send } = await setUp(0, [off, TWO])
+  const pool = { id: 1, name: 'p', links: ['one'], strategy: 'priority' as const }
+  network.apply({ ...settings([off, TWO]), pools: [pool] })
+  send(1)
+  await clock.advance(100)
+  expect(arrived).toHaveLength(0)
+  network.apply({ ...settings([off, TWO]), pools: [{ ...pool, links: ['one', 'two'] }] })
+  await clock.advance(100)
+  expect(arrived).toHaveLength(1)
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a link that is in two pools belongs to the first, and one that is renamed to a pool of its new name', async () => {
+  const { clock, network } = await setUp()
+  const pools = ['p', 'q'].map((name, id) => ({ id, name, links: ['one'], strategy: 'priority' as const }))
+  const poolOf = () => network.explain({ ...FILTERED, esme: 1 }).pool?.name
+  expect(poolOf()).toBe('one')
+  network.apply(settings([{ ...LINK, name: 'uno' }]))
+  expect(poolOf()).toBe('uno')
+  network.apply({ ...settings([LINK]), pools })
+  expect(poolOf()).toBe('p')
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('closed while a message waits for the licence it leaves no timer', async () => {
+  const { clock, network, send, licence } = await setUp()
+  licence.waitMs = 60_000
+  send(1)
+  network.closePools()
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)

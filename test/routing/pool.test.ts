@@ -279,6 +279,14 @@ describe('a pool', () => {
     expect((await sent)[0]?.kind).toBe('accepted')
   })
 
+  test('lets others to the same handset go while a message is patient with its only link', async () => {
+    const { pool, first } = setUp()
+    void pool.send(job('a', { destination: 'x' }))
+    first.answer(refused(THROTTLED))
+    void pool.send(job('b', { destination: 'x' }))
+    expect(first.written).toEqual(['a.0', 'b.0'])
+  })
+
   test('answers with the last refusal when patience ends without success', async () => {
     const { clock, pool, first } = setUp({ queueTimeoutMs: 50 })
     const sent = pool.send(job('a'))
@@ -345,7 +353,7 @@ describe('a pool', () => {
   })
 
   test('tells all that wait when it closes, takes no more, and still awaits what is written', async () => {
-    const { pool, first } = setUp()
+    const { clock, pool, first } = setUp()
     first.free = 1
     const written = pool.send(job('a'))
     const waiting = pool.send(job('b'))
@@ -354,6 +362,7 @@ describe('a pool', () => {
     expect(await pool.send(job('c'))).toEqual([{ kind: 'unsent', reason: 'closing' }])
     first.accept()
     expect((await written)[0]?.kind).toBe('accepted')
+    expect(clock.timers).toBe(0)
   })
 
   test('leaves no timer and no message behind', async () => {
@@ -410,6 +419,24 @@ describe('a link that answers badly', () => {
     const world = setUp()
     await go(world, 20, [lost])
     expect(await go(world, 20, [])).toEqual([20])
+  })
+
+  test('is used while it returns, where there is no other', async () => {
+    const world = setUp()
+    await go(world, 20, [lost])
+    await world.clock.advance(10_000)
+    expect(await go(world, 20, [])).toEqual([20])
+  })
+
+  test('is used while the others are not bound, and not while they are only busy', async () => {
+    const world = setUp({ links: [1, 2] })
+    await go(world, 20, [lost])
+    world.second.free = 0
+    void world.pool.send(job('a'))
+    expect([world.pool.queued, world.first.open]).toEqual([1, 0])
+    world.second.up = false
+    world.pool.pump()
+    expect([world.pool.queued, world.first.open]).toEqual([0, 1])
   })
 
   test('is not judged by what is wrong with messages, nor by throttling', async () => {
