@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
+import { SlidingSecond } from '../src/licence/sliding_second.ts'
 import { type LinkSettings, Network, type NetworkSettings } from '../src/network.ts'
-import { NO_RULES } from '../src/routing/rules.ts'
+import { compileRules, NO_RULES } from '../src/routing/rules.ts'
 import { TurnedClock } from './support/clock.ts'
 import { MemoryNet } from './support/simulation_net.ts'
 import { silent } from './support/simulation_quiet.ts'
@@ -16,9 +17,10 @@ const settings = (links: readonly LinkSettings[]): NetworkSettings => ({
   ...{ links, pools: [], rules: NO_RULES, queueTimeoutMs: 10_000, queueMax: 1000 },
 })
 
-async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]) {
-  const licence = { connectionsMax, waitMs: 0 }
+async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK], tps = 0) {
   const clock = new TurnedClock()
+  const licence = { connectionsMax, tps: new SlidingSecond(clock, tps) }
+  const switches = new Map<number, boolean>()
   const arrived: number[] = []
   const smsc = new MemorySmsc(
     'smsc',
@@ -37,23 +39,20 @@ async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]
     smpp: { connect: net.connect, clock, random, log: silent },
     deliver: () => 0,
     late: () => undefined,
-    switchedOn: () => undefined,
-    licence: {
-      connectionsMax: () => licence.connectionsMax,
-      tps: { waitMs: () => licence.waitMs, take: () => true },
-    },
+    switchedOn: id => switches.get(id),
+    licence: { connectionsMax: () => licence.connectionsMax, tps: licence.tps },
   })
   network.start()
   await clock.advance(10)
   const send = (count: number): void => {
-    const pool = network.route({ ...FILTERED, esme: 1 })
+    const pool = network.route(MESSAGE)
     for (let each = 0; each < count; each++)
       void pool.send({
         ...{ partCount: 1, tag: () => undefined, preferred: 1, destination: `4915${each}` },
         pdu: () => ({ destination_addr: `4915${each}`, short_message: new Uint8Array([0x41]) }),
       })
   }
-  return { clock, network, arrived, send, licence }
+  return { clock, network, arrived, send, licence, switches }
 }
 
 const TWO: LinkSettings = { ...LINK, id: 2, name: 'two' }
@@ -64,6 +63,8 @@ const FILTERED = {
   ...{ source: '', destination: '', message: '', app_id: 1, app_name: '', transaction_id: '' },
   ...{ campaign_uuid: '', encoding: 'gsm7' as const, parts: 1, time: 0 },
 }
+
+const MESSAGE = { ...FILTERED, esme: 1 }
 
 test('a link that a reload binds anew holds its limit over the second in which that happens', async () => {
   const { clock, network, arrived, send } = await setUp()
@@ -118,7 +119,7 @@ test('of links that the licence allows none binds while another still drains', a
   const bound = () => network.links().filter(({ state }) => state === 'LOADED')
   expect(bound()).toHaveLength(1)
   const job = { partCount: 1, tag: () => undefined, preferred: 1, destination: '4915' }
-  void network.route({ ...FILTERED, esme: 1 }).send({ ...job, pdu: () => ({ destination_addr: '4915' }) })
+  void network.route(MESSAGE).send({ ...job, pdu: () => ({ destination_addr: '4915' }) })
   network.apply(settings([two]))
   expect(network.links()[0]?.state).toBe('DISABLED')
   await clock.advance(1000)
@@ -139,6 +140,70 @@ test('of the links the licence leaves those with the lowest ids, also when it co
   network.applyLicence()
   await clock.advance(1000)
   expect(boundIds(network)).toEqual([1])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('the TPS of the licence holds over all links, and what it keeps waiting goes as it allows', async () => {
+  const fast = { ...LINK, limitTps: 0 }
+  const { clock, network, arrived, send } = await setUp(0, [fast, { ...TWO, limitTps: 0 }], 5)
+  network.apply({
+    ...settings([fast, { ...TWO, limitTps: 0 }]),
+    pools: [{ id: 1, name: 'p', links: ['one', 'two'], strategy: 'least_loaded' }],
+  })
+  send(15)
+  for (const count of [5, 10, 15]) {
+    await clock.advance(900)
+    expect(arrived).toHaveLength(count)
+    await clock.advance(106)
+  }
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('what an operator switched holds over what the configuration says, both ways', async () => {
+  const { clock, network, switches } = await setUp(0, [LINK, { ...TWO, enabled: false }])
+  expect(boundIds(network)).toEqual([1])
+  switches.set(1, false).set(2, true)
+  network.applyLicence()
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([2])
+  expect(network.links().map(({ enabled, bound }) => [enabled, bound])).toEqual([
+    [false, false],
+    [true, true],
+  ])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a pool goes by the strategy and the bounds of its queue that a reload gives it', async () => {
+  const links = [LINK, TWO]
+  const { clock, network, send } = await setUp(0, links)
+  const pool = { id: 1, name: 'p', links: ['two', 'one'], strategy: 'priority' as const }
+  const unnamed = { partCount: 1, pdu: () => ({}), tag: () => undefined, preferred: 9 }
+  const sent = () => network.links().map(({ stats }) => stats.submitted)
+  network.apply({ ...settings(links), pools: [pool] })
+  for (const destination of ['1', '2']) void network.route(MESSAGE).send({ ...unnamed, destination })
+  expect(sent()).toEqual([0, 2])
+  network.apply({ ...settings(links), pools: [{ ...pool, strategy: 'round_robin' }], queueMax: 1 })
+  for (const destination of ['3', '4']) void network.route(MESSAGE).send({ ...unnamed, destination })
+  expect(sent()).toEqual([1, 3])
+  await clock.advance(100)
+  send(17)
+  expect(await network.route(MESSAGE).send({ ...unnamed, destination: '5' })).toEqual([
+    { kind: 'unsent', reason: 'queue_full' },
+  ])
+  expect(network.explain({ ...MESSAGE, destination: '491516' }).pool?.behind).toBe(true)
+  void network.close()
+  await clock.advance(20_000)
+})
+
+test('a message that a rule refuses is told by which rule and why', async () => {
+  const { clock, network } = await setUp()
+  const compiled = compileRules([{ name: 'night', refuse: 'not now' }], { pools: [] })
+  if ('problems' in compiled) throw new Error('the rule is broken')
+  network.follow(compiled.rules)
+  expect(() => network.route(MESSAGE)).toThrow('rejected by rule "night": not now')
   void network.close()
   await clock.advance(10_000)
 })
@@ -174,7 +239,7 @@ test('what waits in a pool goes over a link that a reload puts into it', async (
 test('a link that is in two pools belongs to the first, and one that is renamed to a pool of its new name', async () => {
   const { clock, network } = await setUp()
   const pools = ['p', 'q'].map((name, id) => ({ id, name, links: ['one'], strategy: 'priority' as const }))
-  const poolOf = () => network.explain({ ...FILTERED, esme: 1 }).pool?.name
+  const poolOf = () => network.explain(MESSAGE).pool?.name
   expect(poolOf()).toBe('one')
   network.apply(settings([{ ...LINK, name: 'uno' }]))
   expect(poolOf()).toBe('uno')
@@ -185,12 +250,10 @@ test('a link that is in two pools belongs to the first, and one that is renamed 
 })
 
 test('closed while a message waits for the licence it leaves no timer', async () => {
-  const { clock, network, send, licence } = await setUp()
-  licence.waitMs = 60_000
-  send(1)
+  const { clock, network, send } = await setUp(0, [LINK], 1)
+  send(2)
   network.closePools()
-  void network.close()
-  await clock.advance(10_000)
+  await Promise.all([network.close(), clock.advance(100)])
   expect(clock.timers).toBe(0)
 })
 
@@ -200,14 +263,14 @@ test('a pool that a reload numbers anew has its new number everywhere', async ()
     const pool = { id, name: 'p', links: ['one'], strategy: 'priority' as const }
     network.apply({ ...settings([LINK]), pools: [pool] })
   }
-  expect([network.pools()[0]?.id, network.explain({ ...FILTERED, esme: 1 }).pool?.id]).toEqual([7, 7])
+  expect([network.pools()[0]?.id, network.explain(MESSAGE).pool?.id]).toEqual([7, 7])
   void network.close()
   await clock.advance(10_000)
 })
 
 test('what waits in a pool that a reload removes is told so, and not that the gateway stops', async () => {
   const { clock, network } = await setUp()
-  const pool = network.route({ ...FILTERED, esme: 1 })
+  const pool = network.route(MESSAGE)
   const job = { partCount: 1, pdu: () => ({}), tag: () => undefined, preferred: 1, destination: '4915' }
   network.apply(settings([{ ...LINK, enabled: false }]))
   const waiting = pool.send(job)

@@ -308,6 +308,16 @@ describe('a pool', () => {
     ])
     await clock.advance(5000)
     expect(first.written).toEqual(['long.0'])
+    expect([pool.queued, pool.unfinished]).toEqual([0, 0])
+  })
+
+  test('makes way on the link of a message of which a part was refused for good', () => {
+    const { pool, first } = setUp()
+    first.free = 2
+    void pool.send(job('long', { parts: 3 }))
+    first.answer(refused(INVALID_DESTINATION))
+    void pool.send(job('b'))
+    expect(first.written).toEqual(['long.0', 'long.1', 'b.0'])
   })
 
   test('stays with the link that took a part when it asks for patience with the next', async () => {
