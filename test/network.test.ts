@@ -152,6 +152,7 @@ test('the TPS of the licence holds over all links, and what it keeps waiting goe
     pools: [{ id: 1, name: 'p', links: ['one', 'two'], strategy: 'least_loaded' }],
   })
   send(15)
+  expect(network.explain(MESSAGE).pool?.candidates[0]).toMatchObject({ shortage: 'licence' })
   for (const count of [5, 10, 15]) {
     await clock.advance(900)
     expect(arrived).toHaveLength(count)

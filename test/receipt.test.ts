@@ -68,6 +68,17 @@ function setUp(answer: (receipt: StoredReceipt) => Settled = () => ({ matched: f
 }
 
 describe('a receipt', () => {
+  test('goes to the store at the end of its turn, behind what the response in the same read sets off', async () => {
+    const { receive, settled, clock } = setUp()
+    for (const before of [0, 1]) {
+      void receive(receiptOf('a'), link)
+      for (let microtask = 0; microtask < 5; microtask++) await Promise.resolve()
+      expect(settled).toHaveLength(before)
+      await clock.settle()
+      expect(settled).toHaveLength(before + 1)
+    }
+  })
+
   test('is settled under the account of its link, with its state, its handset and the time', async () => {
     const { receive, settled, clock, counts } = setUp()
     expect(await receive(receiptOf('0A1B', 'EXPIRED'), link)).toBe(STATUS.ESME_ROK)

@@ -362,11 +362,9 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
 
   #finish(sending: Sending<Pdu, Link>): void {
     if (sending.open > 0 || sending.waiting.length > 0) return
-    const results = sending.results.filter(isKnown)
-    if (results.length < sending.job.partCount) return
     this.#unfollow(sending)
     this.#under--
-    sending.settle(results)
+    sending.settle(sending.results.filter(isKnown))
   }
 
   #follow(sending: Sending<Pdu, Link>, link: Link): void {

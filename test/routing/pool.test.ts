@@ -221,6 +221,33 @@ describe('a pool', () => {
     expect(first.written).toEqual(['a.0', 'b.0', 'c.0', 'd.0'])
   })
 
+  test('puts what comes back before what came after it, and counts it once', async () => {
+    const { clock, pool, first } = setUp()
+    first.free = 2
+    for (const name of ['a', 'b', 'c']) void pool.send(job(name, { parts: name === 'b' ? 2 : 1 }))
+    expect([pool.queued, first.written]).toEqual([2, ['a.0', 'b.0']])
+    first.up = false
+    for (let each = 0; each < 2; each++) first.answer({ kind: 'unwritten' })
+    await clock.settle()
+    expect(pool.queued).toBe(3)
+    first.up = true
+    first.free = 10
+    first.written.length = 0
+    pool.pump()
+    expect(first.written).toEqual(['a.0', 'b.0', 'b.1', 'c.0'])
+  })
+
+  test('lets a message follow the one before it to the same handset, though an earlier one was lost with its link', () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    void pool.send(job('a', { destination: 'x' }))
+    first.up = false
+    void pool.send(job('b', { destination: 'x' }))
+    first.answer({ kind: 'unknown', reason: 'closed' })
+    first.up = true
+    void pool.send(job('c', { destination: 'x' }))
+    expect([first.written, second.written]).toEqual([['a.0'], ['b.0', 'c.0']])
+  })
+
   test('sends nothing over a link that a reload took out of it, though an earlier message is out there', async () => {
     const { pool, first, second } = setUp({ links: [1, 2] })
     void pool.send(job('a', { destination: 'x' }))
@@ -320,6 +347,27 @@ describe('a pool', () => {
     expect(first.written).toEqual(['long.0', 'long.1', 'b.0'])
   })
 
+  test('tells of the refusal for good, also where another part was asked for patience before', async () => {
+    const { pool, first } = setUp()
+    const sent = pool.send(job('long', { parts: 2 }))
+    first.answer(refused(THROTTLED))
+    first.answer(refused(INVALID_DESTINATION))
+    expect(await sent).toEqual([
+      { kind: 'unsent', reason: 'abandoned' },
+      { kind: 'refused', status: INVALID_DESTINATION, link: first },
+    ])
+  })
+
+  test('makes way on the link of a message whose rest was given up', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 1000 })
+    first.free = 1
+    void pool.send(job('long', { parts: 2 }))
+    await clock.advance(1000)
+    first.free = 1
+    void pool.send(job('b'))
+    expect(first.written).toEqual(['long.0', 'b.0'])
+  })
+
   test('stays with the link that took a part when it asks for patience with the next', async () => {
     const { clock, pool, first, second } = setUp({ links: [1, 2] })
     void pool.send(job('long', { parts: 2 }))
@@ -360,18 +408,24 @@ describe('a pool', () => {
     expect(second.written).toEqual(['long.1'])
     second.accept('y')
     expect((await sent).map(result => result.kind)).toEqual(['accepted', 'accepted'])
+    Object.assign(first, { up: true, free: 1 })
+    void pool.send(job('b'))
+    expect(first.written).toEqual(['long.0', 'b.0'])
   })
 
   test('tells all that wait when it closes, takes no more, and still awaits what is written', async () => {
     const { clock, pool, first } = setUp()
-    first.free = 1
+    first.free = 2
     const written = pool.send(job('a'))
+    const lost = pool.send(job('lost'))
     const waiting = pool.send(job('b'))
     pool.close('closing')
     expect(await waiting).toEqual([{ kind: 'unsent', reason: 'closing' }])
     expect(await pool.send(job('c'))).toEqual([{ kind: 'unsent', reason: 'closing' }])
     first.accept()
     expect((await written)[0]?.kind).toBe('accepted')
+    first.answer({ kind: 'unwritten' })
+    expect(await lost).toEqual([{ kind: 'unsent', reason: 'closing' }])
     expect(clock.timers).toBe(0)
   })
 

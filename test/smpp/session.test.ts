@@ -288,7 +288,9 @@ describe('a session that ends', () => {
     await clock.settle()
     transport.write = write
     session.drained()
-    expect(transport.last).toBe('submit_sm 2 0x0')
+    void session.request('submit_sm', {})
+    await clock.settle()
+    expect(transport.pdus.map(pdu => pdu.sequence_number)).toEqual([1, 2, 3])
   })
 
   test('because the socket takes nothing for a response timeout loses no submit as unknown', async () => {
