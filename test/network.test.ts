@@ -195,6 +195,7 @@ test('a pool goes by the strategy and the bounds of its queue that a reload give
     { kind: 'unsent', reason: 'queue_full' },
   ])
   expect(network.explain({ ...MESSAGE, destination: '491516' }).pool?.behind).toBe(true)
+  expect(network.explain({ ...MESSAGE, destination: '491517' }).pool?.behind).toBe(false)
   void network.close()
   await clock.advance(20_000)
 })

@@ -85,8 +85,8 @@ test('a new limit holds at once, and what was used up stays used up', () => {
 
 test('keys are bounded: the one unseen for longest is forgotten', () => {
   const limiter = createRateLimiter(new TurnedClock(), { rps: 1, burst: 2 }, 3)
-  limiter.take('old')
   limiter.take('busy')
+  limiter.take('old')
   limiter.take('third')
   limiter.take('busy')
   limiter.take('fourth')

@@ -40,7 +40,9 @@ const deliverSm = (fields: Partial<DeliverSm>): DeliverSm => ({
 const receiptOf = (id: string, stat = 'DELIVRD'): DeliverSm =>
   deliverSm({
     esm_class: 0x04,
-    short_message: octets(`id:${id} sub:001 dlvrd:001 stat:${stat} err:000 text:`),
+    short_message: octets(
+      `id:${id} sub:001 dlvrd:001 stat:${stat} err:${stat === 'DELIVRD' ? '000' : '011'} text:`,
+    ),
   })
 
 function setUp(answer: (receipt: StoredReceipt) => Settled = () => ({ matched: false })) {
@@ -86,7 +88,7 @@ describe('a receipt', () => {
       account: 'smsc:2775/me',
       address: '4915112345678',
       state: 'expired',
-      error: 0,
+      error: 11,
       at: clock.now(),
     })
     expect(settled[0]?.ids[0]).toBe('a1b')

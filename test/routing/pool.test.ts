@@ -289,21 +289,30 @@ describe('a pool', () => {
     expect(second.written).toEqual(['a.0'])
   })
 
-  test('tries the only link again after a pause that grows', async () => {
-    const { clock, pool, first } = setUp({ queueTimeoutMs: 1000 })
+  test('tries the only link again after a pause that grows up to two seconds', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 60_000 })
     const sent = pool.send(job('a'))
-    first.answer(refused(THROTTLED))
-    await clock.advance(99)
-    expect(first.written).toHaveLength(1)
-    await clock.advance(1)
-    expect(first.written).toHaveLength(2)
-    first.answer(refused(THROTTLED))
-    await clock.advance(199)
-    expect(first.written).toHaveLength(2)
-    await clock.advance(1)
-    expect(first.written).toHaveLength(3)
+    for (const [tries, pauseMs] of [100, 200, 400, 800, 1600, 2000, 2000].entries()) {
+      first.answer(refused(THROTTLED))
+      await clock.advance(pauseMs - 1)
+      expect(first.written).toHaveLength(tries + 1)
+      await clock.advance(1)
+      expect(first.written).toHaveLength(tries + 2)
+    }
     first.accept()
     expect((await sent)[0]?.kind).toBe('accepted')
+  })
+
+  test('tries each message again when its own pause ends', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 60_000 })
+    for (const name of ['a', 'b']) {
+      void pool.send(job(name))
+      first.answer(refused(THROTTLED))
+      await clock.advance(50)
+    }
+    expect(first.written).toEqual(['a.0', 'b.0', 'a.0'])
+    await clock.advance(50)
+    expect(first.written).toEqual(['a.0', 'b.0', 'a.0', 'b.0'])
   })
 
   test('lets others to the same handset go while a message is patient with its only link', async () => {
@@ -482,6 +491,8 @@ describe('a link that answers badly', () => {
   test('is still used when there is no other', async () => {
     const world = setUp()
     await go(world, 20, [lost])
+    const asked = world.pool.explain({ preferred: 1, destination: 'x' })
+    expect(asked).toMatchObject([{ taken: true, reason: 'last_resort' }])
     expect(await go(world, 20, [])).toEqual([20])
   })
 
@@ -497,8 +508,11 @@ describe('a link that answers badly', () => {
     await go(world, 20, [lost])
     world.second.free = 0
     void world.pool.send(job('a'))
+    const reasons = () => world.pool.explain({ preferred: 1, destination: 'x' }).map(({ reason }) => reason)
     expect([world.pool.queued, world.first.open]).toEqual([1, 0])
+    expect(reasons()).toEqual(['set_aside', 'no_room'])
     world.second.up = false
+    expect(reasons()).toEqual(['last_resort', 'not_bound'])
     world.pool.pump()
     expect([world.pool.queued, world.first.open]).toEqual([0, 1])
   })
