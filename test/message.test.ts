@@ -67,6 +67,20 @@ describe('a message', () => {
     expect(withPart(message('submitted', 'delivered'), 0, change(state)).state).toBe(whole)
   })
 
+  test('is as bad as the first of its parts that failed', () => {
+    expect(stateOf([part('rejected'), part('expired')])).toBe('rejected')
+    expect(stateOf([part('expired'), part('undeliverable')])).toBe('expired')
+  })
+
+  test('that is delivered complains of nothing, and news that are older than it do not set its time back', () => {
+    const unknown = { ...message('unknown'), error: 'no submit_sm_resp in time' }
+    expect(withPart(unknown, 0, change('delivered', 500))).toMatchObject({
+      state: 'delivered',
+      error: '',
+      updatedAt: 1000,
+    })
+  })
+
   test('that the SMSC holds as ACCEPTED stays submitted', () => {
     expect(withPart(message('submitted'), 0, change('accepted')).state).toBe('submitted')
   })

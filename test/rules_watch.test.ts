@@ -12,6 +12,7 @@ let watch: RulesWatch
 let taken: number
 let broken: string
 let warned: string[]
+let asked: () => unknown
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'rules-'))
@@ -21,8 +22,12 @@ beforeEach(async () => {
   taken = 0
   broken = ''
   warned = []
+  asked = () => undefined
   watch = await watchRules({
-    file: () => file,
+    file: () => {
+      asked()
+      return file
+    },
     take() {
       taken++
       if (broken !== '') throw new Error(broken)
@@ -111,6 +116,16 @@ test('another file after a reload, or none, is what is looked at from then on', 
 test('once stopped it looks no more', async () => {
   await watch.stop()
   expect(clock.timers).toBe(0)
+})
+
+test('stopped while it looks it takes nothing any more, and plans no other look', async () => {
+  writeFileSync(join(folder, 'rules.yaml'), 'second')
+  await look()
+  const { promise: stopped, resolve } = Promise.withResolvers<void>()
+  asked = () => queueMicrotask(() => resolve(watch.stop()))
+  await clock.advance(300)
+  await stopped
+  expect([taken, clock.timers]).toEqual([0, 0])
 })
 
 test('rules that a reload brought into force are no longer called broken', async () => {

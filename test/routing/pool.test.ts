@@ -281,13 +281,22 @@ describe('a pool', () => {
     expect([first.written, second.written]).toEqual([['a.0'], []])
   })
 
-  test('tries another link at once when one asks for patience', async () => {
-    const { clock, pool, first, second } = setUp({ links: [1, 2] })
-    void pool.send(job('a'))
-    first.answer(refused(THROTTLED))
-    await clock.settle()
-    expect(second.written).toEqual(['a.0'])
-  })
+  test.each([
+    [0x08, true],
+    [0x14, true],
+    [0x58, true],
+    [0x64, true],
+    [0x45, false],
+  ])(
+    'tries another link at once when one asks for patience, and not for another refusal: %d',
+    async (status, again) => {
+      const { clock, pool, first, second } = setUp({ links: [1, 2] })
+      void pool.send(job('a'))
+      first.answer(refused(status))
+      await clock.settle()
+      expect(second.written).toEqual(again ? ['a.0'] : [])
+    },
+  )
 
   test('tries the only link again after a pause that grows up to two seconds', async () => {
     const { clock, pool, first } = setUp({ queueTimeoutMs: 60_000 })

@@ -1,0 +1,19 @@
+import { expect, test } from 'bun:test'
+import { poolViews, readiness } from '../src/views.ts'
+
+test('a pool allows as many parts a second as its links together, and has no limit where one has none', () => {
+  const totalOf = (...limits: number[]) => {
+    const links = limits.map((limitTps, id) => ({ name: `link-${id}`, settings: { limitTps } }))
+    return poolViews({ pools: () => [{ id: 0, name: 'pool', links, queued: 0 }] as never })[0]?.totalTps
+  }
+  expect([totalOf(10, 20), totalOf(10, 0)]).toEqual([30, 0])
+})
+
+test('a gateway is ready while it runs, its store takes writes and a link is bound, whatever it warns of', () => {
+  const ready = ({ stopping = false, fault = undefined as string | undefined, sessions = 1 } = {}) =>
+    readiness(stopping, { fault: () => fault }, { sessions: () => sessions }, 'writes wait')
+  expect(ready()).toEqual({ ready: true, reason: 'writes wait' })
+  expect(ready({ stopping: true })).toEqual({ ready: false, reason: 'the gateway is stopping' })
+  expect(ready({ fault: 'the disk is full' })).toEqual({ ready: false, reason: 'the disk is full' })
+  expect(ready({ sessions: 0 })).toEqual({ ready: false, reason: 'no link is bound' })
+})
