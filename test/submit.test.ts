@@ -7,7 +7,7 @@ import type { Message } from '../src/message.ts'
 import type { PartResult } from '../src/routing/carrier.ts'
 import type { Job } from '../src/routing/pool.ts'
 import type { BodyInput } from '../src/smpp/pdu.ts'
-import { type Claim, StoreError } from '../src/store/store.ts'
+import { type Claim, type Earlier, StoreError } from '../src/store/store.ts'
 import {
   createSubmit,
   type PartTag,
@@ -49,6 +49,9 @@ function setUp({
   results = undefined as ((parts: number) => PartResult<SendLink>[]) | undefined,
   storeFault = undefined as string | undefined,
   saveFails = (): boolean => false,
+  /** What another gateway has put under the key since it was looked for. */
+  raced = undefined as Earlier | undefined,
+  keysFail = undefined as 'recall' | 'claim' | undefined,
   licensed = true,
 } = {}) {
   let now = { licensed, link: 1, partsMax: 10 }
@@ -60,12 +63,15 @@ function setUp({
   const clock = new TurnedClock()
   const store: SubmitStore = {
     recall: async claim => {
+      if (keysFail === 'recall') throw new StoreError('the disk is full')
       const first = kept.get(claim.key)
       if (!first) return undefined
       return { fresh: false, sameBody: first.claim.bodyHash[0] === claim.bodyHash[0], message: first.message }
     },
     claim: async (claim, message) => {
       told.push('claim')
+      if (keysFail === 'claim') throw new StoreError('the disk is full')
+      if (raced) return raced
       kept.set(claim.key, { claim, message })
       return { fresh: true }
     },
@@ -112,7 +118,7 @@ function setUp({
   const change = (to: typeof now): void => {
     now = to
   }
-  return { submit, told, seen, pdus, tags, clock, change }
+  return { submit, told, seen, pdus, tags, clock, change, kept }
 }
 
 const errorOf = async (send: Promise<unknown>): Promise<GatewayError> => {
@@ -249,6 +255,14 @@ describe('a send', () => {
     )
   })
 
+  test('that the SMSC refused and whose outcome could not be stored says both', async () => {
+    const results = (): PartResult<SendLink>[] => [{ kind: 'refused', status: 0x0b, link }]
+    const { submit } = setUp({ saveFails: () => true, results })
+    expect((await errorOf(submit(request))).publicText).toBe(
+      'SMSC refused with ESME_RINVDSTADR (0x0B), and its outcome could not be stored: the disk is full',
+    )
+  })
+
   test('that the SMSC refuses is failed, with the name and code of its error', async () => {
     const { submit } = setUp({ results: () => [{ kind: 'refused', status: 0x0b, link }] })
     const message = await submit(request)
@@ -334,6 +348,38 @@ describe('an idempotency key', () => {
     full = false
     expect((await submit(keyed('k'))).state).toBe('submitted')
     expect(told.filter(word => word === 'send')).toHaveLength(1)
+  })
+
+  test('that another gateway was quicker to take is answered with its message, and sends nothing', async () => {
+    const first = await setUp().submit(request)
+    const { submit, told } = setUp({ raced: { fresh: false, sameBody: true, message: first } })
+    expect(await submit(keyed('k'))).toBe(first)
+    expect(told).not.toContain('send')
+    const open = { fresh: false, sameBody: true, message: { ...first, state: 'accepted' } } as const
+    expect((await errorOf(setUp({ raced: open }).submit(keyed('k')))).publicText).toContain('on its way')
+    const gone = { fresh: false, sameBody: true, message: undefined } as const
+    expect((await errorOf(setUp({ raced: gone }).submit(keyed('k')))).publicText).toContain('no longer kept')
+  })
+
+  test('that cannot be read says nothing of a message, and one that cannot be kept that it was not sent', async () => {
+    const unread = setUp({ keysFail: 'recall' })
+    expect(await errorOf(unread.submit(keyed('k')))).toMatchObject({
+      code: 'store_failed',
+      publicText: 'the first result of this Idempotency-Key cannot be read: the disk is full',
+    })
+    const unkept = setUp({ keysFail: 'claim' })
+    expect(await errorOf(unkept.submit(keyed('k')))).toMatchObject({
+      code: 'not_sent',
+      publicText: 'not sent: the disk is full',
+    })
+    expect([...unread.told, ...unkept.told]).not.toContain('send')
+  })
+
+  test('holds for a day from when its message was sent', async () => {
+    const { submit, kept, clock } = setUp()
+    const sentAt = clock.now()
+    await submit(keyed('k'))
+    expect(kept.get('k')?.claim.expiresAt).toBe(sentAt + 24 * 3600 * 1000)
   })
 
   test('with another body is refused, at once and later', async () => {

@@ -351,9 +351,40 @@ describe('a pool', () => {
       { kind: 'unsent', reason: 'abandoned' },
       { kind: 'unsent', reason: 'abandoned' },
     ])
+    first.free = 0
     await clock.advance(5000)
     expect(first.written).toEqual(['long.0'])
     expect([pool.queued, pool.unfinished]).toEqual([0, 0])
+  })
+
+  test('sends no part again that no socket has taken once another was refused for good', async () => {
+    const { clock, pool, first } = setUp()
+    const sent = pool.send(job('long', { parts: 2 }))
+    first.answer(refused(INVALID_DESTINATION))
+    first.answer({ kind: 'unwritten' })
+    await clock.advance(5000)
+    expect((await sent).map(({ kind }) => kind)).toEqual(['refused', 'unsent'])
+    expect(first.written).toEqual(['long.0', 'long.1'])
+  })
+
+  test('gives a part that is tried again no more time than its message had', async () => {
+    const { clock, pool, first } = setUp({ queueTimeoutMs: 1000 })
+    first.free = 1
+    const sent = pool.send(job('long', { parts: 2 }))
+    for (let each = 0; each < 50; each++) {
+      if (first.open > 0) first.answer(refused(THROTTLED))
+      await clock.advance(100)
+    }
+    expect(first.written).toHaveLength(4)
+    expect((await sent).map(({ kind }) => kind)).toEqual(['refused', 'refused'])
+  })
+
+  test('leaves a link that asked for patience, though others to the same handset are out there', async () => {
+    const { clock, pool, first, second } = setUp({ links: [1, 2] })
+    for (const name of ['a', 'b']) void pool.send(job(name, { destination: 'x' }))
+    first.answer(refused(THROTTLED))
+    await clock.settle()
+    expect(second.written).toEqual(['a.0'])
   })
 
   test('makes way on the link of a message of which a part was refused for good', () => {
