@@ -43,14 +43,14 @@ export function checkAppSecret(text: string): string {
   return within('app_secret', text, APP_SECRET_MIN, APP_SECRET_MAX)
 }
 
-/** The list as it is kept; throws with the entries that are no network. */
+/** The list as it is; throws with the entries that are no network. */
 export function checkAllowedIps(entries: readonly string[]): readonly string[] {
   if (entries.length > ALLOWED_IPS_MAX)
     throw invalid(`allowed_ips must have at most ${ALLOWED_IPS_MAX} entries`)
   const parsed = parseIpList(entries)
   if ('problems' in parsed)
     throw invalid(`allowed_ips: ${parsed.problems.map(one => one.message).join('; ')}`)
-  return entries.map(entry => entry.trim())
+  return entries
 }
 
 /** A list that was checked before it was stored. */

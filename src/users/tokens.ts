@@ -26,7 +26,6 @@ interface Verified {
  * installation's random key as salt. Who knows a token and guesses at short secrets lacks both.
  */
 export class Tokens {
-  readonly #keys = new Map<number, Promise<CryptoKey>>()
   readonly #verified = new Map<string, Verified>()
 
   constructor(
@@ -52,16 +51,13 @@ export class Tokens {
   userOf(app: TokenApp, token: string): number | undefined | Promise<number | undefined> {
     const known = this.#verified.get(token)
     if (known === undefined) return this.#verify(app, token)
-    if (known.expiresAt > this.clock.now()) return known.appId === app.id ? known.userId : undefined
-    this.#verified.delete(token)
-    return undefined
+    return known.expiresAt > this.clock.now() && known.appId === app.id ? known.userId : undefined
   }
 
   async #verify(app: TokenApp, token: string): Promise<number | undefined> {
     const key = await this.#keyOf(app)
     const payload = await jwtVerify(token, key, {
       algorithms: ['HS256'],
-      requiredClaims: ['sub', 'iat', 'exp'],
       currentDate: new Date(this.clock.now()),
     }).then(
       result => result.payload,
@@ -83,19 +79,7 @@ export class Tokens {
   }
 
   #keyOf({ id, secretHash }: TokenApp): Promise<CryptoKey> {
-    const known = this.#keys.get(id)
-    if (known) return known
     const bytes = new Uint8Array(hkdfSync('sha256', secretHash, this.installationKey, `app ${id}`, 32))
-    const key = crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, [
-      'sign',
-      'verify',
-    ])
-    this.#keys.set(id, key)
-    return key
-  }
-
-  /** Drops the key of an app that is gone. */
-  forget(appId: number): void {
-    this.#keys.delete(appId)
+    return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
   }
 }

@@ -94,8 +94,6 @@ export class Users {
   /** Answers the new user's id. */
   async register(email: string, password: string, appId = DEFAULT_APP_ID, who = 'admin'): Promise<number> {
     const checked = { email: checkEmail(email), password: checkPassword(password) }
-    if (!this.directory.app(appId)) throw invalid('unknown app_id')
-    this.#refuseTaken(checked.email)
     const hash = await this.passwords.hash(checked.password)
     return this.#write(() => {
       if (!this.directory.app(appId)) throw invalid('unknown app_id')
@@ -110,7 +108,6 @@ export class Users {
     const name = checkAppName(request.appName)
     const secret = checkAppSecret(request.appSecret)
     const ips = request.allowedIps && checkAllowedIps(request.allowedIps)
-    this.#refuseTaken(email)
     const existing = this.directory.appNamed(name)
     if (existing && !(await this.passwords.verify(secret, existing.secretHash))) {
       throw invalid('app_name is taken, and app_secret is not its own: give its secret or another name')
@@ -143,13 +140,9 @@ export class Users {
 
   #add(email: string, passwordHash: string, appId: number, who: string): number {
     const id = this.directory.addUser(email, passwordHash, appId)
-    if (id === undefined) throw userExists()
+    if (id === undefined) throw invalid('user already exists')
     this.audit.record(who, 'register user', `user ${id} of app ${appId}`)
     return id
-  }
-
-  #refuseTaken(email: string): void {
-    if (this.directory.userWithEmail(email)) throw userExists()
   }
 
   user(id: number): Pick<User, 'id' | 'email' | 'isAdmin' | 'appId'> | undefined {
@@ -172,7 +165,6 @@ export class Users {
       this.directory.deleteUser(userId)
       this.audit.record(who, 'delete user', `user ${userId} of app ${appId}`)
       if (!this.directory.deleteUnusedApp(appId)) return
-      this.tokens.forget(appId)
       this.audit.record(who, 'delete app', `app ${appId}`, 'its last user was deleted')
     })
   }
@@ -213,7 +205,6 @@ export class Users {
 }
 
 const invalid = (text: string): GatewayError => new GatewayError('invalid', text)
-const userExists = (): GatewayError => invalid('user already exists')
 
 /** Of the stored form, which is salted: it says nothing about the secret itself. */
 const fingerprint = (secretHash: string): string =>
