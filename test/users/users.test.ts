@@ -100,6 +100,8 @@ describe('registering', () => {
     await users.register(' User@Example.COM ', 'secret')
     expect(users.list()[0]?.email).toBe('user@example.com')
     expect(await codeOf(users.register('user@example.com', 'secret'))).toBe('invalid')
+    await users.register('zo\u00eb@example.com', 'secret')
+    expect(await codeOf(users.register('zoe\u0308@example.com', 'secret'))).toBe('invalid')
     expect(await users.login('USER@example.com', 'secret', 1)).toBeString()
   })
 
@@ -108,6 +110,32 @@ describe('registering', () => {
     const both = [1, 2].map(() => codeOf(users.register('a@example.com', 'secret')))
     expect((await Promise.all(both)).sort()).toEqual(['done', 'invalid'])
     expect(users.list()).toHaveLength(1)
+  })
+
+  test('an email that is taken leaves no new app behind', async () => {
+    const { users, audit } = open()
+    await users.register(PROXY_USER.email, 'secret')
+    expect(await codeOf(users.registerProxyUser(PROXY_USER, 'test'))).toBe('invalid')
+    expect(users.appCount()).toBe(1)
+    expect(audit.newest(10)).toHaveLength(1)
+  })
+
+  test('two users of one new app at the same moment: one makes it, the other is told to try again', async () => {
+    const { users } = open()
+    const both = ['a@example.com', 'b@example.com'].map(email =>
+      users.registerProxyUser({ ...PROXY_USER, email }, 'test').catch(String),
+    )
+    expect(await Promise.all(both)).toEqual([1, expect.stringContaining('taken a moment ago: try again')])
+  })
+
+  test('with an app whose last user goes meanwhile makes that app anew, under the same secret', async () => {
+    const { users } = open()
+    const first = await users.registerProxyUser(PROXY_USER, 'test')
+    const joining = users.registerProxyUser({ ...PROXY_USER, email: 'second@example.com' }, 'test')
+    users.delete(first, 'test')
+    expect(users.user(await joining)?.appId).toBe(3)
+    const third = users.registerProxyUser({ ...PROXY_USER, email: 'third@example.com' }, 'test')
+    expect(users.user(await third)?.appId).toBe(3)
   })
 
   test.each([
@@ -123,6 +151,29 @@ describe('registering', () => {
     expect(users.list()).toHaveLength(0)
   })
 
+  test.each([
+    ['an app_secret of 7', { appSecret: 'x'.repeat(7) }],
+    ['an app_secret of 257', { appSecret: 'x'.repeat(257) }],
+    ['an app_name of 65', { appName: 'x'.repeat(65) }],
+    ['an app_name of blanks', { appName: '  ' }],
+    ['an app_name with a line break', { appName: 'my\napp' }],
+    ['257 allowed_ips', { allowedIps: Array<string>(257).fill('10.0.0.1') }],
+  ])('refuses %s', async (_, wrong) => {
+    const { users } = open()
+    expect(await codeOf(users.registerProxyUser({ ...PROXY_USER, ...wrong }, 'test'))).toBe('invalid')
+    expect(users.appCount()).toBe(1)
+  })
+
+  test('takes what is as long, or as short, as it may be', async () => {
+    const { users } = open()
+    const long = { appName: 'x'.repeat(64), appSecret: 'x'.repeat(256), password: 'x'.repeat(256) }
+    const short = { appName: 'x', appSecret: 'x'.repeat(8), password: 'x'.repeat(6) }
+    const allowedIps = Array<string>(256).fill('10.0.0.1')
+    await users.registerProxyUser({ email: 'long@example.com', ...long, allowedIps }, 'test')
+    await users.registerProxyUser({ email: 'short@example.com', ...short }, 'test')
+    expect(users.appCount()).toBe(3)
+  })
+
   test('an app that exists takes a user in by its own secret only', async () => {
     const { users } = open()
     const first = await users.registerProxyUser(PROXY_USER, 'test')
@@ -130,7 +181,7 @@ describe('registering', () => {
     expect(await codeOf(users.registerProxyUser({ ...second, appSecret: 'another-secret' }, 'test'))).toBe(
       'invalid',
     )
-    const joined = await users.registerProxyUser(second, 'test')
+    const joined = await users.registerProxyUser({ ...second, appName: ' my-app ' }, 'test')
     expect(users.user(joined)?.appId).toBe(users.user(first)?.appId ?? 0)
     expect(users.appCount()).toBe(2)
   })
@@ -211,6 +262,7 @@ describe('deleting', () => {
     const { users } = open()
     expect(await codeOf(() => users.delete(5, 'test'))).toBe('not_found')
     expect(await codeOf(() => users.toggleAdmin(5, 'test'))).toBe('not_found')
+    expect(await codeOf(() => users.setAllowedIps(5, [], 'test'))).toBe('not_found')
   })
 
   test('by another process is noticed within a tenth of a second', async () => {
@@ -242,6 +294,7 @@ test('who did what to whom, when and why is kept, newest first', async () => {
   const id = await users.register('a@example.com', 'secret')
   clock.skip(1000)
   expect(users.toggleAdmin(id, 'admin')).toBe(true)
+  expect(users.toggleAdmin(id, 'user 1')).toBe(false)
   linkSwitches.set(3, false, 'user 1', 'maintenance window')
   expect(audit.newest(10)).toEqual([
     {
@@ -251,6 +304,7 @@ test('who did what to whom, when and why is kept, newest first', async () => {
       subject: '3',
       reason: 'maintenance window',
     },
+    { at: clock.now(), who: 'user 1', action: 'unmake admin', subject: `user ${id}`, reason: '' },
     { at: clock.now(), who: 'admin', action: 'make admin', subject: `user ${id}`, reason: '' },
     {
       at: clock.now() - 1000,
