@@ -159,7 +159,7 @@ type Answer = (route: Route, request: Request, params: Readonly<Record<string, s
 function directly(routes: readonly Route[], answer: Answer) {
   const byPath: Record<string, Partial<Record<Method, (request: BunRequest) => Promise<Response>>>> = {}
   for (const route of routes) {
-    for (const path of spellings(route.path).map(encodeURI)) {
+    for (const path of spellings(route.path)) {
       const handle = (request: BunRequest) => answer(route, request, request.params)
       byPath[path] = { ...byPath[path], [route.method]: handle }
     }
@@ -195,6 +195,6 @@ function methodsOf(routes: readonly Route[], request: Request): readonly string[
     methods.add(method)
     if (method === 'GET') methods.add('HEAD')
   }
-  // Asked for by a method it has, the path was spelled in a way (`/a/../b`) that the router does not take.
+  // Asked for by a method it has, the path was spelled in a way (a slash at its end, and no Host) that the router does not take.
   return methods.has(request.method) ? [] : [...methods]
 }

@@ -16,11 +16,11 @@ export function appRefusals(token: string): readonly Refusal[] {
     { headers: { authorization, 'x-app-id': 'one' }, status: 400, error: 'invalid X-App-ID' },
     { headers: { authorization, 'x-app-id': '99' }, status: 401, error: 'unknown app_id' },
     { headers: { authorization, 'x-app-id': '1' }, status: 401, error: 'invalid or expired token' },
-    {
-      headers: { authorization: token, 'x-app-id': '1' },
+    ...[token, `Digest ${token}`].map(without => ({
+      headers: { authorization: without, 'x-app-id': '1' },
       status: 401,
       error: 'invalid or expired token',
-    },
+    })),
   ]
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
+import { GatewayError } from '../../src/errors.ts'
 import type { HttpOptions } from '../../src/http/app.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { HttpDependencies } from '../../src/http/dependencies.ts'
@@ -38,6 +39,7 @@ describe('routing', () => {
     }
     const WRONG = '{"error":"method not allowed"}'
     expect(await ask('GET', '/nowhere')).toEqual([404, null, '{"error":"not found"}'])
+    expect(await ask('GET', '/healthy/')).toEqual([404, null, '{"error":"not found"}'])
     expect(await ask('GET', '/api/v1/sms/send')).toEqual([405, 'POST', WRONG])
     expect(await ask('POST', '/healthy')).toEqual([405, 'GET, HEAD', WRONG])
     expect(await ask('PATCH', '/api/v1/admin/proxy-users/')).toEqual([405, 'GET, HEAD', WRONG])
@@ -66,6 +68,13 @@ describe('routing', () => {
   test('a host of one letter finds its routes', async () => {
     await start()
     expect(await raw(edge.port, 'GET /healthy HTTP/1.1\r\nHost: a\r\n\r\n')).toStartWith('HTTP/1.1 200')
+  })
+
+  test('a spelling that the router does not take is 404, and not 405 for the method it allows', async () => {
+    await start()
+    const answer = await raw(edge.port, 'GET /api/v1/admin/proxy-users/ HTTP/1.0\r\n\r\n')
+    expect(answer).toStartWith('HTTP/1.1 404')
+    expect(answer).toEndWith('{"error":"not found"}')
   })
 
   test('security.open_routes opens what it names, and nothing else', async () => {
@@ -124,6 +133,22 @@ describe('limits', () => {
   })
 })
 
+test('an upload may have 1 MiB, and not an octet more', async () => {
+  await start()
+  const head = '--b\r\ncontent-disposition: form-data; name="license"; filename="l"\r\n\r\n'
+  const upload = async (octets: number) => {
+    const file = 'x'.repeat(octets - head.length - '\r\n--b--\r\n'.length)
+    const response = await fetch(`${edge.url}/api/v1/settings/license/upload`, {
+      method: 'POST',
+      headers: { ...edge.asApp, 'content-type': 'multipart/form-data; boundary=b' },
+      body: `${head}${file}\r\n--b--\r\n`,
+    })
+    return [response.status, ((await response.json()) as { error: string }).error]
+  }
+  expect(await upload(1024 * 1024)).toEqual([400, 'the licence file is not JSON'])
+  expect(await upload(1024 * 1024 + 1)).toEqual([413, 'the body must have at most 1048576 bytes'])
+})
+
 describe('addresses', () => {
   test('the list of the app and the global one must both let a sender in', async () => {
     await start({
@@ -152,6 +177,28 @@ describe('addresses', () => {
   })
 })
 
+test('an admin key that is empty is none, and lets nobody in', async () => {
+  await start({}, { adminKey: '' })
+  const refused = await fetch(`${edge.url}/api/v1/admin/proxy-users`, { headers: { 'x-admin-key': '' } })
+  expect([refused.status, await refused.json()]).toEqual([503, { error: 'admin API key not configured' }])
+})
+
+test('what is done is done in the name of who asked: the admin, or a user', async () => {
+  await start()
+  const body = JSON.stringify({ enabled: false, reason: 'maintenance' })
+  for (const [path, access] of [
+    ['/api/v1/admin/smpp/1/toggle', edge.asAdmin],
+    ['/api/v1/smpp/1/toggle', edge.asApp],
+  ] as const) {
+    const headers = { ...access, 'content-type': 'application/json' }
+    expect((await fetch(edge.url + path, { method: 'PUT', headers, body })).status).toBe(200)
+  }
+  expect(edge.toggled).toEqual([
+    [1, false, 'maintenance', 'admin'],
+    [1, false, 'maintenance', 'user 1'],
+  ])
+})
+
 test('every request is counted once, by its route and its status', async () => {
   await start()
   await fetch(`${edge.url}/healthy`)
@@ -164,6 +211,35 @@ test('every request is counted once, by its route and its status', async () => {
     { method: 'GET', route: 'unmatched', status: 404 },
     { method: 'POST', route: '/api/v1/sms/send', status: 200 },
   ])
+})
+
+test('a request is counted with the time from its coming to its answer', async () => {
+  const clock = new TurnedClock()
+  const took: number[] = []
+  await start({
+    clock,
+    submit: async () => {
+      clock.skip(250)
+      return message()
+    },
+    metrics: {
+      render: () => '',
+      observe: (_method, _route, _status, durationMs) => void took.push(durationMs),
+    },
+  })
+  await send()
+  expect(took).toEqual([250])
+})
+
+test('the log of what fails inside says which route, and nothing of what was asked of it', async () => {
+  const logged: object[] = []
+  const error = new TypeError('broken')
+  await start({
+    log: { error: fields => void logged.push(fields) },
+    submit: () => Promise.reject(error),
+  })
+  await fetch(`${edge.url}/api/v1/sms/send?token=secret`, jsonOf(SEND, edge.asApp))
+  expect(logged).toEqual([{ err: error, method: 'POST', url: '/api/v1/sms/send' }])
 })
 
 test('what fails inside goes to the log, and nothing of it to the caller', async () => {
@@ -179,7 +255,7 @@ test('what fails inside goes to the log, and nothing of it to the caller', async
 
 describe('time', () => {
   /** One route of its own behind an edge whose clock and connections are ours. */
-  const bare = (handle: () => Response | Promise<Response>) => {
+  const bare = (handle: () => Response | Promise<Response>, more: Partial<Route> = {}) => {
     const clock = new TurnedClock()
     const timeouts: number[] = []
     const deps = {
@@ -202,6 +278,7 @@ describe('time', () => {
       errorBody: (error: string) => ({ error }),
       failure: '',
       handle,
+      ...more,
     } as unknown as Route
     const post = (body: RequestInit['body']) =>
       answer(
@@ -220,6 +297,31 @@ describe('time', () => {
     const response = await answering
     expect([response.status, response.headers.get('connection')]).toEqual([408, 'close'])
     expect(clock.timers).toBe(0)
+  })
+
+  test('a body that is none says so', async () => {
+    await start()
+    const { post } = bare(() => new Response('handled'))
+    const response = await post(null)
+    expect([response.status, await response.json()]).toEqual([400, { error: 'the body is empty: send JSON' }])
+  })
+
+  test('a body that came, or broke off, is waited for no more', async () => {
+    await start()
+    const { clock, post } = bare(() => new Response('handled'))
+    expect((await post('{}')).status).toBe(200)
+    const broken = new ReadableStream({ pull: stream => stream.error(new Error('gone')) })
+    const response = await post(broken)
+    expect([response.status, await response.json()]).toEqual([400, { error: 'the body ended early' }])
+    await clock.advance(100)
+    expect(clock.timers).toBe(0)
+  })
+
+  test('what fails as a failure is told is told all the same', async () => {
+    await start()
+    const { post } = bare(() => new Response('handled'), { errorBody: () => ({ error: 1n }) })
+    const response = await post('nonsense')
+    expect([response.status, await response.json()]).toEqual([500, { error: 'internal error' }])
   })
 
   test('the idle timeout rests while a handler works, and stands again whether it answers or fails', async () => {
@@ -270,6 +372,28 @@ describe('time', () => {
     await started.promise
     await edge.stop(20)
     expect(await first).toBe('cut')
+    edge = await startEdge()
+  })
+
+  test('what only waits when the grace is over hears of it, and still has its answer', async () => {
+    const started = Promise.withResolvers<void>()
+    const outcome = Promise.withResolvers<Message>()
+    await start({
+      submit() {
+        started.resolve()
+        return outcome.promise
+      },
+    })
+    const first = send()
+    await started.promise
+    await edge.stop(20, () =>
+      outcome.reject(new GatewayError('not_sent', 'not sent: the gateway is stopping')),
+    )
+    const response = await first
+    expect([response.status, await response.json()]).toEqual([
+      500,
+      expect.objectContaining({ status: 'failed', error: 'not sent: the gateway is stopping' }),
+    ])
     edge = await startEdge()
   })
 })

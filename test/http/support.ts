@@ -108,7 +108,7 @@ export interface TestEdge {
   readonly token: string
   readonly asApp: Readonly<Record<string, string>>
   readonly asAdmin: Readonly<Record<string, string>>
-  stop(graceMs?: number): Promise<void>
+  stop(graceMs?: number, lastCall?: () => void): Promise<void>
 }
 
 export async function startEdge(
@@ -202,8 +202,8 @@ export async function startEdge(
     token,
     asApp: { authorization: `Bearer ${token}`, 'x-app-id': '1' },
     asAdmin: { 'x-admin-key': ADMIN_KEY },
-    async stop(graceMs = 1000) {
-      await server.stop(graceMs)
+    async stop(graceMs = 1000, lastCall = () => undefined) {
+      await server.stop(graceMs, lastCall)
       database.close()
       rmSync(folder, { recursive: true })
     },
