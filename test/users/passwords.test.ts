@@ -19,27 +19,31 @@ test('a stored form that is no hash fits no secret', async () => {
 test('a flood is worked off a few at a time, in order, and past the queue it is sent away', async () => {
   const started: string[] = []
   const gates = new Map<string, PromiseWithResolvers<boolean>>()
-  const slow = {
-    hash: async () => '',
-    verify(password: string) {
-      started.push(password)
-      const gate = Promise.withResolvers<boolean>()
-      gates.set(password, gate)
-      return gate.promise
-    },
+  const work = (password: string): Promise<boolean> => {
+    started.push(password)
+    const gate = Promise.withResolvers<boolean>()
+    gates.set(password, gate)
+    return gate.promise
   }
-  const passwords = bounded(slow, { atOnceMax: 2, waitingMax: 2 })
-  const calls = ['a', 'b', 'c', 'd'].map(password => passwords.verify(password, ''))
-  expect(passwords.verify('e', '')).rejects.toMatchObject({ code: 'unavailable' })
+  const slow = { verify: work, hash: (password: string) => work(password).then(String) }
+  const { hash, verify } = bounded(slow, { atOnceMax: 2, waitingMax: 2 })
+  const calls = [verify('a', ''), hash('b'), verify('c', ''), hash('d')]
+  expect(verify('e', '')).rejects.toMatchObject({ code: 'unavailable' })
+  expect(hash('e')).rejects.toMatchObject({ code: 'unavailable' })
   await Bun.sleep(0)
   expect(started).toEqual(['a', 'b'])
   gates.get('b')?.reject(new Error('broken'))
   await Promise.allSettled([calls[1]])
+  // A newcomer does not take the turn that was passed on.
+  const newcomer = verify('f', '')
+  await Bun.sleep(0)
   expect(started).toEqual(['a', 'b', 'c'])
   gates.get('a')?.resolve(true)
   gates.get('c')?.resolve(true)
   await Promise.all([calls[0], calls[2]])
-  expect(started).toEqual(['a', 'b', 'c', 'd'])
+  await Bun.sleep(0)
+  expect(started).toEqual(['a', 'b', 'c', 'd', 'f'])
   gates.get('d')?.resolve(true)
-  expect(await calls[3]).toBe(true)
+  gates.get('f')?.resolve(true)
+  expect([await calls[3], await newcomer]).toEqual(['true', true])
 })
