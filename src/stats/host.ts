@@ -49,9 +49,8 @@ export function createHost({ clock, dataDir, intervalMs = 5000, root = '/' }: Ho
       ? { source: 'cgroup', usedMs: cgroup.cpu.usedMs, availableMs: clock.monotonic() * cgroup.cpu.cores }
       : await readMachineCpu(root)
     const memory = cgroup.memory ?? (await readMachineMemory(root))
-    const comparable = now && before?.source === now.source && now.availableMs > before.availableMs
     const cpu =
-      now && before && comparable
+      now && before?.source === now.source
         ? perCent(now.usedMs - before.usedMs, now.availableMs - before.availableMs)
         : usage.cpu
     before = now

@@ -29,6 +29,9 @@ test('the current rate is that of the last full second', () => {
   expect(statsOf(traffic).rps.current).toBe(1)
   clock.skip(1000)
   expect(statsOf(traffic).rps.current).toBe(0)
+  traffic.record(200)
+  clock.skip(5000)
+  expect(statsOf(traffic).rps.current).toBe(0)
 })
 
 test('an hour of traffic: each minute has its requests, its errors and their rate', () => {
