@@ -72,6 +72,12 @@ test.each([
   expect(() => parseLicence(bytes)).toThrow(reason)
 })
 
+test('a licence may grant as much, to as long a name, as there is room for', () => {
+  const most = { ...grant, company: 'x'.repeat(256), max_connections: 1_000_000, max_tps: 1_000_000 }
+  const largest = signLicence(most, privateKey)
+  expect(parseLicence(bytesOf(largest))).toEqual(largest)
+})
+
 test('nothing is signed that would not be read', () => {
   expect(() => signLicence({ ...grant, valid_until: '31.12.2026' }, privateKey)).toThrow('valid_until')
 })

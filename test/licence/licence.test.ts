@@ -1,6 +1,6 @@
 import { afterAll, expect, spyOn, test } from 'bun:test'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -88,16 +88,21 @@ test.each([
   ['a foreign signature', bytesOf(signLicence(grant, others.privateKey)), 'signed with a key other than'],
   ['a changed limit', bytesOf({ ...signLicence(grant, keys.privateKey), max_tps: 9 }), 'was changed'],
   ['no JSON', new Uint8Array([1, 2, 3]), 'is not a JSON document'],
-])('an upload with %s is invalid and changes nothing', async (_what, bytes, reason) => {
-  const { start, file } = setUp()
-  const licence = await start()
-  await licence.upload(good)
-  const error = await licence.upload(bytes).catch((thrown: unknown) => thrown)
-  expect(error).toBeInstanceOf(GatewayError)
-  expect(error).toMatchObject({ code: 'invalid', publicText: expect.stringContaining(reason) })
-  expect(licence.current().status).toBe('active')
-  expect(readFileSync(file)).toEqual(Buffer.from(good))
-})
+])(
+  'an upload with %s is invalid and changes nothing, and the next is taken',
+  async (_what, bytes, reason) => {
+    const { start, file } = setUp()
+    const licence = await start()
+    await licence.upload(good)
+    const error = await licence.upload(bytes).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(GatewayError)
+    expect(error).toMatchObject({ code: 'invalid', publicText: expect.stringContaining(reason) })
+    expect(licence.current().status).toBe('active')
+    expect(readFileSync(file)).toEqual(Buffer.from(good))
+    const next = bytesOf(signLicence({ ...grant, max_tps: 9 }, keys.privateKey))
+    expect((await licence.upload(next)).max_tps).toBe(9)
+  },
+)
 
 test('with no public key configured an upload is invalid and says why', async () => {
   const { start } = setUp('')
@@ -164,4 +169,13 @@ test('a folder that cannot be synced leaves file and licence in force the same o
   expect(licence.current()).toEqual(uploaded)
   expect((await start()).current()).toEqual(uploaded)
   expect(logged).toEqual([{ file, why: expect.stringContaining('EINVAL') }])
+})
+
+test('a licence file that is no file is said in the log, and an upload leaves nothing beside it', async () => {
+  const { start, file, logged } = setUp()
+  mkdirSync(file, { recursive: true })
+  const licence = await start()
+  expect(logged).toEqual([{ file, why: expect.stringContaining('EISDIR') }])
+  await expect(licence.upload(good)).rejects.toMatchObject({ code: 'internal' })
+  expect(readdirSync(join(file, '..'))).toEqual(['license.json'])
 })

@@ -20,11 +20,14 @@ test('the one past the limit waits until the oldest is out of the second', () =>
 test('what is taken in a turn counts from its end, when the octets leave', async () => {
   const clock = new TurnedClock()
   const second = new SlidingSecond(clock, 2)
-  second.take()
-  second.take()
-  clock.skip(80)
-  await clock.settle()
-  expect(second.waitMs()).toBe(SLIDING_MS)
+  for (let turn = 0; turn < 2; turn++) {
+    second.take()
+    second.take()
+    clock.skip(80)
+    await clock.settle()
+    expect(second.waitMs()).toBe(SLIDING_MS)
+    clock.skip(SLIDING_MS)
+  }
 })
 
 test('0 is no limit', () => {
