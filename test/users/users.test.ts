@@ -1,20 +1,20 @@
 import { Database } from 'bun:sqlite'
 import { afterEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { systemRandom } from '../../src/clock.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { openUserDatabase, type UserDatabase } from '../../src/users/index.ts'
-import { DUMMY_HASH } from '../../src/users/passwords.ts'
+import { DUMMY_HASH, type Passwords } from '../../src/users/passwords.ts'
 import { fakePasswords } from '../http/support.ts'
 import { TurnedClock } from '../support/clock.ts'
 
 const folders: string[] = []
 const opened: UserDatabase[] = []
 
-function open(path = join(newFolder(), 'users.db')) {
-  const passwords = fakePasswords()
+function open(path = join(newFolder(), 'users.db'), work: Passwords = fakePasswords()) {
+  const passwords = { verified: [] as string[], ...work }
   const clock = new TurnedClock()
   const database = openUserDatabase({ path, tokenTtlSeconds: 60, clock, random: systemRandom, passwords })
   opened.push(database)
@@ -61,6 +61,36 @@ describe('the first start', () => {
   test('leaves a file that its owner alone can read', () => {
     const { path } = open()
     for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600)
+  })
+
+  test('makes its folder for its owner alone, and takes a file back from others who could read it', () => {
+    const path = join(newFolder(), 'data', 'users.db')
+    open(path)
+    expect(statSync(dirname(path)).mode & 0o777).toBe(0o700)
+    const wide = join(newFolder(), 'users.db')
+    writeFileSync(wide, '', { mode: 0o644 })
+    open(wide)
+    expect(statSync(wide).mode & 0o777).toBe(0o600)
+  })
+
+  test.each([
+    [
+      "another program's",
+      (path: string) => new Database(path).run('CREATE TABLE theirs (id)'),
+      "another program's database",
+    ],
+    ['a folder', (path: string) => mkdirSync(path), 'is a folder: storage.db_path names a file'],
+    [
+      'a text',
+      (path: string) => writeFileSync(path, 'x'.repeat(5000)),
+      'is no SQLite database: restore a copy',
+    ],
+    ['below a file', (path: string) => writeFileSync(dirname(path), ''), 'is no folder; take that file away'],
+  ])('where the file is %s says so, and how to mend it', (_, make, words) => {
+    const path = join(newFolder(), 'data', 'users.db')
+    if (!words.includes('no folder')) mkdirSync(dirname(path))
+    make(path)
+    expect(() => open(path)).toThrow(words)
   })
 
   test('is not repeated: users, apps, tokens and link switches outlive a restart', async () => {
@@ -218,6 +248,13 @@ describe('logging in', () => {
     expect(passwords.verified).toEqual([DUMMY_HASH, '$plain$secret', '$plain$secret'])
   })
 
+  test('is refused to those who would wait behind many others', async () => {
+    const passwords = { hash: async () => '', verify: () => new Promise<boolean>(() => {}) }
+    const { users } = open(undefined, passwords)
+    const logins = Array.from({ length: 100 }, () => codeOf(users.login('a@example.com', 'secret', 1)))
+    expect(await Promise.race(logins)).toBe('unavailable')
+  })
+
   test('to an unknown app is another mistake, found before any work', async () => {
     const { users, passwords } = open()
     expect(await codeOf(users.login('a@example.com', 'secret', 9))).toBe('invalid')
@@ -286,6 +323,17 @@ test('making an app and opening it to other networks leaves a line each', async 
     'set allowed ips app 2 ',
     'register user user 1 of app 2 ',
     'make app app 2 10.0.0.0/8',
+  ])
+})
+
+test('what was said of a link last holds, and each word is kept', () => {
+  const { linkSwitches, audit } = open()
+  linkSwitches.set(3, false, 'admin', 'maintenance')
+  linkSwitches.set(3, true, 'user 1', 'over')
+  expect(linkSwitches.enabled(3)).toBe(true)
+  expect(audit.newest(10)).toMatchObject([
+    { who: 'user 1', action: 'enable link', subject: '3', reason: 'over' },
+    { who: 'admin', action: 'disable link', subject: '3', reason: 'maintenance' },
   ])
 })
 
