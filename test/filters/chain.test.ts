@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/clock.ts'
 import { TRIP_FAULTS, TRIPPED_MS } from '../../src/filters/tally.ts'
+import { TurnedClock } from '../support/clock.ts'
 import { message, openFolder } from './support.ts'
 
 const refusing = "export default () => ({ match: true, reason: 'because' })"
@@ -67,6 +68,16 @@ describe('a message', () => {
   })
 })
 
+test('a filter that was asked has its answers counted, and their time; its memory is looked at when asked for', async () => {
+  await using folder = await openFolder({ 'f.js': refusing })
+  for (let i = 0; i < 10; i++) folder.filters.check(message())
+  const [filter] = folder.filters.inspect().filters
+  expect(filter).toMatchObject({ hits: 10, matches: 10, refusals: 10, errors: 0, memory_bytes: 0 })
+  for (const figure of [filter?.p50_us, filter?.p99_us, filter?.seconds]) expect(figure).toBeGreaterThan(0)
+  const [weighed] = folder.filters.inspect({ memory: true }).filters
+  expect(weighed?.memory_bytes).toBeGreaterThan(1000)
+})
+
 describe('a filter that fails', () => {
   test('refuses with on_error reject, and says no more than that it failed', async () => {
     await using folder = await openFolder({ 'f.js': throwing })
@@ -125,6 +136,11 @@ describe('a filter that fails', () => {
     clock.byMs += TRIPPED_MS
     expect(reason()).toBe('the filter did not answer in time')
     expect(folder.filters.inspect().filters[0]?.state).toBe('tripped')
+    // Its author mends it: that is another trial, and the counts go on.
+    await folder.write('f.js', passing)
+    await folder.filters.reload()
+    expect(reason()).toBe('pass')
+    expect(folder.filters.inspect().filters[0]).toMatchObject({ state: 'active', timeouts: TRIP_FAULTS + 1 })
   })
 
   test('is not out of use for throwing, however often', async () => {
@@ -149,6 +165,15 @@ describe('trying a filter', () => {
     const bySnippet = folder.filters.test({ snippet: refusing, message: {} })
     expect(bySnippet).toMatchObject({ verdict: 'reject', match: true, reason: 'because', error: '' })
     expect(folder.filters.inspect().filters[0]?.hits).toBe(0)
+  })
+
+  test('asks it about this moment, unless another is named', async () => {
+    const clock = new TurnedClock(Date.UTC(2027, 0, 1))
+    await using folder = await openFolder({}, { clock })
+    const snippet = 'export default sms => ({ match: true, reason: String(sms.time) })'
+    const time = (fields: { readonly time?: number }) =>
+      folder.filters.test({ snippet, message: fields }).reason
+    expect([time({}), time({ time: 5 })]).toEqual([String(Math.floor(clock.now() / 1000)), '5'])
   })
 
   test('says what is wrong with it, and what on_error makes of that', async () => {

@@ -48,5 +48,9 @@ test('a file that the disk would not give is read again, and its failure told on
   expect([await look(), await look()]).toEqual([['it cannot be read (ENOENT)'], []])
   away = false
   expect([await look(), await look()]).toEqual([['text'], []])
+  // Another time is another failure.
+  writeFileSync(join(dir, 'f.js'), 'other text')
+  away = true
+  expect(await look()).toEqual(['it cannot be read (ENOENT)'])
   rmSync(dir, { recursive: true })
 })

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/clock.ts'
 import { LOOK_MS, openFilters } from '../../src/filters/index.ts'
-import { SOURCE_BYTES_MAX } from '../../src/filters/loader.ts'
+import { Loader, SOURCE_BYTES_MAX } from '../../src/filters/loader.ts'
+import type { Sandbox } from '../../src/filters/sandbox.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { limits, message, type OpenFolder, openFolder } from './support.ts'
 
@@ -45,7 +46,10 @@ describe('a change to the folder', () => {
     await rename(join(folder.dir, 'a.js'), join(folder.dir, 'b.js'))
     await folder.filters.reload()
     expect(heard(folder)).toBe('b: other')
-    await unlink(join(folder.dir, 'b.js'))
+    await folder.write('a.js', says('before it'))
+    await folder.filters.reload()
+    expect(heard(folder)).toBe('a: before it')
+    for (const file of ['a.js', 'b.js']) await unlink(join(folder.dir, file))
     await folder.filters.reload()
     expect(heard(folder)).toBe('pass')
   })
@@ -166,10 +170,36 @@ describe('a broken file', () => {
     expect(broken()).toBe(1)
     await touch()
     expect(broken()).toBe(1)
+    // Those that are in force may still change.
+    await folder.write('l100.txt', '1\n2')
+    await folder.filters.reload()
+    expect(folder.filters.inspect().lists[0]).toMatchObject({ name: 'l100', entries: 2, error: '' })
     await rm(join(folder.dir, 'l100.txt'))
     await folder.filters.reload()
     await touch()
     expect(broken()).toBe(0)
+  })
+
+  test('is the hundred-first filter, and the hundred that are in force may still change', async () => {
+    const files = Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`f${100 + at}.js`, 'old']))
+    await using folder = await openFolder({})
+    for (const [file, text] of Object.entries(files)) await folder.write(file, text)
+    const declaration = { description: '', blacklist: true, active: true, mode: 'enforce' }
+    const loader = new Loader({
+      dir: folder.dir,
+      now: () => 0,
+      logger: { info() {}, warn() {} },
+      compile: (name, source) => ({ name, source, declaration }) as unknown as Sandbox,
+      swap() {},
+      pause: () => Promise.resolve(),
+    })
+    await loader.scan(false)
+    const broken = () =>
+      [...loader.filters].flatMap(([name, { error }]) => (error === '' ? [] : [name, error]))
+    expect(broken()).toEqual(['f200', 'there are 100 already, and that is the most'])
+    await folder.write('f100.js', 'new')
+    await loader.scan(false)
+    expect(loader.filters.get('f100')).toMatchObject({ sandbox: { source: 'new' }, error: '' })
   })
 
   test('of tables that take their time is none, also in the ninth machine and after', async () => {
@@ -199,7 +229,8 @@ describe('the folder', () => {
   test('may be missing: there are no filters until it comes, and they stay when it goes', async () => {
     const dir = join(tmpdir(), `no-such-folder-${crypto.randomUUID()}`)
     const { timeoutMs, memoryBytes } = limits
-    const logger = { info() {}, warn() {} }
+    const warned: string[] = []
+    const logger = { info() {}, warn: (_: object, text: string) => void warned.push(text) }
     const filters = await openFilters({
       dir,
       timeoutMs,
@@ -213,15 +244,43 @@ describe('the folder', () => {
       filters: [],
       lists: [],
     })
+    await filters.reload()
+    expect(warned).toEqual(['the filter folder is not there'])
     await mkdir(dir)
     await writeFile(join(dir, 'f.js'), says('come'))
     await filters.reload()
     expect(filters.check(message())).toMatchObject({ reason: 'come' })
+    expect(filters.inspect().folder_error).toBe('')
     await rm(dir, { recursive: true })
     await filters.reload()
     expect(filters.check(message())).toMatchObject({ reason: 'come' })
     expect(filters.inspect().folder_error).toBe('the filter folder is not there')
     await filters.close()
+  })
+
+  test('that cannot be looked at keeps a gateway from starting where a failing filter refuses', async () => {
+    await using folder = await openFolder({ 'a-file': '' })
+    const dir = join(folder.dir, 'a-file')
+    const why = `${dir}: the filter folder cannot be read (ENOTDIR)`
+    await expect(openFolder({}, { dir })).rejects.toThrow(why)
+    await using open = await openFolder({}, { dir, onError: 'pass' })
+    expect(heard(open)).toBe('pass')
+  })
+
+  test('is looked at to the end as the filters close, and then no more', async () => {
+    const looks: (() => void)[] = []
+    const after = (_: number, look: () => void) => {
+      looks.push(look)
+      return () => {}
+    }
+    await using folder = await openFolder({}, { clock: { ...systemClock, after } })
+    await folder.write('f.js', says('one'))
+    void folder.filters.reload()
+    looks[0]?.()
+    await folder.filters.close()
+    expect(folder.logged.map(line => line.split(' {')[0])).toEqual(['filter loaded'])
+    await Bun.sleep(0)
+    expect(looks).toHaveLength(1)
   })
 
   test('is not looked at any more once the filters are closed', async () => {

@@ -10,6 +10,7 @@ import { limits, message } from './support.ts'
 const passing = 'export default () => false'
 const echoing = 'export default sms => ({ match: true, reason: sms.destination })'
 const endless = 'export default () => { for (;;) {} }'
+const stuck = `export default sms => { while (sms.esme === 2); return { match: true, reason: sms.destination } }`
 
 interface OpenThread extends AsyncDisposable {
   readonly filters: FilterThread
@@ -203,13 +204,22 @@ describe('filters in a thread of their own', () => {
   })
 })
 
+/** What was gathered is given, and what was settled is heard of. */
+const turn = () => new Promise(resolve => setImmediate(resolve))
+
+/** The thread that lives ends, and the gateway has heard of it. */
+async function ending({ threads }: OpenThread): Promise<void> {
+  const ended = new Promise(resolve => threads.at(-1)?.addEventListener('close', resolve))
+  threads.at(-1)?.terminate()
+  await ended
+}
+
 describe('a thread of filters that ends by itself', () => {
   test('is made anew, and the messages it had and those that come meanwhile are judged by the new one', async () => {
     await using thread = await openThread({ 'f.js': echoing })
     thread.pass(5000)
     const under = Array.from({ length: 20 }, (_, n) => thread.filters.check(message({ destination: TO(n) })))
-    thread.threads[0]?.terminate()
-    await Bun.sleep(5)
+    await ending(thread)
     under.push(thread.filters.check(message({ destination: TO(20) })))
     const verdicts = await Promise.all(under)
     expect(verdicts.map(reasonOf)).toEqual(verdicts.map((_, n) => TO(n)))
@@ -233,11 +243,8 @@ describe('a thread of filters that ends by itself', () => {
   test('again and again is left alone for a second, in which on_error decides', async () => {
     for (const onError of ['reject', 'pass'] as const) {
       await using thread = await openThread({ 'f.js': echoing }, { onError })
-      const [first] = thread.threads
-      const ended = new Promise(resolve => first?.addEventListener('close', resolve))
       const under = thread.filters.check(message())
-      first?.terminate()
-      await ended
+      await ending(thread)
       const verdict: Verdict =
         onError === 'pass'
           ? { pass: true }
@@ -249,6 +256,43 @@ describe('a thread of filters that ends by itself', () => {
       await atHand(thread.filters)
       expect(reasonOf(await thread.filters.check(message()))).toBe(message().destination)
     }
+  })
+
+  test('leaves the room that its messages took to those that come', async () => {
+    await using thread = await openThread({ 'f.js': stuck }, { timeoutMs: 10_000 })
+    const under = Array.from({ length: 10_000 }, () => thread.filters.check(message({ esme: 2 })))
+    await ending(thread)
+    for (const verdict of await Promise.all(under)) expect(verdict).toMatchObject({ filter: '*' })
+    thread.pass(1000)
+    await atHand(thread.filters)
+    expect(reasonOf(await thread.filters.check(message()))).toBe(message().destination)
+  })
+
+  test('gives what it had to one more, and where that ends too, to no third', async () => {
+    await using thread = await openThread({ 'f.js': stuck }, { timeoutMs: 10_000 })
+    const under = thread.filters.check(message({ esme: 2 }))
+    await turn()
+    thread.pass(5000)
+    await ending(thread)
+    await atHand(thread.filters)
+    await turn()
+    thread.pass(5000)
+    await ending(thread)
+    expect(await under).toMatchObject({ pass: false, filter: '*' })
+    thread.pass(5000)
+    await atHand(thread.filters)
+    expect(reasonOf(await thread.filters.check(message()))).toBe(message().destination)
+  })
+
+  test('as the filters close is not made a third time, and lets no message past', async () => {
+    await using thread = await openThread({ 'f.js': passing })
+    thread.pass(5000)
+    await ending(thread)
+    await thread.filters.close()
+    await turn()
+    expect(thread.filters.check(message())).toMatchObject({ pass: false, filter: '*' })
+    thread.pass(5000)
+    expect(thread.threads).toHaveLength(2)
   })
 
   test('lets no message past a file that broke meanwhile: on_error decides until it is mended', async () => {
