@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { toSend } from '../../src/http/routes/sms.ts'
 import { jsonOf, message, startEdge, type TestEdge } from './support.ts'
 
 let edge: TestEdge
@@ -27,6 +28,7 @@ const REFUSED: [object, string][] = [
   [{ message: null }, 'message: expected string'],
   [{ transaction_id: 'x'.repeat(129) }, 'transaction_id: expected string length less or equal to 128'],
   [{ campaign_uuid: 'x'.repeat(65) }, 'campaign_uuid: expected string length less or equal to 64'],
+  [{ campaign_uuid: '' }, 'campaign_uuid is required'],
   [{ priority: 4 }, 'priority: expected integer to be less or equal to 3'],
   [{ validity_period: 0 }, 'validity_period: expected integer to be greater or equal to 1'],
   [{ encoding: 'utf8' }, 'encoding: expected "auto" or "gsm7" or "latin1" or "ucs2"'],
@@ -119,6 +121,7 @@ test('what the SMSC took is answered as submitted, whatever a receipt said since
   const delivered = message({
     state: 'delivered',
     parts: [{ state: 'delivered', smscId: 'a', account: '', error: 0 }],
+    error: 'no submit_sm_resp in time',
   })
   const replaying = await startEdge({ submit: async () => delivered })
   const response = await fetch(`${replaying.url}/api/v1/sms/send`, jsonOf(LEAST, replaying.asApp))
@@ -127,4 +130,38 @@ test('what the SMSC took is answered as submitted, whatever a receipt said since
     expect.objectContaining({ success: true, status: 'submitted', sms_ids: ['a'], error: '' }),
   ])
   await replaying.stop()
+})
+
+test('a message of no campaign is in that of its app', () => {
+  expect(toSend(LEAST, { id: 7, name: 'seven' }).campaign).toBe('app-7')
+})
+
+test('a message is told part by part, with those that were delivered counted', async () => {
+  const states = ['delivered', 'submitted', 'failed'] as const
+  const parts = states.map(state => ({ state, smscId: 'a', account: '', error: 0 }))
+  const asked = await startEdge({ info: async () => message({ parts }) })
+  const body = { esme: 1, message_id: 'msg-uuid' }
+  const response = await fetch(`${asked.url}/api/v1/sms/info`, jsonOf(body, asked.asApp))
+  expect(await response.json()).toMatchObject({
+    parts: { 1: 'delivered', 2: 'submitted', 3: 'failed' },
+    delivered_count: 1,
+    sent_at: 1_700_000_000,
+    updated_at: 1_700_000_010,
+  })
+  await asked.stop()
+})
+
+test('a refusal repeats what could be read of the request, and nothing that is of another kind', async () => {
+  const answer = async (change: object) => (await (await send(change)).json()) as object
+  expect(await answer({ message: '', transaction_id: 'tx-9' })).toMatchObject({
+    esme: 1,
+    transaction_id: 'tx-9',
+  })
+  expect(await answer({ esme: '1', transaction_id: 9 })).toMatchObject({ esme: 0, transaction_id: '' })
+  expect(await answer({ esme: 1e300 })).toMatchObject({ esme: 0 })
+})
+
+test('a body that is no object says so', async () => {
+  const response = await fetch(`${edge.url}/api/v1/sms/send`, jsonOf([], edge.asApp))
+  expect(await response.json()).toMatchObject({ error: 'the body must be a JSON object' })
 })
