@@ -12,6 +12,7 @@ import {
   describeConfig,
   loadConfig,
   showProblem,
+  showPublicly,
 } from '../../src/config/index.ts'
 import { ConfigSchema } from '../../src/config/schema.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
@@ -75,6 +76,10 @@ describe('a value', () => {
     expect(Object.isFrozen(config.filters)).toBe(true)
   })
 
+  test('may be its least and its most', () => {
+    expect([good('node: 0').node, good('node: 31').node]).toEqual([0, 31])
+  })
+
   test('that is text may look like a number', () => {
     const [link] = good(
       'smpp: { links: [{ id: 1, name: 7, host: h, system_id: 007, password: 0123, interface_version: 3.4 }] }',
@@ -97,6 +102,16 @@ describe('a value', () => {
     ['monitoring: { sampling: 2 }', 'monitoring.sampling is "2": wanted is a number from 0 to 1'],
     ['node: 1.5', 'node is "1.5": wanted is a whole number from 0 to 31'],
     ['just text', 'must have keys and values'],
+    ['node: 32', 'node is "32": wanted is a whole number from 0 to 31'],
+    ['env: "a\\nb"', 'env is "a\\nb": wanted is text of 0 to 64 octets, without control characters'],
+    ['toString: 1', 'toString is no key of the configuration'],
+    ['smpp: { links: [5] }', 'smpp.links[0] must have keys and values'],
+    [
+      `security: { open_routes: [${Array(5).fill('/dashboard/stats')}] }`,
+      'security.open_routes has more than 4 entries',
+    ],
+    ['env: !secret x', 'tags (!name) are not read'],
+    [`env: ${'['.repeat(33)}${']'.repeat(33)}`, 'is nested deeper than 32 levels'],
   ])('of the wrong kind is refused with what is wanted: %s', (yaml, words) => {
     expect(bad(yaml)).toHaveLength(1)
     expect(bad(yaml)[0]).toContain(words)
@@ -176,6 +191,31 @@ security: { allowed_ips: [10.0.0.0/33] }
       expect.stringMatching(/smpp.links\[0\].password holds a character that SMPP cannot carry/),
     ])
     expect(bad(yaml)[0]).not.toContain('密')
+  })
+
+  test('name no folder of this host to whoever asks from elsewhere', () => {
+    writeFileSync(join(folder, 'junk.pem'), 'junk')
+    const loaded = load('tls: { cert: no.crt, key: junk.pem }\nnode: 99')
+    const problems = 'problems' in loaded ? loaded.problems : []
+    expect(problems.map(showProblem).filter(line => line.includes(folder))).toHaveLength(3)
+    expect(problems.map(showPublicly)).toEqual([
+      'sms-proxy.yaml:2:7: node is "99": wanted is a whole number from 0 to 31',
+      'sms-proxy.yaml:1:14: tls.cert names a file, which cannot be read: there is no such file',
+      'sms-proxy.yaml:1:27: tls.key names a file, which holds no private key without a passphrase in PEM',
+    ])
+  })
+
+  test('authorities of a link that speaks no TLS are one', () => {
+    writeFileSync(join(folder, 'ca.pem'), certPem)
+    expect(bad(`smpp: { links: [${LINK.replace(' }', ', tls_ca: ca.pem }')}] }`)).toEqual([
+      expect.stringContaining('smpp.links[0].tls_ca is set while tls is false: switch tls on'),
+    ])
+  })
+
+  test('a file that no configuration is as large as is one, and is not read', () => {
+    expect(bad('#'.repeat(4 * 1024 ** 2 + 1))).toEqual([
+      'sms-proxy.yaml: has 4194305 octets; a configuration has at most 4194304',
+    ])
   })
 
   test('a file that is named and not there is one', () => {
@@ -273,6 +313,22 @@ describe('the environment', () => {
     expect(config.security.allowed_ips).toEqual(['10.0.0.0/8', '::1'])
   })
 
+  test('is taken in the order of its numbers, whichever comes first', () => {
+    const entries = Array.from({ length: 11 }, (_, at) => `10.0.0.${at}`)
+    const env = entries.map((entry, at) => [`SMS_PROXY_SECURITY__ALLOWED_IPS__${at}`, entry])
+    expect(good('{}', Object.fromEntries(env.reverse())).security.allowed_ips).toEqual(entries)
+  })
+
+  test('is taken as it stands: an empty list is empty, and ${NAME} is nobody', () => {
+    const config = good('security: { allowed_ips: [::1] }', {
+      SMS_PROXY_SECURITY__ALLOWED_IPS: '',
+      SMS_PROXY_SERVER_NAME: '${NODE}',
+      NODE: '7',
+    })
+    expect(config.security.allowed_ips).toEqual([])
+    expect(config.server_name).toBe('${NODE}')
+  })
+
   test('is enough without a file', () => {
     const loaded = loadConfig(undefined, { SMS_PROXY_ENDPOINT: '127.0.0.1:0' })
     expect('config' in loaded && loaded.config.endpoint).toEqual({ host: '127.0.0.1', port: 0 })
@@ -354,6 +410,15 @@ test('the password of the cluster is in no answer, no complaint, and may come by
   expect(bad(yaml, { PASSWORD: 'hunter2'.repeat(10) })).toEqual([
     expect.stringMatching(/aerospike\.password does not fit: wanted is text of 0 to 60 octets[^2]*$/),
   ])
+})
+
+test('server-config tells of broken rules and of a spool, and writes an address as it is called', () => {
+  const config = good('endpoint: "[::1]:80"\naerospike: { hosts: h, spool: true, spool_max: 5000 }')
+  expect(describeConfig(config, { rulesLoaded: true, rulesError: 'line 3', filters: {} })).toMatchObject({
+    endpoint: '[::1]:80',
+    aerospike: { spool: true, spool_max: 5000 },
+    smpp: { rules_loaded: true, rules_error: 'line 3' },
+  })
 })
 
 test('server-config has the shape and the durations of the reference', () => {
