@@ -68,6 +68,24 @@ test('a promise resolves after the fsync that follows its commit, and the next b
   await store.close()
 })
 
+test('who is told of a message under his key is told so once it is on disk', async () => {
+  const syncs: (() => void)[] = []
+  const { store } = openWithDatabase({ sync: done => void syncs.push(() => done(null)), close: () => {} })
+  const claim = { appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: clock.now() + 1000 }
+  const [begun, told] = [message(), [] as string[]]
+  void store.claim(claim, begun).then(() => told.push('claimed'))
+  await clock.settle()
+  void store.recall(claim).then(earlier => told.push(`recalled ${earlier?.message?.id}`))
+  await clock.settle()
+  expect(told).toEqual([])
+  for (let at = 0; at < 2; at++) {
+    syncs[at]?.()
+    await clock.settle()
+  }
+  expect(told).toEqual(['claimed', `recalled ${begun.id}`])
+  await store.close()
+})
+
 test('a store that is closed while its disk is busy waits for that, and leaves no timer', async () => {
   const syncs: (() => void)[] = []
   const { store, db } = openWithDatabase({ sync: done => void syncs.push(() => done(null)), close: () => {} })
