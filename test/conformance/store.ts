@@ -498,6 +498,23 @@ export function describeStore(
         ])
       })
 
+      test('of two messages that lack a part the newer takes it', async () => {
+        await store.keepInbound(segment('first 1', 1, 2))
+        await store.keepInbound(segment('second 1', 1, 2))
+        await store.keepInbound(segment('second 2', 2, 2))
+        expect(await inboxParts()).toEqual([
+          ['second 1', 'second 2'],
+          ['first 1', null],
+        ])
+      })
+
+      test('a whole message that is told twice is kept once', async () => {
+        const whole = inbound('hello')
+        await store.keepInbound(whole)
+        await store.keepInbound(whole)
+        expect(await store.inbox(ALL)).toEqual({ rows: [inInbox(whole)], total: 1 })
+      })
+
       test('a message joins until its time is over, counted from its first segment', async () => {
         await store.keepInbound(segment('one', 1))
         clock.skip(SEGMENTS_JOIN_MS - 1)
@@ -605,6 +622,14 @@ export function describeStore(
         expect(await store.find(young.id)).toEqual(young)
         expect(await store.settle(receipt(['young']))).toMatchObject({ matched: true })
         expect(await store.totals()).toEqual({ messages: 31 })
+      })
+
+      test('a message that was swept takes no late answer, and none moves its count', async () => {
+        const { id } = await store.save(message([part('')]))
+        clock.skip(RETENTION_MS + 1)
+        while ((await store.sweep(clock.now())) > 0);
+        expect(await store.resolve(late(id, '7'))).toBeUndefined()
+        expect(await tally()).toEqual([{ campaign: 'spring', sme: 1, sent: 0, failed: 1 }])
       })
 
       test('a key that outlives its message says so', async () => {

@@ -6,10 +6,13 @@ import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { Message, Part } from '../../src/message.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
+import { Claims } from '../../src/store/aerospike_claims.ts'
 import { readLanes } from '../../src/store/aerospike_journal.ts'
 import { Lease } from '../../src/store/aerospike_lease.ts'
+import { Receipts } from '../../src/store/aerospike_receipts.ts'
 import { Deadline, Records } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
+import { Writer } from '../../src/store/aerospike_writer.ts'
 import type { StoredReceipt } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { type Request, textOf } from '../support/aerospike_wire.ts'
@@ -74,6 +77,10 @@ const message = (over: Partial<Message> = {}): Message => {
 const failsToSave = async (one: Message): Promise<void> => {
   await expect(store.save(one)).rejects.toThrow('the store did not take it')
 }
+const receiptFor = ({ parts }: Message): StoredReceipt => ({
+  ...{ account: ACCOUNT, ids: [parts[0]?.smscId ?? ''], address: '', state: 'delivered', error: 0 },
+  at: clock.now(),
+})
 const counted = async () => (await store.campaigns(ALL)).rows.map(({ sent, failed }) => [sent, failed])
 
 const later = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -144,6 +151,46 @@ test('what can be ended is ended though another entry, left open before it, fail
   await store.save(second)
   expect(await openEntries()).toBe(0)
   expect(await counted()).toEqual([[2, 0]])
+})
+
+test('a message that a call wrote and put under no id is found by its receipt once the cluster is well', async () => {
+  const one = message()
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
+  await failsToSave(one)
+  refusal = () => undefined
+  await pass(60)
+  expect(await store.settle(receiptFor(one))).toMatchObject({ matched: true, message: { id: one.id } })
+})
+
+test('a late answer that fails once it is written is counted all the same', async () => {
+  const one = await store.save(message({ state: 'unknown', parts: [{ ...partOf(''), state: 'unknown' }] }))
+  const late = {
+    messageId: one.id,
+    part: 0,
+    state: 'submitted',
+    smscId: '77',
+    error: 0,
+    at: clock.now(),
+  } as const
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
+  await expect(store.resolve(late)).rejects.toThrow('the store did not take it')
+  refusal = () => undefined
+  await pass(60)
+  expect(await counted()).toEqual([[1, 0]])
+})
+
+test('what ends a claim that failed takes neither another’s key nor a message with an outcome', async () => {
+  const deadline = new Deadline(clock, 10_000)
+  const records = new Records(client, NAMESPACE, 'sms-', clock)
+  const claims = new Claims(records, clock)
+  const claim = { appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: clock.now() + 3600_000 }
+  const [first, second] = [await store.save(message()), message()]
+  expect(await claims.take(claim, first.id, deadline)).toBeUndefined()
+  await claims.release(claim, second.id, deadline)
+  expect(await claims.read(claim, deadline)).toMatchObject({ messageId: first.id })
+  const receipts = new Receipts(records, clock, 3600_000, 'nonce')
+  await new Writer(records, receipts, clock, 3600_000).forget(first.id, deadline)
+  expect(await store.find(first.id)).toEqual(first)
 })
 
 test('a journal that is full is a fault of the store, and none of the message that finds it so', async () => {

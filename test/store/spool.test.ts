@@ -327,6 +327,23 @@ describe('a cluster that is lost', () => {
     expect(await counted()).toEqual([[2, 0]])
   })
 
+  test('waits for each write its own time, though one before it was answered', async () => {
+    await store.save(message())
+    await clock.advance(1500)
+    cluster.failures.push('hang')
+    let saved = false
+    void store.save(message()).then(() => {
+      saved = true
+    })
+    await until(() => cluster.failures.length === 0)
+    await clock.advance(1000)
+    await until(() => {
+      cluster.thaw()
+      return saved
+    })
+    expect(store.spoolCounts().spooled).toBe(0)
+  })
+
   test('for one write alone is no outage: nothing is said, and keys are taken', async () => {
     cluster.failures.push('before')
     const saving = store.save(message())
@@ -476,6 +493,35 @@ describe('the spool', () => {
     expect(await kept.totals()).toEqual({ messages: 1 })
   })
 
+  test('keeps the order of two receipts though the first is still on its way to the disk', async () => {
+    const one = await store.save(message())
+    /** Within this turn of the loop: the disk comes after it. */
+    const soon = async (reached: () => boolean) => {
+      for (let times = 0; times < 1000 && !reached(); times++) await null
+    }
+    cluster.failures.push('before')
+    const first = store.settle(receipt(smscId(one), { state: 'undeliverable' }))
+    await soon(() => store.warning() !== undefined)
+    await soon(() => store.warning() === undefined)
+    expect(store.spoolCounts().entries).toBe(0)
+    await Promise.all([first, store.settle(receipt(smscId(one)))])
+    await drained()
+    expect(await stateKept(one)).toBe('failed')
+  })
+
+  test('that could not take a write takes the next', async () => {
+    await store.close()
+    const db = new Database(join(folder, 'spool.db'))
+    const sync = (done: (error: null) => void) => setImmediate(done, null)
+    store = await open({ spool: new SqliteSpool(db, { sync, close() {} }, clock) })
+    cluster.away = true
+    db.run("CREATE TEMP TRIGGER full BEFORE INSERT ON entry_key BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    await expect(store.save(message())).rejects.toThrow('the store did not take it')
+    db.run('DROP TRIGGER full')
+    await store.save(message())
+    expect(store.spoolCounts().entries).toBe(1)
+  })
+
   test('outlives its process, and is told to the cluster by the next', async () => {
     cluster.away = true
     const one = await store.save(message())
@@ -552,13 +598,32 @@ describe('a start with the cluster away', () => {
     await expect(store.recall(claim('k'))).rejects.toThrow('it alone knows the keys')
     await expect(store.find(begun.id)).rejects.toThrow(AWAY)
     await expect(store.sweep(clock.now())).rejects.toThrow(AWAY)
+    // The first try to end what was left open is lost.
+    cluster.failures.push('before')
     reachable = true
     await drained()
     expect(await stateKept(one)).toBe('submitted')
     expect(await stateKept(begun)).toBe('unknown')
-    expect(cluster.heard.indexOf('recover')).toBeLessThan(cluster.heard.indexOf(`save ${one.id}`))
+    expect(cluster.heard.lastIndexOf('recover')).toBeLessThan(cluster.heard.indexOf(`save ${one.id}`))
     expect(await counted()).toEqual([[1, 1]])
     expect(await store.recall(claim('k'))).toMatchObject({ message: { state: 'unknown' } })
+  })
+
+  test('that ends while the cluster is being opened closes it again', async () => {
+    await store.close()
+    const { promise: reached, resolve: reach } = Promise.withResolvers<FlakyCluster>()
+    let asked = 0
+    store = await open({ reach: () => (++asked === 1 ? unreachable() : reached) })
+    await inTime(() => asked === 2)
+    const closing = store.close()
+    await later()
+    let closed = false
+    cluster.close = async () => {
+      closed = true
+    }
+    reach(cluster)
+    await closing
+    expect(closed).toBe(true)
   })
 
   test('whose number another gateway has by then takes no more, says so, and keeps what it spooled', async () => {

@@ -86,9 +86,11 @@ test('who is told of a message under his key is told so once it is on disk', asy
   await store.close()
 })
 
-test('a store that is closed while its disk is busy waits for that, and leaves no timer', async () => {
+test('a store that is closed while its disk is busy waits for that, and leaves no timer and no file open', async () => {
   const syncs: (() => void)[] = []
-  const { store, db } = openWithDatabase({ sync: done => void syncs.push(() => done(null)), close: () => {} })
+  let letGo = 0
+  const close = () => void letGo++
+  const { store, db } = openWithDatabase({ sync: done => void syncs.push(() => done(null)), close })
   db.run('PRAGMA query_only = ON')
   await expect(store.save(message())).rejects.toBeInstanceOf(StoreError)
   db.run('PRAGMA query_only = OFF')
@@ -102,7 +104,7 @@ test('a store that is closed while its disk is busy waits for that, and leaves n
   expect([syncs.length, closed]).toEqual([1, false])
   syncs[0]?.()
   await Promise.all([saving, closing])
-  expect(clock.timers).toBe(0)
+  expect([clock.timers, letGo]).toEqual([0, 1])
 })
 
 test('under load a commit waits for company, and nobody who comes alone does', async () => {
@@ -213,6 +215,19 @@ test('a file that is no database, another program’s, or from the future is ref
   newer.run('PRAGMA user_version = 99')
   newer.close()
   expect(await refusal()).toContain('written by a newer version of this program (schema 99')
+
+  // A refusal holds no file, as whoever mends it has to see.
+  const mended = new Database(path)
+  mended.run('PRAGMA user_version = 3')
+  mended.close()
+  expect(await refusal()).toBe('opened')
+})
+
+test('what the log is cut of was synced to the file before, so that a power cut leaves no half of it', async () => {
+  const { db, store } = openWithDatabase()
+  // NORMAL, of which SQLite says just that (https://sqlite.org/pragma.html#pragma_synchronous).
+  expect(db.query('PRAGMA synchronous').values()).toEqual([[1]])
+  await store.close()
 })
 
 test('a folder that is not there is named', async () => {

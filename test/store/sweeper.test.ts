@@ -26,3 +26,34 @@ test('a store that works in pieces is swept until nothing is left, and again aft
 test('a store that removes all in one sweep is not searched again before the interval is over', async () => {
   expect(await swept(false, 500, 500, 500)).toEqual([HOUR_MS, 2 * HOUR_MS])
 })
+
+test('a sweep that fails is told of, and another comes after the interval', async () => {
+  const clock = new TurnedClock()
+  const warned: object[] = []
+  const error = new Error('away')
+  const stop = startSweeper(
+    { sweep: () => Promise.reject(error) },
+    clock,
+    { warn: fields => void warned.push(fields) },
+    { everyMs: HOUR_MS, inPieces: true },
+  )
+  await clock.advance(2.5 * HOUR_MS)
+  stop()
+  expect(warned).toEqual([{ err: error }, { err: error }])
+})
+
+test('one that is stopped while a sweep is under way plans no other', async () => {
+  const clock = new TurnedClock()
+  const { promise, resolve } = Promise.withResolvers<number>()
+  const stop = startSweeper(
+    { sweep: () => promise },
+    clock,
+    { warn: () => {} },
+    { everyMs: HOUR_MS, inPieces: true },
+  )
+  await clock.advance(HOUR_MS)
+  stop()
+  resolve(1)
+  await clock.settle()
+  expect(clock.timers).toBe(0)
+})
