@@ -327,16 +327,18 @@ describe('logging in', () => {
 
   test('a session that the server has forgotten is renewed', async () => {
     const known = users()
-    const { cluster, client } = make(
-      { users: known },
-      { credentials: { user: 'gateway', password: 'sesame' }, limits: { connectTimeoutMs: 5000 } },
-    )
+    const told: string[] = []
+    const logger = { info() {}, warn: (_: object, text: string) => void told.push(text) }
+    const credentials = { user: 'gateway', password: 'sesame' }
+    const limits = { connectTimeoutMs: 5000 }
+    const { cluster, client } = make({ users: known }, { credentials, limits, logger })
     await client.connect()
     known.sessions.clear()
     cluster.nodes[0]?.dropConnections()
     const [record] = records
     if (!record) throw new Error('no record')
     await client.put(record, { a: 1 }, { timeoutMs: 10_000, attemptsMax: 20 })
+    expect(told).not.toContain('aerospike: a node is lost')
   }, 240_000)
 
   test('a server without security takes a client that has a password', async () => {
@@ -372,10 +374,17 @@ test('a connection that is lost makes no node lost', async () => {
   expect(told).toEqual([])
 })
 
-test('a node that stays silent is told of once', async () => {
+test('a node that stays silent is told of once, and is no fault of the cluster', async () => {
   const warned: unknown[] = []
-  const logger = { info() {}, warn: (detail: object) => void warned.push(detail) }
-  const { cluster, client } = make({ nodes: 2 }, { logger, limits: { tendIntervalMs: 10 } })
+  const faults: unknown[] = []
+  const warn = (detail: object): void => {
+    warned.push(detail)
+    faults.push(client.fault())
+  }
+  const { cluster, client } = make(
+    { nodes: 2 },
+    { logger: { info() {}, warn }, limits: { tendIntervalMs: 10 } },
+  )
   await client.connect()
   const [, second] = cluster.nodes
   // The others go on listing it, as they do until their heartbeats time out.
@@ -384,4 +393,5 @@ test('a node that stays silent is told of once', async () => {
   const about = warned.filter(detail => JSON.stringify(detail).includes(`:${second?.port}`))
   expect(about.length).toBeGreaterThan(0)
   expect(about.length).toBeLessThanOrEqual(4)
+  expect(faults).toEqual(warned.map(() => undefined))
 })

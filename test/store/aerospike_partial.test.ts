@@ -179,7 +179,7 @@ test('a late answer that fails once it is written is counted all the same', asyn
   expect(await counted()).toEqual([[1, 0]])
 })
 
-test('what ends a claim that failed takes neither another’s key nor a message with an outcome', async () => {
+test('what ends a claim takes neither another’s key nor a message that has its outcome by now', async () => {
   const deadline = new Deadline(clock, 10_000)
   const records = new Records(client, NAMESPACE, 'sms-', clock)
   const claims = new Claims(records, clock)
@@ -189,7 +189,9 @@ test('what ends a claim that failed takes neither another’s key nor a message 
   await claims.release(claim, second.id, deadline)
   expect(await claims.read(claim, deadline)).toMatchObject({ messageId: first.id })
   const receipts = new Receipts(records, clock, 3600_000, 'nonce')
-  await new Writer(records, receipts, clock, 3600_000).forget(first.id, deadline)
+  const writer = new Writer(records, receipts, clock, 3600_000)
+  await writer.forget(first.id, deadline)
+  expect(await writer.giveUp(first.id, Number.POSITIVE_INFINITY, 'token', deadline)).toBeUndefined()
   expect(await store.find(first.id)).toEqual(first)
 })
 
@@ -241,10 +243,6 @@ test('a lease that nobody had, taken by a write whose answer is lost, is taken a
   expect(await lease.hold(new Deadline(clock, 10_000), false)).toBe('renewed')
 })
 
-const receiptFor = ({ parts, destination: address }: Message): StoredReceipt => {
-  const told = { account: ACCOUNT, ids: [parts[0]?.smscId ?? ''], address, error: 0, at: clock.now() }
-  return { ...told, state: 'delivered' }
-}
 /** Its record is written; what points to it is not. */
 async function keepByHalf(one: Message): Promise<void> {
   refusal = request => (setOf(request) === 'sms-ids' && writes(request) ? FULL : undefined)

@@ -1,0 +1,223 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import {
+  AerospikeClient,
+  AerospikeError,
+  bins,
+  type ClientOptions,
+  type Connect,
+  key,
+  resultCodes,
+} from '../../src/aerospike/index.ts'
+import { info3 } from '../../src/aerospike/protocol/header.ts'
+import { socketConnector } from '../../src/aerospike/socket.ts'
+import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
+import { answerFrame } from '../support/aerospike_wire.ts'
+import { TurnedClock } from '../support/clock.ts'
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+/** The time is the test's, and no tend comes by itself: what is asked is what the test asks. */
+async function start(options: Partial<ClientOptions> = {}, server: ServerOptions = {}) {
+  const clock = new TurnedClock(Date.now())
+  const cluster = new AerospikeServer(server)
+  const limits = { tendIntervalMs: 3600_000, ...options.limits }
+  const client = new AerospikeClient({ hosts: cluster.hosts, clock, ...options, limits })
+  closers.push(
+    () => client.close(),
+    () => cluster.stop(),
+  )
+  await client.connect()
+  const [node] = cluster.nodes
+  if (!node) throw new Error('a cluster without nodes')
+  return { clock, client, node }
+}
+
+async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
+  const error = await promise.then(
+    () => new Error('nothing went wrong'),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof AerospikeError) return error
+  throw error
+}
+async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 20_000; !condition(); await Bun.sleep(1))
+    if (Date.now() > end) throw new Error('it did not come to be within 20 s')
+}
+/** Pauses between attempts go by. */
+async function inTime(promise: Promise<unknown>, clock: TurnedClock): Promise<void> {
+  for (let over = false; !over; await clock.advance(10))
+    over = await Promise.race([promise.then(() => true), Bun.sleep(1).then(() => false)])
+}
+
+const [one, two] = [key('test', 'connection', 1), key('test', 'connection', 2)]
+const patient = { timeoutMs: 60_000 }
+const increment = [bins.increment('n', 1)]
+
+describe('what was not sent', () => {
+  test('leaves nothing on its connection when it cannot be written, and is not in doubt', async () => {
+    const { client, node } = await start()
+    await client.put(one, { a: 1 })
+    const { connections } = node
+    const refused = await failure(client.put(one, { a: 2, 'a-name-of-16-octe': 1 }))
+    expect([refused.code, refused.inDoubt]).toEqual(['INVALID_ARGUMENT', false])
+    await client.put(two, { a: 1 })
+    expect([node.requests, node.connections]).toEqual([2, connections])
+  })
+
+  test('goes over another connection when the socket that should have taken it is lost', async () => {
+    let armed = false
+    let cut: () => void = () => {}
+    const tcp = socketConnector(undefined)
+    const connect: Connect = async (to, handlers) => {
+      const socket = await tcp(to, handlers)
+      const write = (octets: Uint8Array, count: number): number => {
+        if (!armed) return socket.write(octets, count)
+        armed = false
+        cut = () => socket.close()
+        return 0
+      }
+      return { ...socket, write }
+    }
+    const { client, clock, node } = await start({ connect })
+    await client.put(one, { a: 1 })
+    armed = true
+    const writing = client.operate(one, increment, patient)
+    await until(() => !armed)
+    cut()
+    await inTime(writing, clock)
+    expect((await client.get(one))?.bins.n).toBe(1)
+    expect(node.requests).toBe(3)
+  })
+
+  test('is never sent once its caller was told that its time is over', async () => {
+    const { client, clock, node } = await start({ limits: { connectionsPerNodeMax: 1, pipelineMax: 1 } })
+    await client.put(one, { a: 1 })
+    node.fail({ kind: 'slow', delayMs: 200 })
+    const first = client.put(one, { a: 2 }, patient)
+    const second = failure(client.put(two, { a: 1 }, { timeoutMs: 100 }))
+    await clock.advance(200)
+    expect(await second).toMatchObject({ code: 'CLIENT_TIMEOUT', inDoubt: false })
+    await first
+    expect(await client.get(two)).toBeUndefined()
+    expect(node.requests).toBe(3)
+  })
+
+  test('gets another connection when the one that it waits for is lost', async () => {
+    const { client, node } = await start({ limits: { connectionsPerNodeMax: 1, pipelineMax: 1 } })
+    await client.put(one, { a: 1 })
+    node.fail({ kind: 'close', when: 'after' })
+    const first = failure(client.put(one, { a: 2 }, patient))
+    await client.put(two, { a: 1 }, patient)
+    expect((await first).inDoubt).toBe(true)
+  })
+})
+
+describe('a connection', () => {
+  test('that nobody used for long has all its time for the next answer', async () => {
+    const { client, clock, node } = await start()
+    await client.put(one, { a: 1 })
+    clock.skip(10_000)
+    node.fail({ kind: 'slow', delayMs: 100 })
+    const writing = client.put(one, { a: 2 }, patient)
+    await until(() => node.requests === 2)
+    await clock.advance(1000)
+    await writing
+  })
+
+  test('that answers is not silent, however long it has not been idle', async () => {
+    const { client, clock, node } = await start()
+    await client.put(one, { a: 1 })
+    node.fail({ kind: 'slow', delayMs: 100 }, 2)
+    const writing = [client.put(one, { a: 2 }, patient), client.put(two, { a: 2 }, patient)]
+    await until(() => node.requests === 2)
+    await clock.advance(4000)
+    await writing[0]
+    await clock.advance(4000)
+    await writing[1]
+  })
+
+  test('that comes after its time is closed', async () => {
+    const clock = new TurnedClock()
+    const { promise: connecting, resolve: connected } = Promise.withResolvers<void>()
+    let closed = 0
+    const connect: Connect = async () => {
+      await connecting
+      return { write: (_, count) => count, pause() {}, resume() {}, close: () => void closed++ }
+    }
+    const client = new AerospikeClient({ hosts: [{ host: 'a', port: 1 }], clock, connect })
+    closers.push(() => client.close())
+    const late = failure(client.connect())
+    await clock.advance(1000)
+    expect((await late).code).toBe('CLIENT_TIMEOUT')
+    connected()
+    await clock.settle()
+    expect(closed).toBe(1)
+  })
+
+  test('is admitted with a session of its own when the last is about to end', async () => {
+    const sessions = new Set<string>()
+    const users = { passwords: new Map([['gateway', 'sesame']]), sessionSeconds: 3600, sessions }
+    const { client, clock, node } = await start(
+      { credentials: { user: 'gateway', password: 'sesame' }, limits: { connectTimeoutMs: 600_000 } },
+      { users },
+    )
+    await client.put(one, { a: 1 }, patient)
+    const before = sessions.size
+    clock.skip(3_550_000)
+    node.dropConnections()
+    await until(() => node.connections === 0)
+    await inTime(client.put(one, { a: 2 }, patient), clock)
+    expect(sessions.size).toBeGreaterThan(before)
+  })
+})
+
+test('a batch that ends without an answer to a write leaves that in doubt', async () => {
+  const { client, node } = await start()
+  const octets = answerFrame([{ resultCode: resultCodes.OK, info3: info3.last }])
+  node.fail({ kind: 'garbage', octets })
+  const [row] = await client.batch([{ kind: 'put', key: one, bins: { a: 1 } }])
+  expect(row?.error).toMatchObject({ code: 'PROTOCOL_ERROR', inDoubt: true })
+})
+
+describe('a query', () => {
+  const query = { namespace: 'test', set: 'connection' }
+
+  test('whose reader takes minutes is not given up', async () => {
+    const { client, clock, node } = await start({ limits: { queryRecordsBufferedMax: 50 } })
+    const pad = 'x'.repeat(2000)
+    const entries = Array.from(
+      { length: 1000 },
+      (_, n) => ({ kind: 'put', key: key('test', 'connection', n), bins: { n, pad } }) as const,
+    )
+    await client.batch(entries, patient)
+    const before = node.requests
+    const records = client.query(query)
+    await records.next()
+    for (let turn = 0; turn < 20; turn++) await clock.settle()
+    await clock.advance(300_000)
+    let count = 1
+    for await (const _ of records) count++
+    expect([count, node.requests]).toEqual([1000, before + 1])
+  })
+
+  test('that the cluster refuses for good is asked once', async () => {
+    const { client, node } = await start()
+    const refused = client.query({ ...query, where: { bin: 'a', equals: 1 } })
+    expect((await failure(refused.next())).code).toBe('INDEX_NOT_FOUND')
+    expect(node.requests).toBe(1)
+  })
+
+  test('past the connections that a node may have is refused', async () => {
+    const { client, node } = await start({ limits: { connectionsPerNodeMax: 1 } })
+    node.fail({ kind: 'slow', delayMs: 200 })
+    const first = client.query(query).next()
+    await until(() => node.requests === 1)
+    const second = client.query({ ...query, attemptsMax: 1 })
+    expect((await failure(second.next())).code).toBe('CLIENT_OVERLOADED')
+    await first
+  })
+})
