@@ -383,7 +383,6 @@ export class AerospikeStore implements MessageStore {
     } catch (cause) {
       this.#failed(cause)
     }
-    if (this.#displaced) this.#beat.stop()
     return this.#fault === undefined ? RENEW_MS : PROBE_MS
   }
 
@@ -398,8 +397,12 @@ export class AerospikeStore implements MessageStore {
   async #renew(): Promise<void> {
     const at = this.options.clock.monotonic()
     const held = await this.lease.hold(this.#deadline(), false)
-    this.#displaced = held === undefined
-    if (this.#displaced) throw new StoreError(DISPLACED)
+    if (held === undefined) {
+      // For good: whoever comes back under a number that another had meanwhile begins anew.
+      this.#displaced = true
+      this.#beat.stop()
+      throw new StoreError(DISPLACED)
+    }
     // It had expired: another may have given up what was open, and closed its entries.
     if (held === 'taken') {
       this.#claimed.clear()

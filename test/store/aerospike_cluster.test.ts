@@ -345,6 +345,10 @@ describe('several gateways', () => {
     await expect(a.store.save(message())).rejects.toThrow('another gateway has taken the place')
     expect(a.store.fault()).toContain('another gateway has taken the place')
     await b.store.save(message())
+    // Until it is restarted, though the other has gone.
+    await b.store.close()
+    for (let seconds = 0; seconds < 12; seconds++) await pass()
+    expect(a.store.fault()).toContain('another gateway has taken the place')
   })
 
   test('a flood of receipts without a message is cut to the newest by the sweep', async () => {
