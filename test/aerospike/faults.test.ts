@@ -77,6 +77,21 @@ describe('a write that may have been applied is not repeated', () => {
     expect(row?.error?.inDoubt).toBe(true)
     expect((await client.get(record))?.bins.n).toBe(1)
   })
+
+  test('in a batch, neither when its answer never comes', async () => {
+    const { client, node } = await start()
+    node.fail({ kind: 'silent' })
+    const entries = [
+      { kind: 'operate', key: record, operations: increment },
+      { kind: 'get', key: record },
+    ] as const
+    const rows = await client.batch(entries, { timeoutMs: 150 })
+    expect(rows.map(({ error }) => [error?.code, error?.inDoubt])).toEqual([
+      ['CLIENT_TIMEOUT', true],
+      ['CLIENT_TIMEOUT', false],
+    ])
+    expect(node.requests).toBe(1)
+  })
 })
 
 describe('what surely did nothing is tried again', () => {

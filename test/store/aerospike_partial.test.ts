@@ -25,6 +25,8 @@ const ALL = { offset: 0, limit: 1000 }
 /** SERVER_MEM_ERROR: final at once. */
 const FULL = 8
 const TOO_BIG = 13
+/** KEY_BUSY: tried again for a while. */
+const BUSY = 14
 
 let server: AerospikeServer
 let clock: TurnedClock
@@ -231,6 +233,53 @@ test('a sweep goes on though counts cannot be rolled up, and says so', async () 
   expect(await store.sweep(clock.now())).toBe(1)
   expect(warned).toContain('what a journal counted could not be rolled up')
   expect(await counted()).toEqual([[1, 0]])
+})
+
+test('a record that everybody wants is no fault of the store: the others are well', async () => {
+  refusal = request => (setOf(request) === 'sms-messages' && writes(request) ? BUSY : undefined)
+  await failsToSave(message())
+  expect(store.fault()).toBeUndefined()
+})
+
+test('a lease that somebody else has by now is not let go of', async () => {
+  const records = new Records(client, NAMESPACE, 'sms-', clock)
+  const leaseOf = (nonce: string) => new Lease(records, 'node/7', { nonce, instance: 'i', name: 'g' }, 30)
+  const deadline = new Deadline(clock, 10_000)
+  await leaseOf('before').hold(deadline, true)
+  await leaseOf('now').hold(deadline, true)
+  await leaseOf('before').release(deadline)
+  expect(await leaseOf('other').owner(deadline)).toBe('i')
+  await leaseOf('now').release(deadline)
+  expect(await leaseOf('other').owner(deadline)).toBeUndefined()
+})
+
+test('a receipt that a dead gateway reserved for its message, and did not come to apply, is applied by a sweep', async () => {
+  const one = await store.save(message())
+  const records = new Records(client, NAMESPACE, 'sms-', clock)
+  const receipts = new Receipts(records, clock, 3600_000, 'dead')
+  const deadline = new Deadline(clock, 10_000)
+  const { name } = await receipts.hold(receiptFor(one), deadline)
+  expect(await receipts.reserve(name, { id: one.id, part: 0 }, deadline)).toBe(true)
+  clock.skip(60_001)
+  await store.sweep(clock.now())
+  expect((await store.find(one.id))?.state).toBe('delivered')
+  expect((await store.unmatched(ALL)).total).toBe(0)
+  expect(await receipts.read(name, new Deadline(clock, 10_000))).toBeUndefined()
+})
+
+test('past its limit a write is refused at once, and those under way are kept', async () => {
+  await store.close()
+  client = new AerospikeClient({ hosts: server.hosts })
+  store = await openAerospikeStore({
+    ...{ client, namespace: NAMESPACE, clock, random: systemRandom, retentionMs: 3600_000 },
+    ...{ instance: 'a', name: 'a', node: 0, log: { warn: () => {} }, pendingMax: 2 },
+  })
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => store.save(message())))
+  expect(outcomes).toMatchObject([
+    { status: 'fulfilled' },
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { message: 'too many writes wait for the store' } },
+  ])
 })
 
 test('a lease that nobody had, taken by a write whose answer is lost, is taken and not renewed', async () => {

@@ -344,6 +344,42 @@ describe('a cluster that is lost', () => {
     expect(store.spoolCounts().spooled).toBe(0)
   })
 
+  test('or rather says of a record that it can never take it, has that refused to its caller, and not spooled', async () => {
+    cluster.save = () => Promise.reject(new StoreError('too big', { ofRecord: true }))
+    await expect(store.save(message())).rejects.toThrow('too big')
+    expect(store.spoolCounts()).toMatchObject({ entries: 0, spooled: 0 })
+  })
+
+  test('is not asked for more until what it failed has reached it, though it does not say that it is away', async () => {
+    const one = message()
+    cluster.failures.push('before', 'before')
+    await store.save(one)
+    await until(() => cluster.failures.length === 0)
+    await later()
+    cluster.heard.length = 0
+    const two = await store.save(message())
+    expect(cluster.heard).toEqual([])
+    await drained()
+    expect(await Promise.all([one, two].map(stateKept))).toEqual(['submitted', 'submitted'])
+  })
+
+  test('under a write is waited for by a close', async () => {
+    cluster.failures.push('hang')
+    const one = message()
+    let saved = false
+    const saving = store.save(one).then(() => {
+      saved = true
+    })
+    await until(() => cluster.failures.length === 0)
+    const closing = store.close().then(() => saved)
+    await until(() => {
+      cluster.thaw()
+      return saved
+    })
+    await saving
+    expect(await closing).toBe(true)
+  })
+
   test('for one write alone is no outage: nothing is said, and keys are taken', async () => {
     cluster.failures.push('before')
     const saving = store.save(message())
