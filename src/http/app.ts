@@ -195,6 +195,7 @@ function methodsOf(routes: readonly Route[], request: Request): readonly string[
     methods.add(method)
     if (method === 'GET') methods.add('HEAD')
   }
-  // Asked for by a method it has, the path was spelled in a way (a slash at its end, and no Host) that the router does not take.
+  // Asked for by a method it has, the path was spelled in a way (a slash at its end, and no Host) that the router does
+  // not take.
   return methods.has(request.method) ? [] : [...methods]
 }

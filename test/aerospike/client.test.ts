@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { AerospikeError, bins, Double, GeoJson, key, lists, maps } from '../../src/aerospike/index.ts'
-import { connected, freshSet, namespace, patientClock, target } from '../support/aerospike_target.ts'
+import { connected, freshSet, namespace, target } from '../support/aerospike_target.ts'
+import { patientClock } from '../support/clock.ts'
 
 /** Runs on a real cluster too: AEROSPIKE_HOSTS. */
 const client = await connected({ hosts: target().hosts, clock: patientClock })

@@ -258,7 +258,9 @@ test('a receipt that a dead gateway reserved for its message, and did not come t
   const records = new Records(client, NAMESPACE, 'sms-', clock)
   const receipts = new Receipts(records, clock, 3600_000, 'dead')
   const deadline = new Deadline(clock, 10_000)
-  const { name } = await receipts.hold(receiptFor(one), deadline)
+  const naming = receipts.naming()
+  const { name } = naming
+  await receipts.hold(receiptFor(one), naming, deadline)
   expect(await receipts.reserve(name, { id: one.id, part: 0 }, deadline)).toBe(true)
   clock.skip(60_001)
   await store.sweep(clock.now())
@@ -269,7 +271,7 @@ test('a receipt that a dead gateway reserved for its message, and did not come t
 
 test('past its limit a write is refused at once, and those under way are kept', async () => {
   await store.close()
-  client = new AerospikeClient({ hosts: server.hosts })
+  client = new AerospikeClient({ hosts: server.hosts, clock: patientClock })
   store = await openAerospikeStore({
     ...{ client, namespace: NAMESPACE, clock, random: systemRandom, retentionMs: 3600_000 },
     ...{ instance: 'a', name: 'a', node: 0, log: { warn: () => {} }, pendingMax: 2 },
