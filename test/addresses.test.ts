@@ -34,6 +34,10 @@ describe('a number', () => {
 })
 
 describe('a sender', () => {
+  test('that is a name loses the white space around it', () => {
+    expect(readSource(' My Shop ')).toEqual({ kind: 'alphanumeric', digits: 'My Shop' })
+  })
+
   test.each(['SHOP', 'My Shop', 'MY-SHOP', 'A1', 'Café', '24/7 Taxi'])('%p is a name', name => {
     expect(readSource(name)).toEqual({ kind: 'alphanumeric', digits: name })
   })

@@ -18,7 +18,7 @@ import {
 } from '../src/submit.ts'
 import { TurnedClock } from './support/clock.ts'
 
-const link: SendLink = { id: 1, name: 'one', account: 'smsc:2775/me', shortCodeTon: 3, shortCodeNpi: 0 }
+const link: SendLink = { id: 1, name: 'one', account: 'smsc:2775/me', shortCodeTon: 4, shortCodeNpi: 9 }
 
 const request: SendRequest = {
   appId: 1,
@@ -179,8 +179,8 @@ describe('a send', () => {
       source_addr: 'My Shop',
       source_addr_ton: 5,
       source_addr_npi: 0,
-      dest_addr_ton: 3,
-      dest_addr_npi: 0,
+      dest_addr_ton: 4,
+      dest_addr_npi: 9,
       priority_flag: 2,
       validity_period: '000001010101000R',
       registered_delivery: 0,
@@ -279,6 +279,8 @@ describe('a send', () => {
     const message = await submit(request)
     expect([message.state, taken(message)]).toEqual(['unknown', false])
     expect(message.error).toContain('no submit_sm_resp in time')
+    // A late answer names the part, and its receipt is looked for under the account.
+    expect(message.parts[0]?.account).toBe(link.account)
   })
 
   test('of which one part was refused says which, and keeps the ids of the others', async () => {

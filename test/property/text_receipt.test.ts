@@ -16,9 +16,7 @@ test('any receipt that is written reads back, whatever its message says', () => 
     fc.property(id, fc.constantFrom(...STATES), fc.nat(999), message, (id, state, error, text) => {
       const at = Date.UTC(2026, 5, 7, 8, 9)
       const receipt = { id, state, error, submitDate: at, doneDate: at, text }
-      expect(read(writeReceipt(receipt))).toEqual({
-        ...{ id, state, error, intermediate: false, submitDate: at, doneDate: at },
-      })
+      expect(read(writeReceipt(receipt))).toEqual({ id, state, error, intermediate: false })
     }),
   )
 })
@@ -53,32 +51,15 @@ test('its fields may stand in any order and case, between any white space, and s
 })
 
 test('one that is Appendix B to the letter says the same as when it is looked through field by field', () => {
-  const digits = (from: number, to: number) =>
-    fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: from, maxLength: to })
+  const digits = (to: number) => fc.string({ unit: fc.constantFrom(...'0123456789'), maxLength: to })
   const stat = fc.constantFrom('DELIVRD', 'FAILED', 'unknown', 'ENROUTE', 'NONSENSE', 'DELIVERED')
   const error = fc.constantFrom('000', '0', '12', '0A1', 'x', '999')
   const message = fc.constantFrom('', 'id:9', 'stat:EXPIRED err:7', 'hello\0')
   fc.assert(
-    fc.property(
-      id,
-      digits(10, 14),
-      digits(10, 12),
-      stat,
-      error,
-      message,
-      (id, submit, done, stat, error, text) => {
-        const written = `id:${id} sub:001 dlvrd:001 submit date:${submit} done date:${done} stat:${stat} err:${error} text:${text}`
-        const { id: readId, state, error: readError, submitDate, doneDate } = read(written) ?? {}
-        // The space in front is enough to be no longer Appendix B's.
-        const slow = read(` ${written}`)
-        expect({ readId, state, readError, submitDate, doneDate }).toEqual({
-          readId: slow?.id,
-          state: slow?.state,
-          readError: slow?.error,
-          submitDate: slow?.submitDate,
-          doneDate: slow?.doneDate,
-        })
-      },
-    ),
+    fc.property(id, digits(14), digits(12), stat, error, message, (id, submit, done, stat, error, text) => {
+      const written = `id:${id} sub:001 dlvrd:001 submit date:${submit} done date:${done} stat:${stat} err:${error} text:${text}`
+      // The space in front is enough to be no longer Appendix B's.
+      expect(read(written)).toEqual(read(` ${written}`))
+    }),
   )
 })

@@ -24,9 +24,6 @@ export interface Receipt {
   readonly error: number
   /** A notification on the way: no final word. */
   readonly intermediate: boolean
-  /** Unix milliseconds. Receipts name no time zone: read as UTC. */
-  readonly submitDate: number | undefined
-  readonly doneDate: number | undefined
 }
 
 const MESSAGE_TYPE = 0x3c
@@ -57,13 +54,6 @@ export function readReceipt(pdu: Carried): Receipt | undefined {
     state: MESSAGE_STATES[message_state ?? -1] ?? stateOf(fields.get('stat'), intermediate),
     error: networkError || errorOf(fields.get('err')),
     intermediate,
-    // Two dates cost as much to read as all the rest, and few ask for them.
-    get submitDate() {
-      return dateOf(fields.get('submitdate'))
-    },
-    get doneDate() {
-      return dateOf(fields.get('donedate'))
-    },
   }
 }
 
@@ -132,34 +122,21 @@ function errorOf(err: string | undefined): number {
   return digits === undefined ? 0 : Number.parseInt(digits, 16)
 }
 
-/** `YYMMDDhhmm`, with seconds or without, a century before it or not. */
-function dateOf(date: string | undefined): number | undefined {
-  const digits = /^\d+/.exec(date ?? '')?.[0] ?? ''
-  const short = digits.length === 14 && digits.startsWith('20') ? digits.slice(2) : digits
-  if (short.length < 10) return undefined
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = (short.match(/../g) ?? []).map(
-    Number,
-  )
-  const at = Date.UTC(2000 + year, month - 1, day, hour, minute, second)
-  const back = new Date(at)
-  return back.getUTCMonth() === month - 1 && back.getUTCDate() === day && hour < 24 ? at : undefined
-}
-
 interface Fields {
   get(name: string): string | undefined
 }
 
-/** What stands before each value of Appendix B, in its order; the two counts may be empty. */
+/** What stands before each value of Appendix B, in its order. */
 const APPENDIX_B = [
-  ...[mark('id', 'id:'), mark('sub', ' sub:', 0), mark('dlvrd', ' dlvrd:', 0)],
-  ...[mark('submitdate', ' submit date:'), mark('donedate', ' done date:')],
+  ...[mark('id', 'id:'), mark('sub', ' sub:'), mark('dlvrd', ' dlvrd:')],
+  ...[mark('submit date', ' submit date:'), mark('done date', ' done date:')],
   ...[mark('stat', ' stat:'), mark('err', ' err:')],
 ]
 
 const APPENDIX_B_NAMES = APPENDIX_B.map(({ name }) => name)
 
-function mark(name: string, before: string, least = 1) {
-  return { name, before: Buffer.from(before), least }
+function mark(name: string, before: string) {
+  return { name, before: Buffer.from(before) }
 }
 
 /**
@@ -170,11 +147,10 @@ function mark(name: string, before: string, least = 1) {
 function readAppendixB(octets: Uint8Array): Fields | undefined {
   const spans: number[] = []
   let at = 0
-  for (const { before, least } of APPENDIX_B) {
+  for (const { before } of APPENDIX_B) {
     for (let i = 0; i < before.length; i++) if (octets[at + i] !== before[i]) return undefined
     const from = at + before.length
     at = endOfWord(octets, from)
-    if (at - from < least) return undefined
     spans.push(from, at)
   }
   return endsHere(octets, at) ? new AppendixB(octets, spans) : undefined
@@ -243,7 +219,7 @@ class AppendixB implements Fields {
 const KEY = /(?:^|\s)(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:/gi
 
 /**
- * The fields of the text by name (`id`, `stat`, `submitdate` …), in whatever order and case. A value ends
+ * The fields of the text by name (`id`, `stat` …), in whatever order and case. A value ends
  * where the next name begins. What is behind `text:` is the message's own and may hold anything: it is asked
  * only for what is missing before it, and then the last word counts, since the fields come after the message.
  */
@@ -255,17 +231,17 @@ function readFields(text: string): Fields {
   let from = 0
   const take = (value: string): void => {
     if (name === 'text') into = behind
-    else if (name !== '' && (into === behind || !fields.has(name))) into.set(name, value.trim())
+    else if (name !== '' && !fields.has(name)) into.set(name, value.trim())
   }
   KEY.lastIndex = 0
   for (let match = KEY.exec(text); match; match = KEY.exec(text)) {
     take(text.slice(from, match.index))
-    name = (match[1] ?? '').toLowerCase().replace(/[ _]/, '')
+    name = (match[1] ?? '').toLowerCase()
     from = KEY.lastIndex
   }
   // Some SMSCs end the text with a NUL.
   take(text.slice(from).replace(/[\s\0]+$/, ''))
-  for (const [missing, value] of behind) if (!fields.has(missing)) fields.set(missing, value)
+  for (const [missing, value] of behind) fields.set(missing, value)
   return fields
 }
 

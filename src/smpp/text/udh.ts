@@ -26,7 +26,7 @@ export function readUserDataHeader(message: Uint8Array): UserDataHeader | undefi
     const id = message[at] as number
     const from = at + 2
     at = from + (message[at + 1] ?? 0)
-    if (from > end || at > end) return undefined
+    if (at > end) return undefined
     // Of an element that comes twice the last holds (§9.2.3.24).
     concatenation = readConcatenation(id, message.subarray(from, at)) ?? concatenation
   }

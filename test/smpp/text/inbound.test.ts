@@ -20,6 +20,12 @@ describe('the User Data Header', () => {
   test('has a concatenation beside application ports', () => {
     const header = readUserDataHeader(octets('0b 05040b8423f0 0003010201 61'))
     expect(header).toEqual({ concatenation: { reference: 1, total: 2, part: 1 }, octets: 12 })
+    const behind = readUserDataHeader(octets('0b 0003010201 05040b8423f0 61'))
+    expect(behind).toEqual({ concatenation: { reference: 1, total: 2, part: 1 }, octets: 12 })
+  })
+
+  test('may be all that there is', () => {
+    expect(readUserDataHeader(octets('050003ab0302'))?.octets).toBe(6)
   })
 
   test('ignores a part of 0, a part past the total and an element of the wrong length', () => {
@@ -47,6 +53,7 @@ describe('text of a deliver_sm', () => {
       [0x02, 'cafe', 'cafe'],
       [0x04, 'cafe', 'cafe'],
       [0xc8, '00', '@'],
+      [0xd8, '00', '@'],
       [0xe0, '0416', 'Ж'],
       [0xf0, '00', '@'],
       [0xf5, '00ff', '00ff'],

@@ -91,21 +91,25 @@ describe('the text of a receipt', () => {
       for (const length of [5, 6, 7]) expect(read(`id:7 stat:${word.slice(0, length)}`).state).toBe(state)
   })
 
-  test('dates go with seconds, without, with a century, and nonsense is no date', () => {
-    const done = (date: string): number | undefined => read(`id:7 done date:${date} stat:DELIVRD`).doneDate
-    expect(done('2601021530')).toBe(Date.UTC(2026, 0, 2, 15, 30))
-    expect(done('260102153045')).toBe(Date.UTC(2026, 0, 2, 15, 30, 45))
-    expect(done('20260102153045')).toBe(Date.UTC(2026, 0, 2, 15, 30, 45))
-    expect(done('260102153045012+')).toBe(Date.UTC(2026, 0, 2, 15, 30, 45))
-    expect(done('2613011530')).toBeUndefined()
-    expect(done('2602301530')).toBeUndefined()
-    expect(done('260102')).toBeUndefined()
-    expect(read('id:7 donedate:2601021530 submit_date:2601021529').doneDate).toBe(
-      Date.UTC(2026, 0, 2, 15, 30),
-    )
-    expect(read('id:7 donedate:2601021530 submit_date:2601021529').submitDate).toBe(
-      Date.UTC(2026, 0, 2, 15, 29),
-    )
+  test('dates of any form, and counts that are left empty, hide nothing behind them', () => {
+    for (const date of [
+      '2601021530',
+      '260102153045',
+      '20260102153045',
+      '260102153045012+',
+      '',
+      '26-01-02 15:30',
+    ])
+      for (const name of ['done date', 'donedate', 'done_date'])
+        expect(read(`id:7 sub: dlvrd: ${name}:${date} stat:EXPIRED err:5`)).toMatchObject({
+          id: '7',
+          state: 'expired',
+          error: 5,
+        })
+  })
+
+  test('ends before the NUL and the white space behind it', () => {
+    expect(read('stat:DELIVRD id:7 \0\0').id).toBe('7')
   })
 
   test('is read in UCS-2, behind a header, and from message_payload', () => {
