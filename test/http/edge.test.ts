@@ -8,7 +8,7 @@ import { NO_IPS, parseIpList } from '../../src/ip_list.ts'
 import { createRateLimiter } from '../../src/rate_limit.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { raw } from './raw.ts'
-import { jsonOf, message, startEdge, type TestEdge } from './support.ts'
+import { jsonOf, link, message, startEdge, type TestEdge } from './support.ts'
 
 let edge: TestEdge
 const start = async (fakes: Partial<HttpDependencies> = {}, options: Partial<HttpOptions> = {}) => {
@@ -146,6 +146,34 @@ test('an upload may have 1 MiB, and not an octet more', async () => {
   expect(await upload(1024 * 1024 + 1)).toEqual([413, 'the body must have at most 1048576 bytes'])
 })
 
+test('an upload that is no form is told what is wanted', async () => {
+  await start()
+  const response = await fetch(`${edge.url}/api/v1/settings/license/upload`, {
+    method: 'POST',
+    headers: { ...edge.asApp, 'content-type': 'application/json' },
+    body: '{}',
+  })
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ success: false, error: expect.stringContaining('"license"') })
+})
+
+test('a link may have the id 0, and what could not be switched is no 200', async () => {
+  const zero = link({ id: 0 })
+  const toggle = async (_: number, enabled: boolean) => {
+    if (!enabled) throw new Error('the disk is full')
+  }
+  await start({
+    links: { list: () => [zero], byId: id => (id === 0 ? zero : undefined), sessions: () => 1, toggle },
+  })
+  const ask = async (enabled: boolean) => {
+    const init = { ...jsonOf({ enabled }, edge.asApp), method: 'PUT' }
+    const response = await fetch(`${edge.url}/api/v1/smpp/0/toggle`, init)
+    return [response.status, await response.json()]
+  }
+  expect(await ask(true)).toEqual([200, { success: true, data: { id: 0, name: zero.name, enabled: true } }])
+  expect(await ask(false)).toEqual([500, { success: false, error: 'the link could not be toggled' }])
+})
+
 describe('addresses', () => {
   test('the list of the app and the global one must both let a sender in', async () => {
     await start({
@@ -201,7 +229,7 @@ test('a user who is registered for an app belongs to that, another to the defaul
   const app = { email: 'b@example.com', password: 'secret', app_name: 'b', app_secret: 'secret-of-b' }
   const proxyUser = jsonOf({ ...app, allowed_ips: ['10.0.0.0/8'] }, edge.asAdmin)
   await fetch(`${edge.url}/api/v1/admin/proxy-users/register`, proxyUser)
-  expect(edge.users.app(2)?.allowedIps.has('192.0.2.1')).toBe(false)
+  expect(edge.users.app(2)?.allowedIps.has('10.1.2.3')).toBe(true)
   const register = async (more: object) => {
     const body = { email: `${JSON.stringify(more).length}@example.com`, password: 'secret', ...more }
     const answer = await fetch(`${edge.url}/api/v1/user/register`, jsonOf(body, edge.asAdmin))
@@ -223,6 +251,16 @@ test('what is done is done in the name of who asked: the admin, or a user', asyn
   expect(edge.toggled).toEqual([
     [1, false, 'maintenance', 'admin'],
     [1, false, 'maintenance', 'user 1'],
+  ])
+  for (const [method, path] of [
+    ['PUT', '/api/v1/admin/proxy-users/1/toggle-admin'],
+    ['DELETE', '/api/v1/admin/proxy-users/1'],
+  ] as const) {
+    expect((await fetch(edge.url + path, { method, headers: edge.asAdmin })).status).toBe(200)
+  }
+  expect(edge.database.audit.newest(2)).toMatchObject([
+    { who: 'admin', action: 'delete user' },
+    { who: 'admin', action: 'make admin' },
   ])
 })
 

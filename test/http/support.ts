@@ -167,7 +167,7 @@ export async function startEdge(
       inspect: () => ({ folder_error: '', filters: [], lists: [] }),
       test: () => ({ verdict: 'pass', match: false, reason: '', time_us: 1, error: '' }),
     },
-    licence: { current: () => LICENCE, upload: readLicence },
+    licence: { current: () => LICENCE, upload: async file => readLicence(file) },
     stats: {
       requests: () => ({ current: 1200, data: [{ time: '14:30', rps: 1150 }] }),
       errors: () => ({ rate: 0.5, data: [{ time: '14:30', errors: 3, rate: 0.26 }] }),
