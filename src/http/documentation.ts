@@ -53,7 +53,6 @@ const group = {
   errorSchema: PlainError,
   errorBody: plainError,
   failure: 'internal error',
-  documented: false,
 } as const
 
 /** `/openapi.json` of these routes, and Swagger UI at `/swagger`, which asks nobody but us. */

@@ -24,12 +24,11 @@ export function openApi(routes: readonly Route[], version: string): Json {
   const components = new Map<string, unknown>()
   const paths: Record<string, Record<string, Json>> = {}
   for (const route of routes) {
-    if (route.documented === false) continue
     const path = route.path.replace(/:(\w+)/g, '{$1}').replace(/(?<=.)\/$/, '')
     paths[path] ??= {}
     paths[path][route.method.toLowerCase()] = operation(route, components)
   }
-  const tags = [...new Set(routes.filter(route => route.documented !== false).map(route => route.tag))]
+  const tags = [...new Set(routes.map(route => route.tag))]
   return {
     openapi: '3.1.0',
     info: {
@@ -172,7 +171,6 @@ function errorsOf({ errors, access, body }: Route): Map<string, ErrorAnswer> {
     add(503, 'admin API key not configured', 'plain')
   }
   if (body) {
-    if (errors[400] === undefined) add(400, 'invalid request body', 'own')
     add(408, 'the body did not arrive in time', 'own')
     add(413, 'the body is too large', 'own')
     if (body.kind === 'json') add(415, 'the body must be JSON', 'own')

@@ -64,8 +64,6 @@ export interface Route<Body = unknown> {
   readonly errorBody: ErrorBody
   /** What a 500 says when its cause is nothing for the caller. */
   readonly failure: string
-  /** False: served, and no part of the API (the files of its documentation). */
-  readonly documented?: boolean
   handle(call: Call<Body>): Response | Promise<Response>
 }
 

@@ -25,6 +25,23 @@ test('the ten largest campaigns are told, each with a name that fits a narrow co
   await edge.stop()
 })
 
+test('a reload is in the name of the admin, and one that fails says that what was in force stays', async () => {
+  const by: string[] = []
+  const edge = await startEdge({
+    reload: async who => {
+      if (by.push(who) === 2) throw new Error('a bug')
+    },
+  })
+  const ask = async () => {
+    const response = await fetch(`${edge.url}/api/v1/admin/reload`, { method: 'POST', headers: edge.asAdmin })
+    return [response.status, await response.json()]
+  }
+  expect(await ask()).toEqual([200, { success: true }])
+  expect(await ask()).toEqual([500, { success: false, error: 'reload failed, what was in force stays' }])
+  expect(by).toEqual(['admin', 'admin'])
+  await edge.stop()
+})
+
 test('what takes messages and is not quite well is ready, with a warning', async () => {
   const edge = await startEdge({ ready: () => ({ ready: true, reason: 'by the spool alone' }) })
   const response = await fetch(`${edge.url}/ready`)

@@ -10,7 +10,11 @@ afterAll(() => edge.stop())
 test('Swagger UI and all its parts come from us, and may load nothing from elsewhere', async () => {
   const page = await fetch(`${edge.url}/swagger`)
   const html = await page.text()
-  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'")
+  const policy = page.headers.get('content-security-policy')?.split('; ') ?? []
+  for (const rule of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"]) {
+    expect(policy).toContain(rule)
+  }
+  expect(page.headers.get('x-content-type-options')).toBe('nosniff')
   const parts = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, part = '']) => part)
   expect(parts).toHaveLength(4)
   for (const part of parts) {
@@ -33,6 +37,10 @@ test('what a browser has already is not sent again, and what it lacks is compres
   const length = (await zipped.bytes()).length
   const plain = await fetch(path, { headers: { 'accept-encoding': 'identity' } })
   expect((await plain.bytes()).length).toBeGreaterThan(2 * length)
+  expect(plain.headers.get('content-encoding')).toBeNull()
+  // Whoever keeps it asks whether it still holds, and gives it to nobody who reads another form.
+  expect(plain.headers.get('cache-control')).toBe('no-cache')
+  expect(plain.headers.get('vary')).toBe('accept-encoding')
   const etag = zipped.headers.get('etag') ?? ''
   const again = await fetch(path, { headers: { 'if-none-match': etag } })
   expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([304, etag, ''])

@@ -397,6 +397,9 @@ describe('route/explain', () => {
     await ask200(row, { json: { ...json, app_id: 1, ip: '192.0.2.7', time: 1_700_000_000 } })
     expect(asked[0]).toMatchObject({ transactionId: 'tx', flash: true, priority: 2, ipAllowed: undefined })
     expect(asked[1]).toMatchObject({ appName: 'default', ipAllowed: true, at: 1_700_000_000_000 })
+    edge.users.setAllowedIps(1, ['10.0.0.0/8'], 'test')
+    await ask200(row, { json: { ...json, ip: '192.0.2.7' } })
+    expect(asked[2]?.ipAllowed).toBe(false)
     expect(edge.submitted).toEqual([])
   })
 

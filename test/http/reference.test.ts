@@ -811,7 +811,13 @@ describe('the document', () => {
     expect(contract.rows).toHaveLength(33 + OPERATOR_ROWS.length)
   })
 
-  test('tells of limits on every row', () => {
-    for (const row of contract.rows) expect(contract.statusesOf(row)).toContain('429')
+  test('tells of limits on every row, and of what can be wrong with a body where there is one', () => {
+    for (const row of contract.rows) {
+      const statuses = contract.statusesOf(row)
+      expect(statuses).toContain('429')
+      const body = contract.bodyOf(row)
+      for (const status of body ? ['400', '408', '413'] : []) expect(statuses, row).toContain(status)
+      expect(statuses.includes('415'), row).toBe(body?.type === 'application/json')
+    }
   })
 })
