@@ -242,12 +242,12 @@ const KEPT: readonly (readonly [string, string, string])[] = [
   ['stat:FAILED not recognised', 'smpp/text/receipt.test.ts', 'id:7 stat:FAILED err:69'],
   [
     'the retry after 0x58 overshoots',
-    'smpp/link.test.ts',
+    'smpp/link_pace.test.ts',
     'above 20 outstanding, at 1,000 a second, gets at least 900 a second, and few in vain',
   ],
   [
     'messages on a half-open connection',
-    'smpp/link.test.ts',
+    'smpp/link_life.test.ts',
     'by silence alone is found by enquire_link, and bound again',
   ],
   [
@@ -272,12 +272,12 @@ const KEPT: readonly (readonly [string, string, string])[] = [
   ],
   [
     'deaf after a parse error',
-    'smpp/session.test.ts',
+    'smpp/session_inbound.test.ts',
     'with a bad body or an unknown command are answered, and the session goes on',
   ],
   [
     'command_length below 16',
-    'smpp/session.test.ts',
+    'smpp/session_inbound.test.ts',
     'with a command_length of %d get a generic_nack, and the session ends',
   ],
   [
