@@ -240,9 +240,12 @@ describe('a send', () => {
   test('tells with each part when its outcome is stored, or could not be', async () => {
     for (const fails of [false, true]) {
       const { submit, tags, told } = setUp({ saveFails: () => fails })
-      await submit(request).catch(() => undefined)
-      await tags[0]?.stored
+      const sent = submit({ ...request, text: 'x'.repeat(200) }).catch(() => undefined)
+      while (tags.length < 2) await Promise.resolve()
+      await Promise.all(tags.map(tag => tag.stored))
       expect(told).toContain('save')
+      await sent
+      await tags[0]?.stored
     }
   })
 
@@ -297,6 +300,17 @@ describe('a send', () => {
       'SMSC refused with ESME_RSUBMITFAIL (0x45) for part 2 of 3',
     ])
     expect(message.parts.map(part => part.state)).toEqual(['submitted', 'failed', 'failed'])
+  })
+
+  test('of which one part is unknown and another was refused tells of the refusal', async () => {
+    const { submit } = setUp({
+      results: () => [
+        { kind: 'unknown', reason: 'timeout', link },
+        { kind: 'refused', status: 0x45, link },
+      ],
+    })
+    const { error } = await submit({ ...request, text: 'x'.repeat(200) })
+    expect(error).toBe('SMSC refused with ESME_RSUBMITFAIL (0x45) for part 2 of 2')
   })
 
   test('that the SMSC took without naming an id counts as taken', async () => {
