@@ -64,6 +64,9 @@ const BEGUN_MAX = 16
  */
 const WAITING_MAX = 1000
 
+/** No id is greater. */
+const AFTER_ALL_IDS = 'g'
+
 interface Stored {
   readonly message: Message
   readonly tallied: number
@@ -114,6 +117,7 @@ export class SqliteWriter {
     const refused = new Map<number, string>()
     for (;;) {
       const outcomes: Outcome[] = []
+      if (!this.#inStep) this.#newest = this.#newestStored()
       this.db.run('BEGIN IMMEDIATE')
       try {
         if (!this.#inStep) this.#fallIntoStep()
@@ -409,11 +413,22 @@ export class SqliteWriter {
     this.#heldCount -= this.#sql.deleteHeld.run(seq).changes
   }
 
+  /**
+   * Where the file is damaged at that place no message counts as newer than all, and what lies elsewhere is written
+   * still. Before a transaction: its COMMIT would fail for the read that did.
+   */
+  #newestStored(): string {
+    try {
+      return this.reader.newest()?.id ?? ''
+    } catch {
+      return AFTER_ALL_IDS
+    }
+  }
+
   #fallIntoStep(): void {
     this.accounts.reload()
     this.#tallies.forget()
     this.#waiting.clear()
-    this.#newest = this.reader.newest()?.id ?? ''
     this.#heldCount = Number(this.#sql.countHeld.values()[0]?.[0])
     this.#inStep = true
   }

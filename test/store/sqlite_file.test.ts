@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, systemRandom } from '../../src/clock.ts'
@@ -283,6 +283,21 @@ test('a database that may not be written fails its writes and still answers', as
   await store.save(message())
   expect(store.fault()).toBeUndefined()
   await store.close()
+})
+
+test('a file whose messages are damaged still takes what lies elsewhere', async () => {
+  const { db, store } = openWithDatabase()
+  await store.save(message())
+  const root = Number(db.query("SELECT rootpage FROM sqlite_schema WHERE name = 'message'").values()[0]?.[0])
+  const pageSize = Number(db.query('PRAGMA page_size').values()[0]?.[0])
+  await store.close()
+  const octets = readFileSync(path)
+  writeFileSync(path, octets.fill(0xff, (root - 1) * pageSize, root * pageSize))
+  const damaged = await open()
+  await expect(damaged.save(message())).rejects.toBeInstanceOf(StoreError)
+  const receipt = { account: 'a:1/x', ids: ['7'], address: '', state: 'delivered', error: 0, at: 1 } as const
+  expect(await damaged.settle(receipt)).toEqual({ matched: false })
+  await damaged.close()
 })
 
 test('past its limit a write is refused at once, and those that wait are kept', async () => {
