@@ -42,8 +42,8 @@ const APP = 'SELECT id, name, secret_hash, allowed_ips FROM apps'
 const USER = 'SELECT id, email, password_hash, is_admin, app_id FROM users'
 
 /**
- * The rows of users and apps. Lookups by id, which every request makes, are remembered until what they found
- * changes here, or anything does in another process. Callers check fields before and hold a transaction where they write twice.
+ * The rows of users and apps. Lookups by id, which every request makes, are remembered until anything changes,
+ * here or in another process. Callers check fields before and hold a transaction where they write twice.
  */
 export class Directory {
   readonly #apps = new Map<number, App>()
@@ -96,6 +96,7 @@ export class Directory {
 
   /** Undefined when the name is taken. */
   addApp(name: string, secretHash: string, allowedIps: readonly string[]): number | undefined {
+    this.#forget()
     return this.#sql.addApp.get(name, secretHash, JSON.stringify(allowedIps), this.clock.now())?.id
   }
 
@@ -125,6 +126,7 @@ export class Directory {
 
   /** Undefined when the email is taken. */
   addUser(email: string, passwordHash: string, appId: number): number | undefined {
+    this.#forget()
     return this.#sql.addUser.get(email, passwordHash, appId, this.clock.now())?.id
   }
 
