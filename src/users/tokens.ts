@@ -26,6 +26,7 @@ interface Verified {
  * installation's random key as salt. Who knows a token and guesses at short secrets lacks both.
  */
 export class Tokens {
+  readonly #keys = new Map<number, Promise<CryptoKey>>()
   readonly #verified = new Map<string, Verified>()
 
   constructor(
@@ -79,7 +80,19 @@ export class Tokens {
   }
 
   #keyOf({ id, secretHash }: TokenApp): Promise<CryptoKey> {
+    const known = this.#keys.get(id)
+    if (known) return known
     const bytes = new Uint8Array(hkdfSync('sha256', secretHash, this.installationKey, `app ${id}`, 32))
-    return crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
+    const key = crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, [
+      'sign',
+      'verify',
+    ])
+    this.#keys.set(id, key)
+    return key
+  }
+
+  /** Drops the key of an app that is gone. */
+  forget(appId: number): void {
+    this.#keys.delete(appId)
   }
 }

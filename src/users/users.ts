@@ -165,6 +165,7 @@ export class Users {
       this.directory.deleteUser(userId)
       this.audit.record(who, 'delete user', `user ${userId} of app ${appId}`)
       if (!this.directory.deleteUnusedApp(appId)) return
+      this.tokens.forget(appId)
       this.audit.record(who, 'delete app', `app ${appId}`, 'its last user was deleted')
     })
   }
