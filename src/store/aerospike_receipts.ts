@@ -65,7 +65,7 @@ export class Receipts {
   /** Of a receipt that comes. */
   naming(): Naming {
     const since = this.clock.now()
-    return { name: heldName(since, ++this.#made, this.nonce), since, begun: false }
+    return { name: heldName(since, ++this.#made, this.nonce), since }
   }
 
   /** Keeps a receipt without a message; answers messages that have come to be there meanwhile, in order. */
@@ -166,7 +166,7 @@ export interface Naming {
   /** Unix milliseconds; not past its time. */
   readonly since: number
   /** Set once it may have been written. */
-  begun: boolean
+  begun?: boolean
 }
 
 /** The part of a message that a receipt is reserved for. */
@@ -175,7 +175,7 @@ export interface Taker {
   readonly part: number
 }
 
-export interface WaitingReceipt extends HeldReceipt, Pick<Naming, 'name' | 'since'> {
+export interface WaitingReceipt extends HeldReceipt, Naming {
   readonly taker: Taker | undefined
 }
 

@@ -215,7 +215,7 @@ export function heldShelf(parts: ShelfParts): Shelf<CopiedReceipt> {
     },
     write: rows =>
       together(rows, ({ receipt, name, since }) =>
-        writer.settle(receipt, { name, since, begun: false }, new Deadline(clock, CALL_MS)),
+        writer.settle(receipt, { name, since }, new Deadline(clock, CALL_MS)),
       ),
     async missing(rows) {
       const deadline = new Deadline(clock, CALL_MS)

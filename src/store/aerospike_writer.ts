@@ -137,7 +137,7 @@ export class Writer {
   async complete(name: string, deadline: Deadline): Promise<void> {
     const waiting = await this.receipts.read(name, deadline)
     if (waiting?.taker) await this.#take(name, waiting.taker.id, waiting.taker.part, deadline)
-    else if (waiting) await this.#hold(toldBy(waiting), { ...waiting, begun: true }, deadline)
+    else if (waiting) await this.#hold(toldBy(waiting), waiting, deadline)
   }
 
   /** Puts a message under the ids of these parts, and applies the receipts that wait there. */

@@ -174,7 +174,9 @@ export class SqliteWriter {
     const id = idBytes(given.id)
     const message = this.#withHeld(given, given.parts.keys())
     const tallied = this.#tallies.tally(message, NOT_TALLIED)
-    const receipt = this.#receiptAtHand(message)
+    if (given.id > this.#newest) this.#newest = given.id
+    // It takes the newest message with its id: only one that is newer than all before is sure to be that.
+    const receipt = given.id > this.#newestBefore ? this.#atHand.get(given.id) : undefined
     const stored = receipt ? withPart(message, 0, receiptChange(receipt)) : message
     if (this.#sql.insertMessage.run(...toRow(stored, tallied, this.accounts)).changes === 0) {
       return this.#saveAgain(id, message, tallied)
@@ -183,12 +185,6 @@ export class SqliteWriter {
     this.#index(message, message.parts.keys())
     this.#remember({ message: stored, tallied })
     return message
-  }
-
-  /** A receipt takes the newest message with its id: only one that is newer than all before is sure to be that. */
-  #receiptAtHand({ id }: Message): StoredReceipt | undefined {
-    if (id > this.#newest) this.#newest = id
-    return id > this.#newestBefore ? this.#atHand.get(id) : undefined
   }
 
   /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
