@@ -2,21 +2,13 @@ import { describe, expect, test } from 'bun:test'
 import { AerospikeError, bins, Double, GeoJson, key, lists, maps } from '../../src/aerospike/index.ts'
 import { connected, freshSet, namespace, target } from '../support/aerospike_target.ts'
 import { patientClock } from '../support/clock.ts'
+import { failure } from './rig.ts'
 
 /** Runs on a real cluster too: AEROSPIKE_HOSTS. */
 const client = await connected({ hosts: target().hosts, clock: patientClock })
 const set = freshSet()
 let names = 0
 const fresh = () => key(namespace, set, `record-${names++}`)
-
-async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
-  const error = await promise.then(
-    value => new Error(`resolved with ${JSON.stringify(value)}`),
-    (reason: unknown) => reason,
-  )
-  if (error instanceof AerospikeError) return error
-  throw error
-}
 
 describe('put and get', () => {
   test('every type comes back as it was written', async () => {

@@ -1,46 +1,16 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { AerospikeClient, AerospikeError, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
+import { AerospikeClient, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
 import type { Connect } from '../../src/aerospike/ports.ts'
 import { socketConnector } from '../../src/aerospike/socket.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
-import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
+import type { AerospikeServer, ServerOptions } from '../support/aerospike_server.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { clientOf, closeAll, closing, failure, until } from './rig.ts'
 
-const closers: (() => void)[] = []
-afterEach(() => {
-  for (const close of closers.splice(0)) close()
-})
+afterEach(closeAll)
 
-function make(server: ServerOptions, options: Partial<ClientOptions> = {}) {
-  const cluster = new AerospikeServer(server)
-  const client = new AerospikeClient({
-    hosts: cluster.hosts.slice(0, 1),
-    limits: { tendIntervalMs: 50 },
-    ...options,
-  })
-  closers.push(
-    () => client.close(),
-    () => cluster.stop(),
-  )
-  return { cluster, client }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 50_000
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('it did not come to be within 50 s')
-    await Bun.sleep(5)
-  }
-}
-
-async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
-  const error = await promise.then(
-    () => new Error('nothing went wrong'),
-    (reason: unknown) => reason,
-  )
-  if (error instanceof AerospikeError) return error
-  throw error
-}
+const make = (server: ServerOptions, options: Partial<ClientOptions> = {}) =>
+  clientOf(server, { limits: { tendIntervalMs: 50 }, ...options }, 1)
 
 const records = Array.from({ length: 100 }, (_, n) => key('test', 'cluster', n))
 const addresses = (cluster: AerospikeServer) => cluster.hosts.map(({ port }) => `127.0.0.1:${port}`).sort()
@@ -79,7 +49,7 @@ test('a node that has not told yet what it holds makes no namespace unknown: it 
 test('a seed that is not there is passed over', async () => {
   const { cluster } = make({})
   const client = new AerospikeClient({ hosts: [{ host: '127.0.0.1', port: 1 }, ...cluster.hosts] })
-  closers.push(() => client.close())
+  closing(() => client.close())
   await client.connect()
   expect(client.fault()).toBeUndefined()
 })
@@ -272,7 +242,7 @@ describe('TLS', () => {
     const { cluster } = make({ tls })
     const hosts = cluster.hosts.map(({ port }) => ({ host: '127.0.0.1', port, tlsName: 'localhost' }))
     const client = new AerospikeClient({ hosts, tls: { ca: certPem } })
-    closers.push(() => client.close())
+    closing(() => client.close())
     await client.connect()
     await Promise.all(records.map((record, n) => client.put(record, { n, blob: new Uint8Array(10_000) })))
     const read = await Promise.all(records.map(record => client.get(record)))
@@ -283,7 +253,7 @@ describe('TLS', () => {
     const { cluster } = make({ tls })
     const hosts = cluster.hosts.map(({ port }) => ({ host: '127.0.0.1', port, tlsName: 'localhost' }))
     const client = new AerospikeClient({ hosts, tls: {} })
-    closers.push(() => client.close())
+    closing(() => client.close())
     const error = await failure(client.connect())
     expect(error.code).toBe('CONNECTION_ERROR')
     expect(cluster.nodes[0]?.requests).toBe(0)
@@ -293,7 +263,7 @@ describe('TLS', () => {
     const { cluster } = make({ tls })
     const hosts = cluster.hosts.map(({ port }) => ({ host: '127.0.0.1', port, tlsName: 'elsewhere.example' }))
     const client = new AerospikeClient({ hosts, tls: { ca: certPem } })
-    closers.push(() => client.close())
+    closing(() => client.close())
     expect((await failure(client.connect())).code).toBe('CONNECTION_ERROR')
   })
 })

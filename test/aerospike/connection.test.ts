@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import {
   AerospikeClient,
-  AerospikeError,
   bins,
   type ClientOptions,
   type Connect,
@@ -10,43 +9,20 @@ import {
 } from '../../src/aerospike/index.ts'
 import { info3 } from '../../src/aerospike/protocol/header.ts'
 import { socketConnector } from '../../src/aerospike/socket.ts'
-import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
+import type { ServerOptions } from '../support/aerospike_server.ts'
 import { answerFrame } from '../support/aerospike_wire.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { closeAll, closing, connectedTo, failure, until } from './rig.ts'
 
-const closers: (() => void)[] = []
-afterEach(() => {
-  for (const close of closers.splice(0)) close()
-})
+afterEach(closeAll)
 
 /** The time is the test's, and no tend comes by itself: what is asked is what the test asks. */
 async function start(options: Partial<ClientOptions> = {}, server: ServerOptions = {}) {
   const clock = new TurnedClock(Date.now())
-  const cluster = new AerospikeServer(server)
   const limits = { tendIntervalMs: 3600_000, ...options.limits }
-  const client = new AerospikeClient({ hosts: cluster.hosts, clock, ...options, limits })
-  closers.push(
-    () => client.close(),
-    () => cluster.stop(),
-  )
-  await client.connect()
-  const [node] = cluster.nodes
-  if (!node) throw new Error('a cluster without nodes')
-  return { clock, client, node }
+  return { clock, ...(await connectedTo(server, { clock, ...options, limits })) }
 }
 
-async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
-  const error = await promise.then(
-    () => new Error('nothing went wrong'),
-    (reason: unknown) => reason,
-  )
-  if (error instanceof AerospikeError) return error
-  throw error
-}
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition(); await Bun.sleep(1))
-    if (Date.now() > end) throw new Error('it did not come to be within 20 s')
-}
 /** Pauses between attempts go by. */
 async function inTime(promise: Promise<unknown>, clock: TurnedClock): Promise<void> {
   for (let over = false; !over; await clock.advance(10))
@@ -149,7 +125,7 @@ describe('a connection', () => {
       return { write: (_, count) => count, pause() {}, resume() {}, close: () => void closed++ }
     }
     const client = new AerospikeClient({ hosts: [{ host: 'a', port: 1 }], clock, connect })
-    closers.push(() => client.close())
+    closing(() => client.close())
     const late = failure(client.connect())
     await clock.advance(1000)
     expect((await late).code).toBe('CLIENT_TIMEOUT')

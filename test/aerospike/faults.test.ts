@@ -1,41 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import {
-  AerospikeClient,
-  AerospikeError,
-  bins,
-  type ClientOptions,
-  key,
-  resultCodes,
-} from '../../src/aerospike/index.ts'
-import { AerospikeServer, type Fault, type ServerOptions } from '../support/aerospike_server.ts'
+import { bins, type ClientOptions, key, resultCodes } from '../../src/aerospike/index.ts'
+import type { Fault, ServerOptions } from '../support/aerospike_server.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { closeAll, connectedTo, failure } from './rig.ts'
 
-const closers: (() => void)[] = []
-afterEach(() => {
-  for (const close of closers.splice(0)) close()
-})
-
-async function start(server: ServerOptions = {}, options: Partial<ClientOptions> = {}) {
-  const cluster = new AerospikeServer(server)
-  const client = new AerospikeClient({ hosts: cluster.hosts, ...options })
-  closers.push(
-    () => client.close(),
-    () => cluster.stop(),
-  )
-  await client.connect()
-  const [node] = cluster.nodes
-  if (!node) throw new Error('a cluster without nodes')
-  return { cluster, client, node }
-}
-
-async function failure(promise: Promise<unknown>): Promise<AerospikeError> {
-  const error = await promise.then(
-    () => new Error('nothing went wrong'),
-    (reason: unknown) => reason,
-  )
-  if (error instanceof AerospikeError) return error
-  throw error
-}
+afterEach(closeAll)
 
 /** A frame whose header says OK, and announces an operation that is not there. */
 function unread(): Uint8Array {
@@ -62,7 +31,7 @@ describe('a write that may have been applied is not repeated', () => {
     ['the server gave up waiting for a replica', { kind: 'refuse', resultCode: resultCodes.SERVER_TIMEOUT }],
   ]
   test.each(lost)('%s', async (_what, fault) => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail(fault)
     const error = await failure(client.operate(record, increment, { timeoutMs: 150 }))
     expect(error.inDoubt).toBe(true)
@@ -71,7 +40,7 @@ describe('a write that may have been applied is not repeated', () => {
   })
 
   test('in a batch, neither', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail({ kind: 'close', when: 'after' })
     const [row] = await client.batch([{ kind: 'operate', key: record, operations: increment }])
     expect(row?.error?.inDoubt).toBe(true)
@@ -79,7 +48,7 @@ describe('a write that may have been applied is not repeated', () => {
   })
 
   test('in a batch, neither when its answer never comes', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail({ kind: 'silent' })
     const entries = [
       { kind: 'operate', key: record, operations: increment },
@@ -102,7 +71,7 @@ describe('what surely did nothing is tried again', () => {
     resultCodes.PARTITION_UNAVAILABLE,
   ]
   test.each(refused)('a write refused with %i', async resultCode => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail({ kind: 'refuse', resultCode }, 3)
     await client.operate(record, increment)
     expect(node.requests).toBe(4)
@@ -110,7 +79,7 @@ describe('what surely did nothing is tried again', () => {
   })
 
   test('a busy key in a batch: only its entry', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail({ kind: 'refuse', resultCode: resultCodes.KEY_BUSY })
     const rows = await client.batch([
       { kind: 'operate', key: record, operations: increment },
@@ -121,7 +90,7 @@ describe('what surely did nothing is tried again', () => {
   })
 
   test('a key that stays busy fails with its name, not in doubt, after the attempts allowed', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail({ kind: 'refuse', resultCode: resultCodes.KEY_BUSY }, 10)
     const error = await failure(client.put(record, { a: 1 }, { attemptsMax: 3 }))
     expect([error.code, error.resultCode, error.inDoubt, error.node]).toEqual([
@@ -134,7 +103,7 @@ describe('what surely did nothing is tried again', () => {
   })
 
   test('a read that got no answer', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     await client.put(record, { a: 1 })
     for (const fault of [{ kind: 'close', when: 'after' }, { kind: 'truncate' }] as const) {
       node.fail(fault)
@@ -143,7 +112,7 @@ describe('what surely did nothing is tried again', () => {
   })
 
   test('an error that no repetition mends is told at once', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     node.fail({ kind: 'refuse', resultCode: resultCodes.RECORD_TOO_BIG })
     expect((await failure(client.put(record, { a: 1 }))).code).toBe('RECORD_TOO_BIG')
     expect(node.requests).toBe(1)
@@ -152,7 +121,7 @@ describe('what surely did nothing is tried again', () => {
 
 describe('time', () => {
   test('a slow answer is waited for within the deadline, and no longer', async () => {
-    const { client, node } = await start()
+    const { client, node } = await connectedTo()
     await client.put(record, { a: 1 })
     node.fail({ kind: 'slow', delayMs: 30 })
     expect(await client.get(record, undefined, { timeoutMs: 1000 })).toBeDefined()
@@ -165,7 +134,7 @@ describe('time', () => {
   })
 
   test('an answer that comes after its deadline is not taken for that of another', async () => {
-    const { client, node } = await start({}, { limits: { connectionsPerNodeMax: 1 } })
+    const { client, node } = await connectedTo({}, { limits: { connectionsPerNodeMax: 1 } })
     const other = key('test', 'faults', 'other')
     await client.put(record, { a: 'late' })
     await client.put(other, { a: 'right' })
@@ -178,7 +147,7 @@ describe('time', () => {
   })
 
   test('a connection that owes an answer for too long is given up, and reads go on with another', async () => {
-    const { client, node } = await start({}, { limits: { socketTimeoutMs: 60 } })
+    const { client, node } = await connectedTo({}, { limits: { socketTimeoutMs: 60 } })
     await client.put(record, { a: 1 })
     node.fail({ kind: 'silent' })
     expect((await client.get(record))?.bins.a).toBe(1)
@@ -189,7 +158,7 @@ describe('time', () => {
 describe('limits', () => {
   test('past the queue nothing is taken, and what is under way goes on', async () => {
     const limits = { connectionsPerNodeMax: 1, pipelineMax: 2, queuePerNodeMax: 3 }
-    const { client } = await start({}, { limits })
+    const { client } = await connectedTo({}, { limits })
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, (_, n) => client.put(key('test', 'limits', n), { n })),
     )
@@ -199,7 +168,7 @@ describe('limits', () => {
   })
 
   test('no more connections than allowed', async () => {
-    const { client, node } = await start({}, { limits: { connectionsPerNodeMax: 3, pipelineMax: 2 } })
+    const { client, node } = await connectedTo({}, { limits: { connectionsPerNodeMax: 3, pipelineMax: 2 } })
     await Promise.all(
       Array.from({ length: 200 }, (_, n) => client.put(key('test', 'limits', n), { n }, { timeoutMs: 5000 })),
     )
@@ -208,7 +177,7 @@ describe('limits', () => {
   })
 
   test('a frame that claims more than the limit closes its connection', async () => {
-    const { client, node } = await start({}, { limits: { frameBytesMax: 100_000 } })
+    const { client, node } = await connectedTo({}, { limits: { frameBytesMax: 100_000 } })
     node.fail({ kind: 'garbage', octets: Uint8Array.of(2, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff) })
     const error = await failure(client.get(record, undefined, { attemptsMax: 1 }))
     expect([error.code, error.message]).toEqual([
@@ -228,7 +197,7 @@ describe('queries', () => {
     count = 1200,
     pad = 500,
   ) {
-    const started = await start(server, options)
+    const started = await connectedTo(server, options)
     for (let first = 0; first < count; first += 1000) {
       const entries = Array.from(
         { length: Math.min(1000, count - first) },
