@@ -104,17 +104,23 @@ test('the idle timeout rests while a handler works, and stands again whether it 
   }
 })
 
-test('stopping lets what is in flight finish, and takes nothing more', async () => {
-  const outcome = Promise.withResolvers<Message>()
+/** A send that is with its handler, which waits for `outcome`. */
+async function underWay() {
   const started = Promise.withResolvers<void>()
+  const outcome = Promise.withResolvers<Message>()
   await start({
     submit() {
       started.resolve()
       return outcome.promise
     },
   })
-  const first = send()
+  const response = send()
   await started.promise
+  return { outcome, response }
+}
+
+test('stopping lets what is in flight finish, and takes nothing more', async () => {
+  const { outcome, response: first } = await underWay()
   const stopped = edge.stop(5000)
   expect(fetch(`${edge.url}/healthy`, { headers: { connection: 'close' } })).rejects.toThrow()
   outcome.resolve(message())
@@ -124,31 +130,15 @@ test('stopping lets what is in flight finish, and takes nothing more', async () 
 })
 
 test('stopping waits no longer than its grace', async () => {
-  const started = Promise.withResolvers<void>()
-  await start({
-    submit() {
-      started.resolve()
-      return new Promise(() => {})
-    },
-  })
-  const first = send().catch(() => 'cut')
-  await started.promise
+  const { response } = await underWay()
+  const first = response.catch(() => 'cut')
   await edge.stop(20)
   expect(await first).toBe('cut')
   edge = await startEdge()
 })
 
 test('what only waits when the grace is over hears of it, and still has its answer', async () => {
-  const started = Promise.withResolvers<void>()
-  const outcome = Promise.withResolvers<Message>()
-  await start({
-    submit() {
-      started.resolve()
-      return outcome.promise
-    },
-  })
-  const first = send()
-  await started.promise
+  const { outcome, response: first } = await underWay()
   await edge.stop(20, () => outcome.reject(new GatewayError('not_sent', 'not sent: the gateway is stopping')))
   const response = await first
   expect([response.status, await response.json()]).toEqual([

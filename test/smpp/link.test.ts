@@ -2,14 +2,14 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import type { SubmitOutcome } from '../../src/smpp/link.ts'
 import type { Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
-import { type Bench, bench, byHand, closeAll, never } from './link_bench.ts'
+import { byHand, closeAll, never, type Rig, rig } from './link_rig.ts'
 import { pduBytes } from './wire.ts'
 
 afterEach(closeAll)
 
 describe('a link', () => {
   test('binds, tells its states, submits, and knows its account', async () => {
-    const { link, states, clock } = await bench().started()
+    const { link, states, clock } = await rig().started()
     expect([link.state(), link.account, link.room()]).toEqual(['LOADED', 'smsc:2775/me', 10])
     expect(states).toEqual(['UNBOUND CONNECTING', 'CONNECTING LOADED'])
     const outcome = link.submit({ destination_addr: '44' }, 1)
@@ -21,7 +21,7 @@ describe('a link', () => {
 
   test('binds with the name, the password, the type and the version that it was given', async () => {
     const binds: Pdu[] = []
-    const made = bench({ systemType: 'client', interfaceVersion: 0x33 })
+    const made = rig({ systemType: 'client', interfaceVersion: 0x33 })
     made.answer = pdu => {
       binds.push(pdu)
       return 0
@@ -32,9 +32,9 @@ describe('a link', () => {
   })
 
   test('sends nothing before it is bound, while it is disabled, nor as a receiver', async () => {
-    const fresh = bench()
+    const fresh = rig()
     expect(await fresh.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
-    const binding = bench()
+    const binding = rig()
     binding.answer = never
     await binding.started()
     expect([binding.link.state(), binding.link.room(), binding.link.transmits()]).toEqual([
@@ -42,22 +42,22 @@ describe('a link', () => {
       0,
       false,
     ])
-    const disabled = await bench({ enabled: false }).started()
+    const disabled = await rig({ enabled: false }).started()
     expect([disabled.link.state(), disabled.net.attempts]).toEqual(['DISABLED', 0])
     expect(await disabled.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
-    const receiver = await bench({ bind: 'receiver' }).started()
+    const receiver = await rig({ bind: 'receiver' }).started()
     expect([receiver.link.state(), receiver.link.room()]).toEqual(['LOADED', 0])
   })
 
   test('tells what fails at once after the call, for its caller may still walk its queue', async () => {
-    const told = ({ link }: Bench): Promise<[string, SubmitOutcome]> =>
+    const told = ({ link }: Rig): Promise<[string, SubmitOutcome]> =>
       new Promise(resolve => {
         let when = 'within the call'
         link.send({ destination_addr: '4'.repeat(30) }, 1, outcome => resolve([when, outcome]))
         when = 'after the call'
       })
-    expect(await told(bench())).toEqual(['after the call', { kind: 'unwritten' }])
-    expect(await told(await bench().started())).toEqual(['after the call', { kind: 'refused', status: 0x0b }])
+    expect(await told(rig())).toEqual(['after the call', { kind: 'unwritten' }])
+    expect(await told(await rig().started())).toEqual(['after the call', { kind: 'refused', status: 0x0b }])
   })
 
   test('tells what a write that loses the connection makes of a submit after the call as well', async () => {
@@ -90,7 +90,7 @@ describe('a link', () => {
   test.each([0x08, 0x45, 0x64])(
     'answers a refusal with its status %d, counts it, and goes on',
     async status => {
-      const made = await bench().started()
+      const made = await rig().started()
       made.answer = () => status
       const outcome = made.link.submit({}, 1)
       await made.clock.settle()
@@ -101,7 +101,7 @@ describe('a link', () => {
   )
 
   test('smooths the time to the answers of what was accepted', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     for (const delayMs of [40, 80]) {
       made.answer = () =>
         new Promise(resolve =>
@@ -114,7 +114,7 @@ describe('a link', () => {
   })
 
   test('refuses a field that does not fit and loses no slot', async () => {
-    const { link } = await bench({ limitTps: 5 }).started()
+    const { link } = await rig({ limitTps: 5 }).started()
     const outcome = await link.submit({ destination_addr: '1'.repeat(30) }, 1)
     expect(outcome).toEqual({ kind: 'refused', status: 0x0b })
     expect(link.room()).toBe(5)
@@ -125,7 +125,7 @@ describe('a link', () => {
     async command => {
       let taken = (_: number): void => undefined
       const deliver = (): Promise<number> => new Promise(resolve => (taken = resolve))
-      const { peer, clock } = await bench({}, { deliver }).started()
+      const { peer, clock } = await rig({}, { deliver }).started()
       let status: number | undefined
       void peer.request(command, { source_addr: '44' }).then(reply => {
         status = reply.kind === 'response' ? reply.pdu.command_status : -1
@@ -139,7 +139,7 @@ describe('a link', () => {
   )
 
   test('tells a late answer with its tag', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     const answers: ((answer: Answer) => void)[] = []
     made.answer = () => new Promise(resolve => answers.push(resolve))
     const outcomes = [made.link.submit({}, 'a'), made.link.submit({}, 'b')]
@@ -155,7 +155,7 @@ describe('a link', () => {
   })
 
   test('counts what it sent in the last second', async () => {
-    const { link, clock } = await bench({ window: 100 }).started()
+    const { link, clock } = await rig({ window: 100 }).started()
     for (let each = 0; each < 5; each++) void link.submit({}, each)
     await clock.advance(600)
     void link.submit({}, 5)
@@ -167,7 +167,7 @@ describe('a link', () => {
   })
 
   test('tells of room once a turn, when responses free it', async () => {
-    const made = await bench({ window: 2 }).started()
+    const made = await rig({ window: 2 }).started()
     for (const tag of [1, 2]) void made.link.submit({}, tag)
     const before = made.rooms
     await made.clock.settle()
@@ -175,29 +175,29 @@ describe('a link', () => {
   })
 
   test('says what stands in the way of a submit: its window, its TPS, a pause that was asked for, or silence', async () => {
-    const full = await bench({ window: 1 }).started()
+    const full = await rig({ window: 1 }).started()
     expect(full.link.shortage()).toBeUndefined()
     full.answer = never
     void full.link.submit({}, 1)
     expect(full.link.shortage()).toBe('window')
-    const limited = await bench({ limitTps: 1 }).started()
+    const limited = await rig({ limitTps: 1 }).started()
     await limited.link.submit({}, 1)
     expect(limited.link.shortage()).toBe('tps')
-    const throttled = await bench().started()
+    const throttled = await rig().started()
     throttled.answer = () => 0x58
     await throttled.link.submit({}, 1)
     expect(throttled.link.shortage()).toBe('pause')
-    const mute = await bench().started()
+    const mute = await rig().started()
     mute.muted = true
     const outcome = mute.link.submit({}, 1)
     await mute.clock.advance(5000)
     expect(await outcome).toEqual({ kind: 'unknown', reason: 'timeout' })
     expect([mute.link.room(), mute.link.shortage()]).toEqual([0, 'silence'])
-    expect(bench().link.shortage()).toBeUndefined()
+    expect(rig().link.shortage()).toBeUndefined()
   })
 
   test('is as slow after limits that change nothing as its SMSC asked it to be', async () => {
-    const throttled = await bench({ window: 10 }).started()
+    const throttled = await rig({ window: 10 }).started()
     throttled.answer = () => 0x58
     await throttled.link.submit({}, 1)
     throttled.link.setLimits({ limitTps: 0, window: 10 })
@@ -207,7 +207,7 @@ describe('a link', () => {
   })
 
   test('takes new limits while it is bound', async () => {
-    const { link } = await bench({ window: 10, limitTps: 0 }).started()
+    const { link } = await rig({ window: 10, limitTps: 0 }).started()
     link.setLimits({ limitTps: 0, window: 20 })
     expect(link.room()).toBe(20)
     link.setLimits({ limitTps: 3, window: 20 })
@@ -215,7 +215,7 @@ describe('a link', () => {
   })
 
   test('tells of room when the time of a new limit has come', async () => {
-    const made = await bench({ window: 10, limitTps: 0 }).started()
+    const made = await rig({ window: 10, limitTps: 0 }).started()
     const { link, clock } = made
     link.setLimits({ limitTps: 3, window: 10 })
     await clock.settle()
@@ -226,7 +226,7 @@ describe('a link', () => {
   })
 
   test('tells of room when the time of a limit has come that was put off meanwhile, and not before', async () => {
-    const made = await bench({ limitTps: 1 }).started()
+    const made = await rig({ limitTps: 1 }).started()
     const { link, clock } = made
     void link.submit({}, 1)
     await clock.advance(500)
@@ -240,7 +240,7 @@ describe('a link', () => {
   })
 
   test('tells of room when a wider window gives it', async () => {
-    const made = await bench({ window: 1 }).started()
+    const made = await rig({ window: 1 }).started()
     made.answer = never
     void made.link.submit({}, 1)
     await made.clock.settle()
@@ -251,7 +251,7 @@ describe('a link', () => {
   })
 
   test('keeps a resized window through a new bind', async () => {
-    const { link, peer, clock } = await bench({ window: 10 }).started()
+    const { link, peer, clock } = await rig({ window: 10 }).started()
     link.setLimits({ limitTps: 0, window: 20 })
     peer.close('gone')
     await clock.advance(1000)
@@ -261,7 +261,7 @@ describe('a link', () => {
 
 describe('a pair', () => {
   test('is loaded when both sessions are bound, and sends while its transmitter is', async () => {
-    const made = await bench({ bind: 'pair' }).started()
+    const made = await rig({ bind: 'pair' }).started()
     expect(made.sessions.map(session => session.state)).toEqual(['bound_tx', 'bound_rx'])
     expect([made.link.state(), made.link.room()]).toEqual(['LOADED', 10])
     expect(made.states).toEqual(['UNBOUND CONNECTING', 'CONNECTING LOADED'])
@@ -276,7 +276,7 @@ describe('a pair', () => {
   })
 
   test('tells of room when its transmitter is back, though its receiver is not', async () => {
-    const made = bench({ bind: 'pair' })
+    const made = rig({ bind: 'pair' })
     made.answer = pdu => (pdu.command === 'bind_receiver' ? 0x0d : 0)
     await made.started()
     expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 10])

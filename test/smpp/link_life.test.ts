@@ -2,14 +2,25 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { Link } from '../../src/smpp/link.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { TurnedClock } from '../support/clock.ts'
-import { bench, closeAll, never, OPTIONS } from './link_bench.ts'
+import { closeAll, never, OPTIONS, type Rig, rig } from './link_rig.ts'
 import { silent } from './wire.ts'
 
 afterEach(closeAll)
 
+/** A link that has tried for ten minutes; its SMSC is back. */
+async function afterAnOutage(): Promise<Rig> {
+  const made = rig()
+  const { accept } = made.net
+  made.net.accept = undefined
+  await made.started()
+  await made.clock.advance(600_000)
+  made.net.accept = accept
+  return made
+}
+
 describe('a link that is lost', () => {
   test('is bound again within a second, and tells what became of its submits', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     made.answer = never
     const written = made.link.submit({}, 1)
     await made.clock.settle()
@@ -23,7 +34,7 @@ describe('a link that is lost', () => {
   })
 
   test('tries again more and more slowly while nobody listens, and at once when somebody does', async () => {
-    const made = bench()
+    const made = rig()
     const { accept } = made.net
     made.net.accept = undefined
     await made.started()
@@ -55,7 +66,7 @@ describe('a link that is lost', () => {
   })
 
   test.each([0x0d, 0x0e, 0x0f])('waits a minute or more when its bind is refused with %d', async status => {
-    const made = bench()
+    const made = rig()
     made.answer = () => status
     await made.started()
     await made.clock.advance(59_000)
@@ -65,12 +76,7 @@ describe('a link that is lost', () => {
   })
 
   test('waits as long as after one refusal when a bind is refused that followed an outage', async () => {
-    const made = bench()
-    const { accept } = made.net
-    made.net.accept = undefined
-    await made.started()
-    await made.clock.advance(600_000)
-    made.net.accept = accept
+    const made = await afterAnOutage()
     made.answer = () => 0x0d
     await made.clock.advance(30_000)
     expect(made.sessions.length).toBe(1)
@@ -79,7 +85,7 @@ describe('a link that is lost', () => {
   })
 
   test('waits no longer than after an outage when there is one after a refusal', async () => {
-    const made = bench()
+    const made = rig()
     made.answer = () => 0x0d
     await made.started()
     made.net.accept = undefined
@@ -90,12 +96,7 @@ describe('a link that is lost', () => {
   })
 
   test('begins again with short waits once it was bound', async () => {
-    const made = bench()
-    const { accept } = made.net
-    made.net.accept = undefined
-    await made.started()
-    await made.clock.advance(600_000)
-    made.net.accept = accept
+    const made = await afterAnOutage()
     await made.clock.advance(30_000)
     made.peer.close('gone')
     await made.clock.advance(1000)
@@ -103,7 +104,7 @@ describe('a link that is lost', () => {
   })
 
   test('before its bind is answered was never bound', async () => {
-    const made = bench()
+    const made = rig()
     made.answer = never
     await made.started()
     made.peer.close('gone')
@@ -112,7 +113,7 @@ describe('a link that is lost', () => {
   })
 
   test('waits less when the SMSC has not yet missed its old session (ESME_RALYBND)', async () => {
-    const made = bench()
+    const made = rig()
     made.answer = () => 0x05
     await made.started()
     await made.clock.advance(2000)
@@ -120,7 +121,7 @@ describe('a link that is lost', () => {
   })
 
   test('gives up a bind that is not answered', async () => {
-    const made = bench()
+    const made = rig()
     made.answer = never
     await made.started()
     expect(made.link.state()).toBe('CONNECTING')
@@ -129,7 +130,7 @@ describe('a link that is lost', () => {
   })
 
   test('by silence alone is found by enquire_link, and bound again', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     made.muted = true
     await made.clock.advance(34_000)
     expect(made.link.state()).toBe('LOADED')
@@ -143,7 +144,7 @@ describe('a link that is lost', () => {
 
 describe('a link that is disabled', () => {
   test('takes nothing more, lets what is in flight end, unbinds, and binds again when enabled', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     let finish = (_: Answer): void => undefined
     made.answer = () => new Promise(resolve => (finish = resolve))
     const outcome = made.link.submit({}, 1)
@@ -166,7 +167,7 @@ describe('a link that is disabled', () => {
   })
 
   test('and enabled again is bound again when it is lost', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     made.link.disable('maintenance')
     await made.clock.settle()
     made.link.enable()
@@ -177,7 +178,7 @@ describe('a link that is disabled', () => {
   })
 
   test('is bound again even when it is enabled while it still drains', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     made.answer = never
     void made.link.submit({}, 1)
     await made.clock.settle()
@@ -192,7 +193,7 @@ describe('a link that is disabled', () => {
   })
 
   test('while it waits for its next try stops trying', async () => {
-    const made = bench()
+    const made = rig()
     made.net.accept = undefined
     await made.started()
     made.link.disable('maintenance')
@@ -201,7 +202,7 @@ describe('a link that is disabled', () => {
   })
 
   test('or enabled anew is told to nobody when it was so before', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     for (const change of [() => made.link.enable(), () => made.link.disable('maintenance')]) {
       change()
       await made.clock.advance(1000)
@@ -213,7 +214,7 @@ describe('a link that is disabled', () => {
   })
 
   test('closed for good is so once its last answer has come and its session has ended', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     let finish = (_: Answer): void => undefined
     made.answer = () => new Promise(resolve => (finish = resolve))
     void made.link.submit({}, 1)
@@ -229,7 +230,7 @@ describe('a link that is disabled', () => {
   })
 
   test('closed for good leaves no timer of its TPS, nor of what its SMSC asked for', async () => {
-    const made = await bench({ limitTps: 2 }).started()
+    const made = await rig({ limitTps: 2 }).started()
     made.answer = pdu => (pdu.command === 'submit_sm' ? 0x58 : 0)
     for (const tag of [1, 2]) {
       void made.link.submit({}, tag)
@@ -242,7 +243,7 @@ describe('a link that is disabled', () => {
 
   test('closed for good leaves no timer, though the last answer was a refusal', async () => {
     let refuse: () => void = () => undefined
-    const made = bench()
+    const made = rig()
     made.answer = pdu =>
       pdu.command === 'submit_sm' ? new Promise(resolve => (refuse = () => resolve(0x58))) : 0
     const { link, clock } = await made.started()
@@ -257,7 +258,7 @@ describe('a link that is disabled', () => {
   })
 
   test('closed for good is not enabled any more', async () => {
-    const made = await bench().started()
+    const made = await rig().started()
     await Promise.all([made.link.close(), made.clock.advance(1000)])
     made.link.enable()
     await made.clock.advance(1000)

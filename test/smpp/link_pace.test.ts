@@ -1,13 +1,32 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Link, SubmitOutcome } from '../../src/smpp/link.ts'
-import { type Bench, bench, closeAll, never } from './link_bench.ts'
+import { closeAll, never, type Rig, rig } from './link_rig.ts'
 
 afterEach(closeAll)
+
+/** A link of ten a second whose ten sends a full socket has held back for so long. */
+async function heldBack(forMs: number): Promise<Rig> {
+  const made = await rig({ limitTps: 10, window: 1000 }).started()
+  made.net.full = true
+  for (let i = 0; i < 10; i++) void made.link.submit({}, i)
+  await made.clock.advance(forMs)
+  return made
+}
+
+/** They leave now, and the next may follow a second later. */
+async function expectASecondFromNow(made: Rig): Promise<void> {
+  made.net.full = false
+  made.net.drained()
+  await made.clock.advance(1004)
+  expect(made.link.room()).toBe(0)
+  await made.clock.advance(1)
+  expect(made.link.room()).toBe(10)
+}
 
 describe('limit_tps', () => {
   test('holds over any sliding second, and the link itself tells when a token comes free', async () => {
     const arrivals: number[] = []
-    const made = bench({ limitTps: 50, window: 1000 }, { room: link => fill(link) })
+    const made = rig({ limitTps: 50, window: 1000 }, { room: link => fill(link) })
     const fill = (link: Link): void => {
       while (link.room() > 0) void link.submit({}, 1)
     }
@@ -23,7 +42,7 @@ describe('limit_tps', () => {
   })
 
   test('is there again whole once its second is over, also where it was not used up', async () => {
-    const { link, clock } = await bench({ limitTps: 10, window: 1000 }).started()
+    const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
     for (let i = 0; i < 5; i++) void link.submit({}, i)
     await clock.settle()
     expect(link.room()).toBe(5)
@@ -32,7 +51,7 @@ describe('limit_tps', () => {
   })
 
   test('counts each send from its own moment', async () => {
-    const { link, clock } = await bench({ limitTps: 10, window: 1000 }).started()
+    const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
     for (let i = 0; i < 10; i++) {
       void link.submit({}, i)
       if (i === 4) await clock.advance(500)
@@ -44,7 +63,7 @@ describe('limit_tps', () => {
   })
 
   test('counts what was sent last when it is lowered', async () => {
-    const { link, clock } = await bench({ limitTps: 10, window: 1000 }).started()
+    const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
     for (let i = 0; i < 3; i++) void link.submit({}, i)
     await clock.advance(1005)
     for (let i = 0; i < 10; i++) {
@@ -60,24 +79,13 @@ describe('limit_tps', () => {
   })
 
   test('counts what a full socket held back for longer than a second', async () => {
-    const made = await bench({ limitTps: 10, window: 1000 }).started()
-    made.net.full = true
-    for (let i = 0; i < 10; i++) void made.link.submit({}, i)
-    await made.clock.advance(2000)
+    const made = await heldBack(2000)
     expect(made.link.room()).toBe(0)
-    made.net.full = false
-    made.net.drained()
-    await made.clock.advance(1004)
-    expect(made.link.room()).toBe(0)
-    await made.clock.advance(1)
-    expect(made.link.room()).toBe(10)
+    await expectASecondFromNow(made)
   })
 
   test('lets a link send again that was lost while its socket was full', async () => {
-    const made = await bench({ limitTps: 10, window: 1000 }).started()
-    made.net.full = true
-    for (let i = 0; i < 10; i++) void made.link.submit({}, i)
-    await made.clock.advance(2000)
+    const made = await heldBack(2000)
     expect(made.link.room()).toBe(0)
     made.net.full = false
     made.peer.close('gone')
@@ -86,22 +94,14 @@ describe('limit_tps', () => {
   })
 
   test('counts what a full socket held back from when it left', async () => {
-    const made = await bench({ limitTps: 10, window: 1000 }).started()
-    made.net.full = true
-    for (let i = 0; i < 10; i++) void made.link.submit({}, i)
-    await made.clock.advance(1000)
-    made.net.full = false
-    made.net.drained()
-    await made.clock.advance(1004)
-    expect(made.link.room()).toBe(0)
-    await made.clock.advance(1)
-    expect(made.link.room()).toBe(10)
+    const made = await heldBack(1000)
+    await expectASecondFromNow(made)
   })
 })
 
 describe('an SMSC that throttles', () => {
   /** Takes `perSecond`, answers 0x58 above `outstandingMax`. */
-  const smsc = (made: Bench, outstandingMax: number, perSecond: number): { refused: number } => {
+  const smsc = (made: Rig, outstandingMax: number, perSecond: number): { refused: number } => {
     const seen = { refused: 0 }
     let outstanding = 0
     let busyUntil = 0
@@ -124,7 +124,7 @@ describe('an SMSC that throttles', () => {
   }
 
   test('above 20 outstanding, at 1,000 a second, gets at least 900 a second, and few in vain', async () => {
-    const made = bench({ window: 100 }, { room: link => fill(link) })
+    const made = rig({ window: 100 }, { room: link => fill(link) })
     let accepted = 0
     const fill = (link: Link): void => {
       while (link.room() > 0)
@@ -141,7 +141,7 @@ describe('an SMSC that throttles', () => {
   })
 
   test('with 0x14 slows the link as well, once for all that were on their way', async () => {
-    const made = await bench({ window: 10 }).started()
+    const made = await rig({ window: 10 }).started()
     made.answer = () => 0x14
     const outcomes: Promise<SubmitOutcome>[] = []
     while (made.link.room() > 0) outcomes.push(made.link.submit({}, 1))
@@ -159,7 +159,7 @@ describe('an SMSC that throttles', () => {
   })
 
   test('that takes nothing at all is asked ever more rarely', async () => {
-    const made = bench({ window: 10 }, { room: link => fill(link) })
+    const made = rig({ window: 10 }, { room: link => fill(link) })
     const fill = (link: Link): void => {
       while (link.room() > 0) void link.submit({}, 1)
     }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { SEQUENCE_MAX } from '../../src/smpp/pdu.ts'
 import type { Reply } from '../../src/smpp/window.ts'
 import { Window } from '../../src/smpp/window.ts'
-import { bench, bound, kindOf, responded } from './session_bench.ts'
+import { bound, kindOf, responded, rig } from './session_rig.ts'
 import { pduBytes } from './wire.ts'
 
 describe('requests', () => {
@@ -110,7 +110,7 @@ test('sequence numbers go from 1 to 0x7FFFFFFF and begin again, past those that 
 })
 
 test('a generic_nack binds nothing, whatever its status', async () => {
-  const { session, clock } = bench()
+  const { session, clock } = rig()
   void session.request('bind_transceiver', { system_id: 'me' })
   await clock.settle()
   session.received(pduBytes('generic_nack', {}, 1, 0))
@@ -271,7 +271,7 @@ describe('a session that ends', () => {
 
 describe('enquire_link', () => {
   test('is answered before and after the bind', async () => {
-    const { session, transport, clock } = bench()
+    const { session, transport, clock } = rig()
     session.received(pduBytes('enquire_link', {}, 9))
     await clock.settle()
     expect(transport.last).toBe('enquire_link_resp 9 0x0')

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Command, Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { isAllowed } from '../../src/smpp/state.ts'
-import { bench, bound, kindOf, responded } from './session_bench.ts'
+import { bound, kindOf, responded, rig } from './session_rig.ts'
 import { pduBytes } from './wire.ts'
 
 describe('unbind', () => {
@@ -66,7 +66,7 @@ describe('unbind', () => {
   })
 
   test('of ours is not sent before the bind: the session closes', async () => {
-    const { session, transport, ends } = bench()
+    const { session, transport, ends } = rig()
     await session.unbind(3000, 'bye')
     expect([transport.last, ends]).toEqual(['nothing', ['bye']])
   })
@@ -157,7 +157,7 @@ describe('inbound requests', () => {
       request: (pdu: Pdu) => (pdu.command.startsWith('bind') ? 0 : new Promise<number>(() => {})),
     }
     const { session, transport, clock } =
-      role === 'esme' ? await bound({ inboundMax: 2 }, events) : bench({ role, inboundMax: 2 }, events)
+      role === 'esme' ? await bound({ inboundMax: 2 }, events) : rig({ role, inboundMax: 2 }, events)
     if (role === 'smsc') session.received(pduBytes('bind_transceiver', {}, 9))
     const command = role === 'esme' ? 'deliver_sm' : 'submit_sm'
     for (const sequence of [1, 2, 3]) session.received(pduBytes(command, {}, sequence))
@@ -166,7 +166,7 @@ describe('inbound requests', () => {
   })
 
   test('in the wrong state get ESME_RINVBNDSTS, a second bind ESME_RALYBND', async () => {
-    const { session, transport, clock } = bench({ role: 'smsc' })
+    const { session, transport, clock } = rig({ role: 'smsc' })
     const answerTo = async (bytes: Uint8Array): Promise<string> => {
       session.received(bytes)
       await clock.settle()
@@ -181,14 +181,14 @@ describe('inbound requests', () => {
   })
 
   test('to bind leave the session unbound when they are refused, come to an ESME, or are answered too late', async () => {
-    const refusing = bench({ role: 'smsc' }, { request: () => 0x0e })
+    const refusing = rig({ role: 'smsc' }, { request: () => 0x0e })
     refusing.session.received(pduBytes('bind_receiver', {}, 1))
     expect(refusing.session.state).toBe('open')
-    const { session, transport, clock } = bench()
+    const { session, transport, clock } = rig()
     session.received(pduBytes('bind_receiver', {}, 1))
     await clock.settle()
     expect([session.state, transport.last]).toEqual(['open', 'bind_receiver_resp 1 0x4'])
-    const slow = bench({ role: 'smsc' }, { request: async () => 0 })
+    const slow = rig({ role: 'smsc' }, { request: async () => 0 })
     slow.session.received(pduBytes('bind_receiver', {}, 1))
     slow.session.close('gone')
     await slow.clock.settle()
@@ -236,7 +236,7 @@ describe('inbound requests', () => {
   })
 
   test('that have no response of their own are refused with a generic_nack', async () => {
-    const { session, transport, clock } = bench()
+    const { session, transport, clock } = rig()
     session.received(pduBytes('alert_notification', { source_addr: '44' }, 8))
     await clock.settle()
     expect(transport.last).toBe('generic_nack 8 0x4')
@@ -244,7 +244,7 @@ describe('inbound requests', () => {
 })
 
 test('outbind reaches the handler before the bind', async () => {
-  const { session, requests } = bench()
+  const { session, requests } = rig()
   session.received(pduBytes('outbind', { system_id: 'smsc' }, 1))
   expect(requests).toMatchObject([{ command: 'outbind', system_id: 'smsc' }])
 })

@@ -6,7 +6,7 @@ import type { Reply } from '../../src/smpp/window.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { FakeTransport, pduBytes, silent } from './wire.ts'
 
-export interface Bench {
+export interface Rig {
   readonly session: Session
   readonly transport: FakeTransport
   readonly clock: TurnedClock
@@ -16,7 +16,7 @@ export interface Bench {
   readonly late: [unknown, Pdu][]
 }
 
-export function bench(options: Partial<SessionOptions> = {}, events: Partial<SessionEvents> = {}): Bench {
+export function rig(options: Partial<SessionOptions> = {}, events: Partial<SessionEvents> = {}): Rig {
   const clock = new TurnedClock()
   const transport = new FakeTransport()
   const ends: string[] = []
@@ -44,8 +44,8 @@ export function bench(options: Partial<SessionOptions> = {}, events: Partial<Ses
 export async function bound(
   options: Partial<SessionOptions> = {},
   events: Partial<SessionEvents> = {},
-): Promise<Bench> {
-  const made = bench(options, events)
+): Promise<Rig> {
+  const made = rig(options, events)
   void made.session.request('bind_transceiver', { system_id: 'me' })
   await made.clock.settle()
   made.session.received(pduBytes('bind_transceiver_resp', {}, 1))

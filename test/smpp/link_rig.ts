@@ -26,7 +26,7 @@ export const OPTIONS: LinkOptions = {
 }
 
 /** A link against an SMSC in memory whose answers `answer` gives. */
-export class Bench {
+export class Rig {
   readonly clock = new TurnedClock()
   readonly net = memoryNet(this.clock.soon)
   readonly sessions: Session[] = []
@@ -86,9 +86,9 @@ export class Bench {
   }
 }
 
-let open: Bench[] = []
-export const bench = (options?: Partial<LinkOptions>, events?: Partial<LinkEvents>): Bench => {
-  const made = new Bench(options, events)
+let open: Rig[] = []
+export const rig = (options?: Partial<LinkOptions>, events?: Partial<LinkEvents>): Rig => {
+  const made = new Rig(options, events)
   open.push(made)
   return made
 }
