@@ -34,3 +34,7 @@ export class GatewayError extends Error {
     super(publicText, cause === undefined ? undefined : { cause })
   }
 }
+
+/** What was thrown says of itself; for an operator, since it may hold a path. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown)

@@ -1,5 +1,6 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
+import { messageOf } from './errors.ts'
 import { lineOutput } from './log_output.ts'
 
 /** Structured logs: what happened in `text`, always the same words; what it happened to in `fields`. */
@@ -78,6 +79,6 @@ function errorFields(error: unknown): unknown {
     type: error.name,
     message: error.message,
     stack: error.stack,
-    ...(cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) }),
+    ...(cause === undefined ? {} : { cause: messageOf(cause) }),
   }
 }

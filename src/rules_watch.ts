@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { Cancel, Clock } from './clock.ts'
+import { messageOf } from './errors.ts'
 
 /** A change is in force within two of these. */
 const LOOK_MS = 300
@@ -45,7 +46,7 @@ export async function watchRules(options: RulesWatchOptions): Promise<RulesWatch
         take()
         error = ''
       } catch (thrown) {
-        error = thrown instanceof Error ? thrown.message : String(thrown)
+        error = messageOf(thrown)
         log.warn({ error }, 'rules are broken: the last good ones stay in force')
       }
     }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 import type { Log } from '../smpp/session.ts'
 import { FAULT_OPTIONS, FaultError, type FaultSettings } from '../smsc/faults.ts'
 import { SELECTOR_RULE } from '../smsc/selector.ts'
@@ -37,7 +38,7 @@ export async function smsc(argv: string[]): Promise<number> {
     return 0
   } catch (error) {
     const isUsage = error instanceof UsageError || error instanceof FaultError
-    const text = error instanceof Error ? error.message : String(error)
+    const text = messageOf(error)
     process.stderr.write(`${error instanceof FaultError ? '--' : ''}${text}\n`)
     if (isUsage) process.stderr.write('see sms-proxy smsc --help\n')
     return isUsage ? 2 : 1
@@ -59,7 +60,7 @@ function readArguments(argv: string[]): Values {
       },
     }).values
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    throw new UsageError(messageOf(error))
   }
 }
 

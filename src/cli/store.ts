@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { systemClock, systemRandom } from '../clock.ts'
 import { type Config, findConfigFile } from '../config/index.ts'
+import { messageOf } from '../errors.ts'
 import { clusterClient, messagesPath } from '../message_store.ts'
 import { openAerospikeCopy } from '../store/aerospike_copy.ts'
 import { type CopySide, CopyStopped, copyStore, KINDS, type Report, type Step } from '../store/copy.ts'
@@ -91,7 +92,7 @@ async function copy(
       return tellReport(report, to, source === 'sqlite' ? 'aerospike.ttl' : 'storage.retention')
     } catch (error) {
       progress.end()
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       const begun = error instanceof CopyStopped || book.read() !== undefined
       process.stderr.write(`${why}${begun ? ': run the same command again to go on from here' : ''}\n`)
       return 1

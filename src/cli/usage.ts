@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 /** A mistake of the caller's; the text says how to mend it. */
 export class UsageError extends Error {}
 
@@ -18,9 +19,7 @@ export async function command(
     return await run()
   } catch (error) {
     const asked = error instanceof UsageError || codeOf(error).startsWith('ERR_PARSE_ARGS')
-    process.stderr.write(
-      `${error instanceof Error ? error.message : String(error)}\n${asked ? `\n${usage}` : ''}`,
-    )
+    process.stderr.write(`${messageOf(error)}\n${asked ? `\n${usage}` : ''}`)
     return asked ? 2 : 1
   }
 }

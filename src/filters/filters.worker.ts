@@ -1,4 +1,5 @@
 import { systemClock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 import type { FilterMessage, Verdict } from './filter.ts'
 import { type OpenFilters, openFilters } from './index.ts'
 import {
@@ -86,6 +87,6 @@ self.onmessage = async ({ data }: MessageEvent<ToFilters>) => {
   try {
     post({ id: data.id, value: await perform(data.task) })
   } catch (error) {
-    post({ id: data.id, error: error instanceof Error ? error.message : String(error) })
+    post({ id: data.id, error: messageOf(error) })
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { TextKey, TextTable } from './text_table.ts'
 
 /**
@@ -205,5 +206,3 @@ function normal(text: string): string {
   const bare = text.replace(/[+\s-]/g, '')
   return /^\d+$/.test(bare) ? bare : text.trim().toLowerCase()
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { ChainLink } from './chain.ts'
 import { type Change, codeOf, Folder } from './folder.ts'
 import { List } from './list.ts'
@@ -177,5 +178,5 @@ const outcome = (what: string, kept: object | undefined): string =>
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof FilterFault) return thrown.message
   if (thrown instanceof TypeError) return 'it is not UTF-8'
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  return messageOf(thrown)
 }

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Cancel, Clock } from '../clock.ts'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, messageOf } from '../errors.ts'
 import { expiresAt, type Grant, isSignedBy, parseLicence, readPublicKey } from './document.ts'
 import { SlidingSecond } from './sliding_second.ts'
 
@@ -68,7 +68,7 @@ export async function openLicence(options: LicenceOptions): Promise<Licence> {
     const bytes = await readFile(file).catch(noFile)
     if (bytes) apply(checked(bytes, publicKey))
   } catch (error) {
-    log.error({ file, why: reasonOf(error) }, 'the licence file is of no use: going on without a licence')
+    log.error({ file, why: messageOf(error) }, 'the licence file is of no use: going on without a licence')
   }
 
   return {
@@ -85,7 +85,7 @@ export async function openLicence(options: LicenceOptions): Promise<Licence> {
         apply(next)
         await syncFolderOf(file).catch((error: unknown) =>
           log.error(
-            { file, why: reasonOf(error) },
+            { file, why: messageOf(error) },
             'a power loss now may bring the licence before this one back',
           ),
         )
@@ -121,8 +121,6 @@ function noFile(error: unknown): undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
   throw error
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Whatever happens meanwhile, `file` holds the old bytes or the new ones, whole. */
 async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {

@@ -1,3 +1,5 @@
+import { messageOf } from '../errors.ts'
+
 /** Addresses are at most this long: 15 digits, or 11 characters. */
 const SUBJECT_CHARACTERS_MAX = 16
 const PATTERN_CHARACTERS_MAX = 500
@@ -17,7 +19,7 @@ export function readPattern(text: string): RegExp | string {
   try {
     pattern = new RegExp(source, flags)
   } catch (error) {
-    return `is no regular expression: ${error instanceof Error ? error.message : String(error)}`
+    return `is no regular expression: ${messageOf(error)}`
   }
   if (/\(\?(<?[=!])|\\[1-9]|\\k/.test(source))
     return 'uses look-around or a back reference, which rules do not allow'

@@ -1,6 +1,7 @@
 /** What an operator, or a caller, is told of a cluster that fails: no host, no address. */
 
 import { AerospikeError, type ErrorName } from '../aerospike/index.ts'
+import { messageOf } from '../errors.ts'
 import { StoreError } from './store.ts'
 
 export const DISPLACED = 'another gateway has taken the place of this one in the store: restart it'
@@ -72,7 +73,7 @@ export function openFault(cause: unknown, namespace: string): string {
   const code = codeOf(cause)
   if (code === 'FAIL_FORBIDDEN') return NO_TTL
   if (code === 'INVALID_NAMESPACE') return `the Aerospike cluster has no namespace "${namespace}"`
-  const why = cause instanceof Error ? cause.message : String(cause)
+  const why = messageOf(cause)
   const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : undefined
   const details = below ? `${why} (${below.message})` : why
   return `the Aerospike store cannot be opened: ${details}${remedy(code, below)}`

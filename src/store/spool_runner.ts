@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 import { AWAY, DISPLACED } from './aerospike_faults.ts'
 import { nameOf, type Spooled } from './spool_entry.ts'
 import { replay } from './spool_replay.ts'
@@ -188,7 +189,7 @@ export class SpoolRunner {
       this.#displaced = true
       log.error({ node }, DISPLACED)
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       if (why !== this.#openFault) log.warn({ err: error }, 'the cluster is away')
       this.#openFault = why
     }

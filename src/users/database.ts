@@ -2,6 +2,7 @@ import { Database, SQLiteError } from 'bun:sqlite'
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Random } from '../clock.ts'
+import { messageOf } from '../errors.ts'
 
 /** The step from version n to n + 1 stands at index n; what was once released is never edited. */
 const MIGRATIONS: readonly string[] = [
@@ -96,7 +97,7 @@ function faultOf(path: string, cause: unknown): string {
   if (code.startsWith('SQLITE_BUSY'))
     return `${path} cannot be used: another process has it open; stop that, ${elsewhere}`
   if (cause instanceof SQLiteError || code !== '') return `${path} cannot be used: ${code}`
-  return cause instanceof Error ? cause.message : String(cause)
+  return messageOf(cause)
 }
 
 function migrate(db: Database, clock: Pick<Clock, 'now'>, random: Random): void {
