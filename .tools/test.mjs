@@ -25,7 +25,8 @@ const failures = []
 
 check('types', ['node_modules/typescript/bin/tsc'])
 check('lint and format', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'])
-tests('tests', ['test', '--path-ignore-patterns=test/e2e/**', ...process.argv.slice(2)])
+// A file of tests on each core, alone in its own process; those of the binary put their load on all cores, one after the other.
+tests('tests', ['test', '--parallel', '--path-ignore-patterns=test/e2e/**', ...process.argv.slice(2)])
 if (process.argv.length === 2 && check('build', ['.tools/build.ts']))
   tests('end to end', ['test', './test/e2e'])
 
