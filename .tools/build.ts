@@ -37,6 +37,8 @@ const { status } = spawnSync(
     '--compile',
     '--minify',
     '--bytecode',
+    // What src/main.ts loads only once it is the process that stays is a file of its own.
+    '--splitting',
     '--format=esm',
     '--sourcemap',
     // Until `compileAsUsual` of src/cli/usage.ts.

@@ -1,3 +1,5 @@
-import { run } from './cli/cli.ts'
+import './allocator.ts'
+
+const { run } = await import('./cli/cli.ts')
 
 process.exitCode = await run(process.argv.slice(2))

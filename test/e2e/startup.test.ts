@@ -162,6 +162,16 @@ describe('the binary', () => {
     expect(stdout).toContain('not set')
   })
 
+  test('serves with its allocator set, as the process that was started, and as whoever started it set it', async () => {
+    await using smsc = await startSmsc()
+    const links = [{ port: smsc.port }]
+    await using gateway = await startGateway({ links, env: { MIMALLOC_PURGE_DELAY: '70', NAME: 'Zoë' } })
+    const of = (file: string) => readFileSync(`/proc/${gateway.pid}/${file}`, 'utf8').split('\0')
+    const own = ['MIMALLOC_PURGE_HOLES=0', 'MIMALLOC_PURGE_DELAY=70', 'NAME=Zoë']
+    expect(of('environ')).toEqual(expect.arrayContaining(own))
+    expect(of('cmdline')).toEqual([BINARY, 'serve', '--config', gateway.configFile, ''])
+  })
+
   test('as a demo prints three lines that work when they are pasted', async () => {
     using at = folder()
     const child = Bun.spawn([BINARY, 'demo', '--port', '0'], {
