@@ -366,6 +366,16 @@ describe('an idempotency key', () => {
     expect(told.filter(word => word === 'send')).toHaveLength(1)
   })
 
+  test('of an outcome that could not be stored is known for the newest 10,000 of them', async () => {
+    let full = true
+    const { submit } = setUp({ saveFails: () => full })
+    const keys = Array.from({ length: 10_001 }, (_, index) => `k${index}`)
+    for (const key of keys) await errorOf(submit(keyed(key)))
+    full = false
+    expect((await errorOf(submit(keyed('k0')))).publicText).toContain('on its way')
+    for (const key of ['k1', 'k10000']) expect((await submit(keyed(key))).state).toBe('submitted')
+  })
+
   test('that another gateway was quicker to take is answered with its message, and sends nothing', async () => {
     const first = await setUp().submit(request)
     const { submit, told } = setUp({ raced: { fresh: false, sameBody: true, message: first } })

@@ -71,7 +71,7 @@ test('a copy waits for a cluster that is away for a while, and goes on', async (
   const waited: string[] = []
   const over = {
     tell: () => {
-      if (++pieces % 20 === 5) for (const node of server.nodes) node.stop()
+      if (++pieces % 60 === 5) for (const node of server.nodes) node.stop()
     },
     waits: (why: string) => {
       waited.push(why)
