@@ -5,8 +5,8 @@
  *   --outfile=FILE                  another place
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 const root = join(import.meta.dir, '..')
@@ -28,7 +28,11 @@ const commit =
   spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim() ||
   'unknown'
 
-mkdirSync(dirname(values.outfile), { recursive: true })
+// Bun leaves a source map of each chunk beside the binary, which has them in it too, under another name with each build.
+const folder = dirname(values.outfile)
+mkdirSync(folder, { recursive: true })
+const scratch = mkdtempSync(join(folder, '.build-'))
+const binary = join(scratch, basename(values.outfile))
 const executable = values['compile-executable-path']
 const { status } = spawnSync(
   process.execPath,
@@ -49,10 +53,12 @@ const { status } = spawnSync(
     `--target=${values.target}`,
     ...(executable ? [`--compile-executable-path=${executable}`] : []),
     `--define=BUILD_COMMIT=${JSON.stringify(commit)}`,
-    `--outfile=${values.outfile}`,
+    `--outfile=${binary}`,
     'src/main.ts',
     ...workers,
   ],
   { cwd: root, stdio: 'inherit' },
 )
+if (status === 0) renameSync(binary, values.outfile)
+rmSync(scratch, { recursive: true })
 process.exit(status ?? 1)
