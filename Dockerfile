@@ -24,7 +24,7 @@ RUN groupadd --gid 10001 sms-proxy \
  && useradd --uid 10001 --gid sms-proxy --home-dir /data --no-create-home --shell /usr/sbin/nologin sms-proxy \
  && install -d -o sms-proxy -g sms-proxy -m 0700 /data
 COPY --from=build /src/dist/sms-proxy /usr/local/bin/sms-proxy
-# What a server otherwise sets by beginning anew (src/allocator.ts).
+# What a server otherwise sets by beginning anew (src/cli/allocator.ts).
 ENV MIMALLOC_PURGE_HOLES=0 MIMALLOC_PURGE_DELAY=1000
 # By number, so that a cluster that forbids root can see that it is none.
 USER 10001:10001

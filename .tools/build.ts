@@ -41,7 +41,7 @@ const { status } = spawnSync(
     '--compile',
     '--minify',
     '--bytecode',
-    // What src/main.ts loads only once it is the process that stays is a file of its own.
+    // A command loads what it needs (src/cli/cli.ts).
     '--splitting',
     '--format=esm',
     '--sourcemap',

@@ -1,5 +1,3 @@
-import './allocator.ts'
-
-const { run } = await import('./cli/cli.ts')
+import { run } from './cli/cli.ts'
 
 process.exitCode = await run(process.argv.slice(2))
