@@ -23,6 +23,7 @@ export interface ListLimits {
 /** Lines between two pauses: a millisecond or two. */
 const BATCH = 5_000
 const DIGITS_MAX = 15
+const DIGITS = /^\d+$/
 const LINE_CHARACTERS_MAX = 256
 
 const HASH = 0x9e3779b1
@@ -124,8 +125,10 @@ export class List {
   }
 
   #hasNumber(key: number, digits: number): boolean {
-    const exact = this.#numbers.get(key)
-    if (exact !== undefined) return exact
+    return this.#numbers.get(key) ?? this.#hasPrefix(key, digits)
+  }
+
+  #hasPrefix(key: number, digits: number): boolean {
     let rest = key
     for (let length = digits; length > 0; length--) {
       if ((this.#prefixLengths >> length) & 1) {
@@ -143,7 +146,10 @@ export class List {
     if (key !== undefined) return this.#hasNumber(key, text.length)
     const held = this.#key.of(text)
     const exact = held.whole ? this.#texts.get(held) : undefined
-    return exact ?? this.#textPrefixes.longest(held) ?? false
+    const found = exact ?? this.#textPrefixes.longest(held)
+    if (found !== undefined || !DIGITS.test(text)) return found ?? false
+    // A number too long for the table may begin with one that is in it.
+    return this.#hasPrefix(numberOf(text.slice(0, DIGITS_MAX)) ?? 0, DIGITS_MAX)
   }
 
   /** The common line, digits and perhaps a star, without making a string of it; false when it is another. */
@@ -204,5 +210,5 @@ function numberOf(text: string): number | undefined {
 /** One spelling for what counts as the same. */
 function normal(text: string): string {
   const bare = text.replace(/[+\s-]/g, '')
-  return /^\d+$/.test(bare) ? bare : text.trim().toLowerCase()
+  return DIGITS.test(bare) ? bare : text.trim().toLowerCase()
 }

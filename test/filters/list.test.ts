@@ -64,6 +64,57 @@ describe('a list', () => {
     expect(has('987654321098765430', '98765432109876542')).toEqual([true, false])
   })
 
+  test('of a prefix has every number that begins with it, however long', async () => {
+    const list = await read('1900*\n!190055512345678*\n1900555123456789*')
+    const has = (...values: string[]) => values.map(value => list.has(value))
+    expect(has('1900555000000000', '+1 900 555 000 000 000 00', '1900a')).toEqual([true, true, false])
+    expect(has('1900555123456780', '19005551234567890')).toEqual([false, true])
+    const short = await read('5*\nz*\n4477*')
+    expect(['512', 'Z9', '+44 77-00', '45'].map(value => short.has(value))).toEqual([true, true, true, false])
+  })
+
+  test('of numbers decides as a plain Map of them would, whatever their length, writing and order', async () => {
+    const draw = seededDraw(11)
+    const written = (digitsMax: number) =>
+      Array.from({ length: 1 + draw() * digitsMax }, () => Math.floor(draw() * 10)).join('')
+    const exact = new Map<string, boolean>()
+    const prefixes = new Map<string, boolean>()
+    const lines = Array.from({ length: 20_000 }, () => {
+      const number = written(draw() < 0.2 ? 17 : 4)
+      const listed = draw() < 0.6
+      const prefix = draw() < 0.3
+      const held = prefix ? prefixes : exact
+      held.set(number, listed)
+      return `${listed ? '' : '!'}${number}${prefix ? '*' : ''}`
+    })
+    const list = await read(lines.join('\n'), 20_000)
+    expect(list.entries).toBe(exact.size + prefixes.size)
+    for (let i = 0; i < 20_000; i++) {
+      const number = written(draw() < 0.5 ? 20 : 5)
+      const ends = Array.from(number, (_, at) => prefixes.get(number.slice(0, number.length - at)))
+      const expected = exact.get(number) ?? ends.find(end => end !== undefined) ?? false
+      for (const value of [number, `+${number.slice(0, 2)} ${number.slice(2)}-`]) {
+        expect([value, list.has(value)]).toEqual([value, expected])
+      }
+    }
+  })
+
+  test('of more numbers than its size let expect finds them, and ends its search for others', async () => {
+    const list = await read(Array.from({ length: 16_384 }, (_, i) => String(i)).join('\n'), 20_000)
+    expect([list.entries, list.has('16383'), list.has('16384')]).toEqual([16_384, true, false])
+  })
+
+  test('takes what is no digit for a text', async () => {
+    const list = await read('130\n44x\nMyBank')
+    expect(['12:', '44', '445', '44X', ' MyBank '].map(value => list.has(value))).toEqual([
+      false,
+      false,
+      false,
+      true,
+      true,
+    ])
+  })
+
   test('takes the later of two entries that contradict each other', async () => {
     expect((await read('44\n!44')).has('44')).toBeFalse()
     expect((await read('!44\n44')).has('44')).toBeTrue()
@@ -73,7 +124,9 @@ describe('a list', () => {
     await expect(read('1\n2*3')).rejects.toThrow('line 2: "*" stands at the end of a prefix and nowhere else')
     await expect(read('1\n\n*')).rejects.toThrow('line 3: "*" stands')
     await expect(read('1\n2\n3', 2)).rejects.toThrow('there are more than 2 entries')
-    await expect(read('x'.repeat(300))).rejects.toThrow('line 1: it is longer than 256 characters')
+    expect((await read('1\n2\n3', 3)).has('3')).toBeTrue()
+    expect((await read('x'.repeat(256))).has('x'.repeat(256))).toBeTrue()
+    await expect(read('x'.repeat(257))).rejects.toThrow('line 1: it is longer than 256 characters')
     const list = List.read(new Uint8Array([49, 10, 0xff]), { entriesMax: 9, pause: () => Promise.resolve() })
     await expect(list).rejects.toThrow('line 2: it is not UTF-8')
   })
