@@ -20,7 +20,6 @@ interface Exports {
   free(at: number): void
   new_runtime(): number
   new_context(runtime: number, intrinsics: number): number
-  set_memory_limit(runtime: number, bytes: number): void
   set_max_stack_size(runtime: number, bytes: number): void
   enable_interrupt_handler(runtime: number): void
   is_job_pending(runtime: number): number
@@ -63,7 +62,7 @@ export class CodeThrew extends Error {
 }
 
 export interface MachineOptions {
-  /** What the code may allocate. */
+  /** What the code may allocate, what the allocator makes of it included. */
   readonly memoryBytes: number
   /** Milliseconds that never go back, and that pass while code runs: with a clock that stands still, nothing is late. */
   readonly monotonic: () => number
@@ -74,9 +73,8 @@ export interface MachineOptions {
 const PAGE_BYTES = 65_536
 /** The wasm's data and its C stack, which lie below the heap. */
 const BASE_BYTES = 620_000
-/** What the wasm declares: the least it wants, and the most it can take. */
+/** The least that the wasm wants. */
 const PAGES_MIN = 16
-const PAGES_MAX = 32_768
 /** Native frames of the host lie under those of the code: more than this could reach the end of its stack. */
 const STACK_BYTES = 96 * 1024
 /**
@@ -128,11 +126,9 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     this.#monotonic = options.monotonic
-    const pages = Math.ceil((BASE_BYTES + 2 * (WIRE_BYTES_MAX + options.memoryBytes)) / PAGE_BYTES)
-    this.#memory = new WebAssembly.Memory({
-      initial: PAGES_MIN,
-      maximum: Math.min(Math.max(PAGES_MIN, pages), PAGES_MAX),
-    })
+    // The end of the memory is the limit: QuickJS's own counts next to nothing in a wasm, where malloc tells no sizes.
+    const maximum = Math.ceil((BASE_BYTES + 2 * WIRE_BYTES_MAX + options.memoryBytes) / PAGE_BYTES)
+    this.#memory = new WebAssembly.Memory({ initial: PAGES_MIN, maximum })
     this.#octets = new Uint8Array(this.#memory.buffer)
     this.#words = new Uint32Array(this.#memory.buffer)
     // The exports are those of the committed wasm, which a test makes again from its source.
@@ -140,7 +136,6 @@ export class Machine {
     this.#exports = x
     x.initialize()
     this.#runtime = x.new_runtime()
-    x.set_memory_limit(this.#runtime, options.memoryBytes)
     x.set_max_stack_size(this.#runtime, STACK_BYTES)
     x.enable_interrupt_handler(this.#runtime)
     this.#context = x.new_context(this.#runtime, 0)
