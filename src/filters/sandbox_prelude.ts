@@ -49,11 +49,14 @@ const CUT = `const { apply } = Reflect, { slice } = String.prototype, text = Str
  */
 export const SAMPLE = `(lookup => {
   ${CUT}
+  // What the host reads ends at a NUL, and 'Bank\\0x' is not 'Bank'.
+  const { includes, replaceAll } = String.prototype
+  const whole = value => apply(includes, value, ['\\0']) ? apply(replaceAll, value, ['\\0', '\\ufffd']) : value
   const Sms = Object.freeze({
     in(list, value) {
       if (typeof list !== 'string' || typeof value !== 'string')
         throw new TypeError('sms.in(list, value) takes two strings')
-      const found = lookup(list, value)
+      const found = lookup(whole(list), whole(value))
       if (found === 2) throw new Error('there is no list "' + cut(list) + '": it would be the file ' + cut(list) + '.txt')
       return found === 1
     },

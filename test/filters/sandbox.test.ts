@@ -228,10 +228,14 @@ describe('a filter', () => {
     expect(ask("sms.in('words', 'Жук😀')")).toBeTrue()
     expect(ask("sms.in('words', sms.destination)")).toBeFalse()
     expect(() => ask("sms.in('none', 'x')")).toThrow('there is no list "none": it would be the file none.txt')
+    expect(ask("sms.in('words', 'Жук😀\\0')")).toBeFalse()
+    expect(() => ask("sms.in('words\\0', 'x')")).not.toThrow()
     expect(asked).toEqual([
       ['words', 'Жук😀'],
       ['words', '447700900123'],
       ['none', 'x'],
+      ['words', 'Жук😀\ufffd'],
+      ['words\ufffd', 'x'],
     ])
   })
 })
