@@ -186,7 +186,7 @@ function fromDump(dump: string): string {
  * making, so the expression is one that no text makes slow: a name has at most 64 characters.
  */
 function withPlace(text: string, stack: string): string {
-  const place = /[\w.-]{1,64}\.js:\d+(?::\d+)?/.exec(stack)?.[0]
+  const place = /[\w.-]{1,64}\.js:\d+:\d+/.exec(stack)?.[0]
   return place === undefined ? text : `${text} (${place})`
 }
 

@@ -226,10 +226,7 @@ export class Machine {
   #checked(value: Value): Value {
     const thrown = this.#exports.resolve_exception(this.#context, value)
     if (thrown === 0) return value
-    const text = this.#dumped(thrown)
-    this.free(thrown)
-    this.free(value)
-    throw new CodeThrew(text)
+    throw new CodeThrew(this.#dumped(thrown))
   }
 
   #dumped(value: Value): string {
