@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
+import { messageOf } from '../../src/errors.ts'
 import { FilterFault, Sandbox } from '../../src/filters/sandbox.ts'
 import { HOSTILE_FILTERS, type HostileFilter } from './hostile.ts'
 import { limits, packed } from './support.ts'
@@ -84,14 +85,25 @@ describe('a hostile filter', () => {
     expect(held).toBeWithin(0.9 * limits.memoryBytes, 1.1 * limits.memoryBytes)
   })
 
+  test('starts anew where its machine was cut off, as it was asked or as its memory was looked at', () => {
+    const source = `let asked = 0
+      Object.prototype.toJSON = () => { for (;;) {} }
+      export default sms => { asked++; while (sms.message === 'loop') {} return asked === 1 }`
+    const hostile = new Sandbox('hostile', source, limits)
+    expect(() => hostile.ask(packed({ message: 'loop' }))).toThrow('no answer within 20 ms')
+    expect([hostile.ask(sms).match, hostile.ask(sms).match]).toEqual([true, false])
+    expect(hostile.memory()).toEqual({ bytes: 0, allocations: 0 })
+    expect(hostile.ask(sms).match).toBeTrue()
+  })
+
   test('cannot make the look at its memory hang or lie in another type', () => {
-    for (const spoilt of ['() => { for (;;) {} }', "() => ({ memory_used_size: 'x' })", '() => undefined']) {
+    for (const spoilt of ['() => { for (;;) {} }', "() => ({ malloc_count: 'x' })", '() => undefined']) {
       const sandbox = new Sandbox(
         'f',
         `Object.prototype.toJSON = ${spoilt}\nexport default () => true`,
         limits,
       )
-      expect(sandbox.memory().bytes).toBeGreaterThanOrEqual(0)
+      expect(Object.values(sandbox.memory())).toEqual([expect.any(Number), expect.any(Number)])
       expect(sandbox.ask(sms).match).toBeTrue()
     }
   })
@@ -112,6 +124,77 @@ describe('a hostile filter', () => {
     spoiler.ask(sms)
     expect(witness.ask(sms).match).toBeFalse()
     expect(new Sandbox('after', witness.source, limits).ask(sms).match).toBeFalse()
+  })
+})
+
+describe('the time of a filter', () => {
+  /** A clock of which each look takes a millisecond, and which jumps by a minute when a list is asked. */
+  const slow = () => {
+    const clock = { now: 0, looks: 0 }
+    const monotonic = () => {
+      clock.looks++
+      return clock.now++
+    }
+    const lookup = () => {
+      clock.now += 60_000
+      return true
+    }
+    return { clock, options: { ...limits, monotonic, lookup } }
+  }
+  /** Runs until `parts` turns are over, and stands still for a minute at the turn `esme`. */
+  const standing = `export default sms => {
+    for (let i = 0; i < sms.parts; i++) if (i === sms.esme) sms.in('list', 'x')
+    return true
+  }`
+
+  test.each([
+    [20, 500],
+    [200, 1000],
+  ])('to load, at %d ms for an answer, is %d ms', (timeoutMs, loadMs) => {
+    const load = () => new Sandbox('f', 'for (;;) {}', { ...slow().options, timeoutMs })
+    expect(load).toThrow(`it did not load within ${loadMs} ms`)
+  })
+
+  test('to answer is the same however long ago it was asked the last time', () => {
+    const { clock, options } = slow()
+    const sandbox = new Sandbox(
+      'f',
+      'export default sms => { while (sms.parts > 1) {} return true }',
+      options,
+    )
+    const looksOf = (ask: () => void) => {
+      const before = clock.looks
+      ask()
+      return clock.looks - before
+    }
+    const endless = () => expect(() => sandbox.ask(packed({ parts: 2 }))).toThrow('no answer within 20 ms')
+    sandbox.ask(sms)
+    const soon = looksOf(endless)
+    sandbox.ask(sms)
+    clock.now += 60_000
+    expect(looksOf(endless)).toBe(soon)
+  })
+
+  test('does not pass while the process stands still, unless the filter has run for long enough itself', () => {
+    const { options } = slow()
+    const sandbox = new Sandbox('f', standing, options)
+    const ask = (parts: number, esme: number) => sandbox.ask(packed({ parts, esme })).match
+    // 2,000 turns or less between two looks: some 18 ms of 20, then 3 with the minute, then 18 again.
+    expect(ask(32_000, -1)).toBeTrue()
+    expect(ask(2_000, 0)).toBeTrue()
+    expect(() => ask(32_000, 0)).toThrow('no answer within 20 ms')
+  })
+
+  test('is no concern of a look at its memory, which loses nothing of what it keeps', () => {
+    const { clock, options } = slow()
+    const source = `const kept = Array.from({ length: 1000 }, () => ({}))
+      let asked = 0
+      export default () => ++asked === 2`
+    const sandbox = new Sandbox('f', source, options)
+    sandbox.ask(sms)
+    clock.now += 60_000
+    expect(sandbox.memory().allocations).toBeGreaterThan(3000)
+    expect(sandbox.ask(sms).match).toBeTrue()
   })
 })
 
@@ -193,7 +276,8 @@ describe('a filter', () => {
         `export default () => ({ match: true, reason: ${JSON.stringify(reason)} })`,
         limits,
       ).ask(sms).reason
-    expect(ask('a\r\nb\u2028c\u0007d\u202ee')).toBe('a b c d e')
+    expect(ask('a\r\nb\u2028c\u0007d\u202ee\u2029f')).toBe('a b c d e f')
+    expect(ask('x'.repeat(160))).toBe('x'.repeat(160))
     expect(ask('x'.repeat(1000))).toBe(`${'x'.repeat(159)}…`)
     expect(ask('😀'.repeat(200)).isWellFormed()).toBeTrue()
   })
@@ -208,10 +292,75 @@ describe('a filter', () => {
     )
   })
 
+  test('says in 400 characters what it is and what went wrong', () => {
+    const long = `${'x'.repeat(399)}…`
+    const source = `export const description = 'x'.repeat(1000)
+      export default () => { throw 'x'.repeat(1000) }`
+    const sandbox = new Sandbox('f', source, limits)
+    expect(sandbox.declaration.description).toBe(long)
+    expect(() => sandbox.ask(sms)).toThrow(/^it threw x{390}…$/)
+    expect(() => new Sandbox('f', `throw new Error('x'.repeat(1000))`, limits)).toThrow(long)
+  })
+
+  test('that throws what is no error as it loads shows it', () => {
+    const load = (thrown: string) => () => new Sandbox('f', `throw ${thrown}`, limits)
+    expect(load('5')).toThrow(/^it threw 5$/)
+    expect(load('{ message: 7 }')).toThrow(/^it threw {"message":7}$/)
+  })
+
+  test('may be given the most memory that a configuration can name', () => {
+    const ample = new Sandbox('f', 'export default () => true', { ...limits, memoryBytes: 1024 ** 3 })
+    expect(ample.ask(sms).match).toBeTrue()
+  })
+
+  test.each([
+    ['{ match: true }', ''],
+    ['null', 'it returned null: a filter returns true, false or { match, reason }'],
+    ['1', 'it returned number: a filter returns true, false or { match, reason }'],
+    ['{ match: 1 }', 'it returned object: a filter returns true, false or { match, reason }'],
+    ['{ match: true, reason: null }', 'it returned a reason that is no string'],
+    ['{ match: true, then() {} }', 'it returned a promise: a filter answers at once'],
+    ['async () => true', 'it returned function: a filter returns true, false or { match, reason }'],
+    ['(() => { throw null })()', 'it threw null'],
+    ['(() => { throw 5 })()', 'it threw 5'],
+    ['(() => { throw { get name() { throw this } } })()', 'it threw what cannot be shown'],
+    ['sms.in(1, "x")', 'TypeError: sms.in(list, value) takes two strings'],
+    ['sms.in("x", 1)', 'TypeError: sms.in(list, value) takes two strings'],
+    ['Date.now()', 'Error: a filter has no clock: use sms.time'],
+    ['new Date()', 'Error: a filter has no clock: use sms.time'],
+    ['new (new Date(0).constructor)()', 'Error: a filter has no clock: use sms.time'],
+    ['Math.random()', 'Error: a filter has no random numbers'],
+  ])('whose answer is %s is told: %s', (answer, error) => {
+    let told = ''
+    try {
+      new Sandbox('f', `export default sms => (${answer})`, limits).ask(sms)
+    } catch (fault) {
+      told = messageOf(fault).replace(/ \(f\.js:.*/, '')
+    }
+    expect(told).toBe(error)
+  })
+
+  test.each([
+    ['export const active = true', 'there is no function to ask: write "export default sms => …"'],
+    ['export function then() {}', 'it waits for something as it loads: a filter answers at once'],
+    ['export const description = 1', '"description" must be a string of at most 1000 characters'],
+    [
+      `export const description = 'x'.repeat(1001)`,
+      '"description" must be a string of at most 1000 characters',
+    ],
+    ['export const blacklist = 1', '"blacklist" must be true or false'],
+    ['export const active = "yes"', '"active" must be true or false'],
+    ['export const mode = "off"', '"mode" must be "enforce" or "shadow"'],
+  ])('that declares %s is refused: %s', (line, error) => {
+    const source = line.includes('active = true') ? line : `${line}\nexport default () => true`
+    expect(() => new Sandbox('f', source, limits)).toThrow(error)
+  })
+
   test('declares what it is; what it leaves out has its default', () => {
     const bare = new Sandbox('f', 'export default () => true', limits).declaration
     expect(bare).toEqual({ description: '', blacklist: true, active: true, mode: 'enforce' })
-    const source = `export const description = 'a\\nb', blacklist = false, active = false, mode = 'shadow'
+    const source = `export const description = 'a\\nb\\ud800', blacklist = false, active = false, mode = 'shadow'
+      JSON.stringify = () => '{}'
       export default () => true`
     const full = new Sandbox('f', source, limits).declaration
     expect(full).toEqual({ description: 'a b', blacklist: false, active: false, mode: 'shadow' })

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { FilterFault, Sandbox } from '../../src/filters/sandbox.ts'
-import { limits, packed } from '../filters/support.ts'
+import { FilterFault, pack, Sandbox } from '../../src/filters/sandbox.ts'
+import { limits, message, packed } from '../filters/support.ts'
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 300 }),
@@ -26,6 +26,28 @@ const sms = fc.record({
   encoding: fc.constantFrom('gsm7' as const, 'latin1' as const, 'ucs2' as const),
   parts: number,
   time: number,
+})
+
+test('a text comes as it was sent, short or long, up to the last character that a way of packing it can take', () => {
+  const sandbox = new Sandbox('f', 'export default sms => ({ match: true, reason: sms.message })', limits)
+  for (const character of ['a', '\u00fe', '\u00ff', '\u0100', '\uffef'])
+    for (const length of [1, 23, 24, 160]) {
+      const text = character.repeat(length)
+      expect(sandbox.ask(packed({ message: text })).reason).toBe(text)
+    }
+})
+
+test('a message that is too long is not packed, and one that is not goes through whole with its numbers', () => {
+  const seen =
+    'export default sms => sms.message.length + sms.app_name.length === sms.parts && sms.time === 0.5'
+  const sandbox = new Sandbox('f', seen, limits)
+  const long = (units: number) =>
+    pack(message({ message: 'ж'.repeat(units - 10), app_name: 'x'.repeat(10), parts: units, time: 0.5 }))
+  let units = 90_000
+  while (!long(units)) units--
+  expect(units).toBeGreaterThan(80_000)
+  expect(sandbox.ask(long(units) ?? packed()).match).toBeTrue()
+  expect(long(units + 1)).toBeUndefined()
 })
 
 test('a filter sees each field as it was sent, to the code unit', () => {
