@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -29,8 +30,10 @@ export const init = (argv: string[]): Promise<number> =>
   })
 
 async function write(file: string): Promise<void> {
+  const folder = dirname(file)
   try {
-    await mkdir(dirname(file), { recursive: true })
+    // Of a file that stands where the folder should be, `mkdir` would say EEXIST too.
+    if (!existsSync(folder)) await mkdir(folder, { recursive: true })
     // `wx`: somebody's work is not written over. Passwords will stand in it: for its owner alone.
     await writeFile(file, configTemplate(), { flag: 'wx', mode: 0o600 })
   } catch (error) {

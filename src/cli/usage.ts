@@ -24,8 +24,9 @@ export async function command(
   }
 }
 
+/** Of what the system throws its code (ENOENT); of anything else its words. A DOMException's code is a number. */
 export const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : String(error)
 
 /** A whole number from 0 to `max`. Throws a {@link UsageError}. */
 export function wholeNumber(name: string, value: unknown, max: number): number {
