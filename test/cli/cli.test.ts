@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { certPem, keyPem } from '../smpp/certificate.ts'
+import { Esme, told } from '../smsc/esme.ts'
 
 const MAIN = join(import.meta.dir, '../../src/main.ts')
 
@@ -88,6 +91,28 @@ describe('init', () => {
     expect(err).toContain('mine.yaml exists and was left as it is')
     expect(await Bun.file(join(folder, 'mine.yaml')).text()).toBe('env: mine\n')
   })
+
+  test('makes the folders on the way to its file, and names the file in what comes next', async () => {
+    const { code, out } = await sms('init etc/sms/a.yaml')
+    expect(code).toBe(0)
+    expect(out).toContain('sms-proxy check --config etc/sms/a.yaml\n')
+    expect((await sms('check --config etc/sms/a.yaml')).code).toBe(0)
+  })
+
+  test('shows what it would write, and writes nothing', async () => {
+    expect((await sms('init -')).out).toStartWith('# Configuration of sms-proxy.')
+    expect(await sms('init --force')).toMatchObject({ code: 2, out: '' })
+    expect((await sms('init a.yaml b.yaml')).code).toBe(2)
+    expect(['-', 'sms-proxy.yaml', 'a.yaml'].filter(name => existsSync(join(folder, name)))).toEqual([])
+  })
+
+  test('does not say that a file exists whose folder is a file', async () => {
+    write('mine.yaml', 'env: mine\n')
+    expect(await sms('init mine.yaml/a.yaml')).toMatchObject({
+      code: 1,
+      err: 'mine.yaml/a.yaml cannot be written: ENOTDIR\n',
+    })
+  })
 })
 
 describe('check', () => {
@@ -156,7 +181,55 @@ smpp: { rules: ./gone.yaml, queue_max: many, pools: [{ id: 0, name: p, links: [g
 
   test('places inline rules in the configuration', async () => {
     write('sms-proxy.yaml', 'smpp:\n  rules:\n    - pool: nowhere\n')
-    expect((await sms('check')).err).toContain('./sms-proxy.yaml:3:13: smpp.rules[0].pool')
+    const { err } = await sms('check')
+    expect(err).toContain('./sms-proxy.yaml:3:13: smpp.rules[0].pool')
+    expect(err).toEndWith('\n1 problem\n')
+  })
+
+  test('says what it found in the file that is named: links, pools, rules and filters', async () => {
+    write('a.crt', certPem)
+    write('a.key', keyPem)
+    mkdirSync(join(folder, 'filters'))
+    write('filters/only.js', 'export const blacklist = false\nexport default () => true\n')
+    write('filters/not.js', 'export default () => false\n')
+    write('sms-proxy.yaml', 'endpoint: nonsense\n')
+    write(
+      'mine.yaml',
+      `endpoint: 127.0.0.1:8443
+tls: { cert: a.crt, key: a.key }
+aerospike: { hosts: a:1, user: sms, password: sesame, tls: true }
+smpp:
+  links:
+    - { id: 1, name: one, host: a.example, port: 3550, system_id: me, password: secret, tls: true, limit_tps: 50 }
+    - { id: 20, name: second, host: b.example, system_id: you, password: secret, limit_tps: 0, enabled: false }
+  pools: [{ id: 0, name: main, links: [one] }]
+  rules: [{ refuse: no }]
+`,
+    )
+    const { code, out, err } = await sms('check --config mine.yaml', {
+      env: { ADMIN_API_KEY: 'key-of-16-letters' },
+    })
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toContain('listens on  https://127.0.0.1:8443\n')
+    expect(out).toContain('at a:1 (TLS) as sms\n')
+    expect(out).toContain('admin key   set\n')
+    expect(out).toContain('rules       1\n')
+    expect(out).toMatch(/\n {3}1 {2}one +a\.example:3550 \(TLS\) {2}me .* 50 +on\n/)
+    expect(out).toMatch(/\n {2}20 {2}second {2}b\.example:2775 +you .* no limit {2}off\n/)
+    expect(out).toMatch(/\n {2}main +\S+ +one\n {2}second {2}the link alone {2}second\n/)
+    expect(out).toMatch(/\n {2}only +\S+ +refuses what does not match\n/)
+    expect(out).toMatch(/\n {2}not +\S+ +refuses what matches\n/)
+  })
+
+  test('gives filters the memory of the configuration, and says which of their lists is wrong', async () => {
+    mkdirSync(join(folder, 'filters'))
+    write('filters/large.js', 'const a = new Array(2e6).fill(1)\nexport default () => a.length === 0\n')
+    write('filters/bad.txt', '44*7*\n')
+    write('sms-proxy.yaml', 'filters: { memory: 64MB }\n')
+    const { code, err } = await sms('check')
+    expect(code).toBe(2)
+    expect(err).toContain('"*" stands at the end of a prefix')
+    expect(err).not.toContain('large')
   })
 })
 
@@ -201,6 +274,69 @@ describe('user', () => {
   })
 })
 
+describe('license', () => {
+  test('puts every limit into the licence, and shows one that is past as such', async () => {
+    expect((await sms('license keygen')).err).toStartWith('the private key is in licence.key:')
+    const sign = 'license sign --key licence.key --company Acme --max-connections 3 --max-tps 7 --valid-until'
+    for (const [day, shown] of [
+      ['2020-01-01', '2020-01-01 (past)\n'],
+      ['2999-01-01', '2999-01-01\n'],
+    ]) {
+      write('a.json', (await sms(`${sign} ${day}`)).out)
+      const { code, out } = await sms('license show a.json')
+      expect(code).toBe(0)
+      expect(out).toContain(`valid_until      ${shown}max_connections  3\nmax_tps          7\n`)
+    }
+  })
+
+  test.each([
+    ['sign --key k --company A', 2, '--key, --company and --valid-until are needed'],
+    ['sign --key k --valid-until 2999-01-01', 2, '--key, --company and --valid-until are needed'],
+    ['sign --company A --valid-until 2999-01-01', 2, '--key, --company and --valid-until are needed'],
+    [
+      'sign --key k --company A --valid-until 2999-01-01 --max-tps 5x',
+      2,
+      '--max-tps "5x" is not a whole number',
+    ],
+    ['sign --key ec --company A --valid-until 2999-01-01', 1, 'ec is not an Ed25519 private key'],
+    ['show a b', 2, 'name one licence file'],
+    ['keygen --out nowhere/k', 1, 'nowhere/k cannot be written: ENOENT'],
+  ])('says what is wrong with: license %s', async (words, wanted, text) => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    write('ec', privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
+    const { code, out, err } = await sms(`license ${words}`)
+    expect(err).toStartWith(text)
+    expect([code, out]).toEqual([wanted, ''])
+  })
+})
+
+describe('smsc', () => {
+  test('shows each message where it is verbose, and ends well on SIGINT', async () => {
+    const words = 'smsc --port 0 --account other:a:b --account esme:secret --verbose --error 0x45=*7'
+    const child = Bun.spawn([process.execPath, MAIN, ...words.split(' ')], { stdout: 'pipe', stderr: 'pipe' })
+    const reader = child.stdout.getReader()
+    const read = async (): Promise<string> => new TextDecoder().decode((await reader.read()).value)
+    using esme = await Esme.bound(Number(/port (\d+)/.exec(await read())?.[1]))
+    expect(told(await esme.submit('491707'))).toBe('0x45')
+    expect(await read()).toMatch(/^esme: \S* to 491707: 0x45\n$/)
+    await esme.submit('491701')
+    expect(await read()).toMatch(/^esme: \S* to 491701: \d{15}\n$/)
+    child.kill('SIGINT')
+    expect(await child.exited).toBe(0)
+  })
+
+  test.each([
+    ['--account :b', '--account: write the system_id'],
+    ['--seed 4294967296', '--seed: "4294967296" is not a whole number up to 4294967295'],
+    ['--port 2775x', '--port: "2775x" is not a whole number'],
+    ['2775', "Unexpected argument '2775'"],
+  ])('says what is wrong with: smsc %s', async (words, text) => {
+    const { code, out, err } = await sms(`smsc ${words}`)
+    expect(err).toStartWith(text)
+    expect([code, out]).toEqual([2, ''])
+  })
+})
+
 describe('health', () => {
   test('asks the server that the configuration describes', async () => {
     const asked: string[] = []
@@ -229,5 +365,53 @@ describe('health', () => {
     const { code, err } = await sms(`health --url http://127.0.0.1:${server.port}/healthy`)
     expect(code).toBe(1)
     expect(err).toContain('does not answer')
+  })
+
+  test('asks over TLS where the server has it, whoever the certificate is for', async () => {
+    write('a.crt', certPem)
+    write('a.key', keyPem)
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      tls: { cert: certPem, key: keyPem },
+      fetch: () => new Response('ok'),
+    })
+    write('mine.yaml', `endpoint: 0.0.0.0:${server.port}\ntls: { cert: a.crt, key: a.key }\n`)
+    expect(await sms('health --config mine.yaml')).toEqual({
+      code: 0,
+      out: `https://127.0.0.1:${server.port}/healthy: 200 ok\n`,
+      err: '',
+    })
+  })
+
+  test('waits three seconds for a server that hangs, and says so', async () => {
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      idleTimeout: 0,
+      fetch: () => new Promise<Response>(() => undefined),
+    })
+    const url = `http://127.0.0.1:${server.port}/healthy`
+    expect(await sms(`health --url ${url}`)).toMatchObject({
+      code: 1,
+      err: `${url} does not answer: TimeoutError: The operation timed out.\n`,
+    })
+    await server.stop(true)
+  })
+
+  test.each([
+    ['0.0.0.0:1', 'http://127.0.0.1:1/healthy'],
+    ['[::]:1', 'http://[::1]:1/healthy'],
+    ['[::1]:1', 'http://[::1]:1/healthy'],
+  ])('asks a server that listens on %s at %s', async (endpoint, url) => {
+    const { code, err } = await sms('health', { env: { SMS_PROXY_ENDPOINT: endpoint } })
+    expect(code).toBe(1)
+    expect(err).toStartWith(`${url} does not answer: `)
+  })
+
+  test('says what is wrong with the configuration, with exit code 2', async () => {
+    const { code, err } = await sms('health --config none.yaml')
+    expect(code).toBe(2)
+    expect(err).toStartWith('none.yaml: there is no such file')
   })
 })

@@ -54,3 +54,33 @@ test('a filter that is broken, absent or endless is exit code 2, and so is a wro
   expect(await told('test', 'x', '--timeout', 'soon')).toStartWith('--timeout is a whole number')
   expect(await told('test', 'x', '--time', '2027-02-30T10:00:00Z')).toStartWith('--time is a moment')
 }, 240_000)
+
+test('filter test asks about the message that its options describe', async () => {
+  const seen =
+    'export const active = false\nexport default sms => ({ match: false, reason: KEYS.map(key => sms[key]).join() })'
+  const keys = ['source', 'esme', 'app_id', 'app_name', 'transaction_id', 'campaign_uuid', 'time', 'parts']
+  await using folder = await openFolder({
+    'seen.js': `const KEYS = ${JSON.stringify(keys)}\n${seen}`,
+    'only.js': 'export const blacklist = false\nexport default () => true',
+    'endless.js': 'export default () => { for (;;) {} }',
+  })
+  await folder.write('large.js', 'const a = new Array(2e6).fill(1)\nexport default () => a.length === 0')
+  const ask = (file: string, options = '') =>
+    filter('test', join(folder.dir, file), ...options.split(' ').filter(word => word !== ''))
+  const all =
+    '--source +447700900123 --esme 2 --app-id 3 --app-name shop --transaction-id t --campaign c --time 2026-01-31T22:30:00Z'
+  const { out, code } = await ask('seen.js', `${all} --message ${'x'.repeat(161)}`)
+  expect(code).toBe(0)
+  expect(out).toStartWith('seen (blacklist, inactive)\n')
+  expect(out).toContain(', 2 parts: ')
+  expect(out).toContain('\npasses  447700900123,2,3,shop,t,c,1769898600,2  (')
+  expect((await ask('seen.js', '--app-id 3')).out).toContain(',app-3,')
+  const only = await ask('only.js')
+  expect(only.code).toBe(0)
+  expect(only.out).toMatch(/^only \(whitelist\)\n.*\npasses {2}\(it matches/)
+  expect((await ask('large.js')).code).toBe(2)
+  expect((await ask('large.js', '--memory 64')).code).toBe(0)
+  expect((await ask('endless.js', '--timeout 33')).err).toContain('no answer within 33 ms')
+  expect((await ask('only.js', '--esme 0')).err).toStartWith('--esme is a whole number, 1 or more')
+  expect((await ask('only.js', join(folder.dir, 'seen.js'))).code).toBe(2)
+}, 240_000)
