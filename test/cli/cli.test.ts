@@ -129,6 +129,7 @@ describe('check', () => {
     expect(out).toContain(
       'messages    in the Aerospike namespace sms at a:1 as sms, whose login whoever listens can use: set tls\n',
     )
+    expect(out).toContain('\nLinks: none\n')
     expect(out).not.toContain('sesame')
   })
 

@@ -50,7 +50,7 @@ test('a table is as wide as its widest cells, with its numbers at the right and 
     ['a', 5, ''],
     ['long', 1000, 'x'],
   ]
-  expect(table(['', 'n', 'wide title'], rows)).toBe(
-    '        n     wide title\n  a        5\n  long  1000  x\n',
+  expect(table(['', 'wide title', 'n'], rows)).toBe(
+    '        wide title  n\n  a              5\n  long        1000  x\n',
   )
 })
