@@ -28,9 +28,9 @@ const commit =
   spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout?.trim() ||
   'unknown'
 
-// Bun leaves a source map of each chunk beside the binary, which has them in it too, under another name with each build.
 const folder = dirname(values.outfile)
 mkdirSync(folder, { recursive: true })
+// Bun leaves a source map of each chunk beside the binary, which has them in it too, under another name with each build.
 const scratch = mkdtempSync(join(folder, '.build-'))
 const binary = join(scratch, basename(values.outfile))
 const executable = values['compile-executable-path']
