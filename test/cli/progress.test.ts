@@ -1,6 +1,5 @@
 import { expect, test } from 'bun:test'
 import { createProgress } from '../../src/cli/progress.ts'
-import { table } from '../../src/cli/table.ts'
 
 function open(isTTY: boolean) {
   const said: string[] = []
@@ -43,14 +42,4 @@ test('progress is one bar on a terminal, ten times a second, that no other line 
   progress.end()
   progress.end()
   expect(told()).toBe('\n')
-})
-
-test('a table is as wide as its widest cells, with its numbers at the right and nothing after a line', () => {
-  const rows = [
-    ['a', 5, ''],
-    ['long', 1000, 'x'],
-  ]
-  expect(table(['', 'wide title', 'n'], rows)).toBe(
-    '        wide title  n\n  a              5\n  long        1000  x\n',
-  )
 })
