@@ -38,3 +38,7 @@ export class GatewayError extends Error {
 /** What was thrown says of itself; for an operator, since it may hold a path. */
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
+
+/** The code that the system, Node or SQLite gave it (ENOENT); a DOMException's is a number, and none of these. */
+export const systemCode = (thrown: unknown): string | undefined =>
+  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined

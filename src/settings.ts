@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
 import type { Config } from './config/index.ts'
+import { systemCode } from './errors.ts'
 import { type IpList, NO_IPS, parseIpList } from './ip_list.ts'
 import type { LinkSettings, NetworkSettings } from './network.ts'
 import { compileRules, NO_RULES, type Rules } from './routing/rules.ts'
@@ -26,7 +27,8 @@ export function readRules({
   try {
     return compileRules(parse(readFileSync(source.file, 'utf8')), { pools })
   } catch (error) {
-    const why = error instanceof YAMLParseError ? error.message : codeOf(error)
+    // Not the whole message of the system: it would name a path of this host to whoever asks for a reload.
+    const why = error instanceof YAMLParseError ? error.message : (systemCode(error) ?? 'unexpected error')
     return { problems: [{ path: 'smpp.rules', message: `the file cannot be read: ${why}` }] }
   }
 }
@@ -34,10 +36,6 @@ export function readRules({
 /** The file that the rules are in; undefined when they stand in the configuration, or there are none. */
 export const fileOfRules = ({ smpp: { rules } }: Config): string | undefined =>
   rules && 'file' in rules ? rules.file : undefined
-
-/** `ENOENT` and its kin: the whole message would name a path of this host to whoever asks for a reload. */
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : 'unexpected error'
 
 export function networkSettings(config: Config, rules: Rules): NetworkSettings {
   const { smpp } = config

@@ -1,4 +1,5 @@
-import { messageOf } from '../errors.ts'
+import { messageOf, systemCode } from '../errors.ts'
+
 /** A mistake of the caller's; the text says how to mend it. */
 export class UsageError extends Error {}
 
@@ -24,9 +25,8 @@ export async function command(
   }
 }
 
-/** Of what the system throws its code (ENOENT); of anything else its words. A DOMException's code is a number. */
-export const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : String(error)
+/** Of what the system throws its code; of anything else its words. */
+export const codeOf = (error: unknown): string => systemCode(error) ?? String(error)
 
 /** A whole number from 0 to `max`. Throws a {@link UsageError}. */
 export function wholeNumber(name: string, value: unknown, max: number): number {

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { accessSync, constants, readFileSync } from 'node:fs'
+import { systemCode } from '../errors.ts'
 import { parseIpList } from '../ip_list.ts'
 import { nearest } from '../nearest.ts'
 import { parseHosts } from './hosts.ts'
@@ -148,7 +149,7 @@ export function unreadable(file: string): string | undefined {
     accessSync(file, constants.R_OK)
     return undefined
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = systemCode(error)
     if (code === 'ENOENT') return 'there is no such file'
     return code === 'EACCES' ? 'no permission' : String(code ?? error)
   }

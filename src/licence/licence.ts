@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Cancel, Clock } from '../clock.ts'
-import { GatewayError, messageOf } from '../errors.ts'
+import { GatewayError, messageOf, systemCode } from '../errors.ts'
 import { expiresAt, type Grant, isSignedBy, parseLicence, readPublicKey } from './document.ts'
 import { SlidingSecond } from './sliding_second.ts'
 
@@ -118,7 +118,7 @@ function checked(bytes: Uint8Array, publicKey: KeyObject | undefined): Grant {
 }
 
 function noFile(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  if (systemCode(error) === 'ENOENT') return undefined
   throw error
 }
 

@@ -1,7 +1,7 @@
 /** What an operator, or a caller, is told of a cluster that fails: no host, no address. */
 
 import { AerospikeError, type ErrorName } from '../aerospike/index.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, systemCode } from '../errors.ts'
 import { StoreError } from './store.ts'
 
 export const DISPLACED = 'another gateway has taken the place of this one in the store: restart it'
@@ -81,7 +81,7 @@ export function openFault(cause: unknown, namespace: string): string {
 
 /** What to set in the configuration, where that can help. */
 function remedy(code: ErrorName | undefined, below: Error | undefined): string {
-  const reason = below && 'code' in below ? String(below.code) : ''
+  const reason = systemCode(below) ?? ''
   if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return ': set aerospike.tls_name to a name in the certificate'
   if (/SELF_SIGNED|ISSUER|UNABLE_TO_VERIFY/.test(reason))

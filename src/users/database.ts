@@ -2,7 +2,7 @@ import { Database, SQLiteError } from 'bun:sqlite'
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Random } from '../clock.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, systemCode } from '../errors.ts'
 
 /** The step from version n to n + 1 stands at index n; what was once released is never edited. */
 const MIGRATIONS: readonly string[] = [
@@ -84,7 +84,7 @@ function refuseStrangers(db: Database, path: string): void {
 
 /** Why the file cannot be opened, in words for an operator. */
 function faultOf(path: string, cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const code = systemCode(cause) ?? ''
   const elsewhere = 'or name another file in storage.db_path'
   if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN)/.test(code))
     return `${path} cannot be written: check the permissions of its folder and of the file, ${elsewhere}`
