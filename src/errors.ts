@@ -10,7 +10,7 @@ export type ErrorCode =
   | 'refused'
   | 'licence_expired'
   | 'unknown_esme'
-  /** The `Idempotency-Key` was used with another body. */
+  /** The `Idempotency-Key` was used with another body, or its message is on its way or no longer kept. */
   | 'key_reused'
   | 'not_found'
   /** The outcome is final and nothing of the message is on its way: it may be sent again. */

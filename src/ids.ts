@@ -2,7 +2,7 @@ import type { Clock, Random } from './clock.ts'
 
 /** The two numbers of a message: an id that sorts by time, and a safe integer that grows. */
 export interface Ids {
-  /** UUIDv7 (RFC 9562 §5.7), growing within one millisecond: 30 bits count on from a random start (§6.2, method 2). */
+  /** UUIDv7 (RFC 9562 §5.7), growing within one millisecond: 30 bits count on from a random start (§6.2, method 1). */
   messageId(): string
   /**
    * 41 bits of milliseconds since 2020, 5 bits of node, 7 bits of sequence: positive, growing, below 2^53

@@ -13,7 +13,7 @@ export interface Prepared {
   readonly text: Segmented
 }
 
-/** How a link writes short codes (contract §3), and what it says of itself in each `submit_sm`. */
+/** How a link writes short codes (contract §3). */
 export interface LinkDialect {
   readonly shortCodeTon: number
   readonly shortCodeNpi: number

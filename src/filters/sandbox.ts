@@ -43,7 +43,7 @@ export class FilterFault extends Error {
   override readonly name = 'FilterFault'
 
   constructor(
-    /** `costly`: its machine was thrown away (no answer in time, out of memory, a promise left behind). */
+    /** All but `error` cost its machine: no answer in time, or (`costly`) out of memory, a promise left behind. */
     readonly kind: 'error' | 'timeout' | 'costly',
     text: string,
   ) {

@@ -66,7 +66,7 @@ export interface MachineOptions {
   readonly memoryBytes: number
   /** Milliseconds that never go back, and that pass while code runs: with a clock that stands still, nothing is late. */
   readonly monotonic: () => number
-  /** Answers `lookup(list, value)` of the code inside; `values` are its arguments, as text. */
+  /** Answers `lookup(list, value)` of the code inside: 1 when it is listed, 0 when not, 2 when there is no such list. */
   readonly lookup: (list: string, value: string) => number
 }
 

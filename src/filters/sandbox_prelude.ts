@@ -2,7 +2,7 @@ import { FIELDS } from './sandbox_wire.ts'
 
 /**
  * The code of ours that runs inside a machine, before the filter's. It takes hold of the built-ins it needs, so
- * that a filter that changes them changes nothing but its own view; both are expressions that give a function.
+ * that a filter that changes them changes nothing but its own view; all but the first are expressions that give a function.
  */
 
 /** The same message must get the same answer: no clock but `sms.time`, no chance. */

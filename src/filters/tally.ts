@@ -16,7 +16,7 @@ export class Tally {
   /** Messages it was asked about, or would have been but for being tripped. */
   hits = 0
   matches = 0
-  /** In shadow mode: messages it would have refused. */
+  /** Messages it refused or, in shadow mode, would have. */
   refusals = 0
   /** Faults of every kind, timeouts among them. */
   errors = 0

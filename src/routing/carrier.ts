@@ -1,6 +1,5 @@
 /**
- * What a pool asks of a link. An SMPP link fits (`smpp/link.ts`); routing knows no sockets, so a test needs
- * only a small fake.
+ * What a pool asks of a link (`network_link.ts` is one). Routing knows no sockets, so a test needs only a small fake.
  */
 export interface Carrier<Pdu> {
   readonly id: number

@@ -150,7 +150,7 @@ export class Records {
     return took(this.client.remove(of, { ...deadline.policy, generation }))
   }
 
-  /** Every record of a set, in no order; a few thousand a second from each node, so that traffic goes first. */
+  /** Every record of a set, in no order; from each node no more than a limit a second, so that traffic goes first. */
   scan(set: SetName, bins: readonly string[]): AsyncGenerator<StoredRecord, void, void> {
     return this.client.query({
       namespace: this.namespace,
