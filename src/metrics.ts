@@ -5,8 +5,6 @@ import Registry from 'prom-client/lib/registry.js'
 import type { HistogramData } from './stats/histogram.ts'
 import type { FilterRow, LinkRow, MetricsSources, SpoolCounts } from './stats/sources.ts'
 
-export type { MetricsSources }
-
 export interface Metrics {
   /** The Prometheus text format, version 0.0.4. */
   render(): Promise<string>

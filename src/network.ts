@@ -18,7 +18,7 @@ import type { LinkStats } from './smpp/counters.ts'
 import { accountOf, type LinkEvents, type LinkParts, type LinkState } from './smpp/link.ts'
 import { SLIDING_MS } from './smpp/pacer.ts'
 
-export type { LinkSettings, Shortage } from './network_link.ts'
+export type { LinkSettings } from './network_link.ts'
 
 /** The links and pools of the configuration as one thing: what a send goes through, and what an operator sees. */
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { createMetrics, type MetricsSources } from '../src/metrics.ts'
+import { createMetrics } from '../src/metrics.ts'
 import { Histogram } from '../src/stats/histogram.ts'
 import { HttpTally } from '../src/stats/http_tally.ts'
 import { openFiles, processUsage } from '../src/stats/process.ts'
+import type { MetricsSources } from '../src/stats/sources.ts'
 
 function sources() {
   const http = new HttpTally()

@@ -188,7 +188,7 @@ function meant(schema: Described, { text, from }: Scalar): string {
 }
 
 /** What may stand there, in words. */
-export function wanted(schema: Described): string {
+function wanted(schema: Described): string {
   switch (schema.form) {
     case 'duration':
       return `a duration like ${schema.default ?? '5s'}${range(schema, goDuration)}`

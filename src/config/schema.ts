@@ -288,5 +288,3 @@ export type Config = Read<typeof ConfigSchema> & {
   /** `ADMIN_API_KEY` of the environment; undefined: the admin routes answer 503. */
   readonly adminKey: string | undefined
 }
-export type LinkConfig = Config['smpp']['links'][number]
-export type PoolConfig = Config['smpp']['pools'][number]

@@ -38,10 +38,10 @@ export interface LoaderOptions {
   readonly pause: () => Promise<void>
 }
 
-export const FILTERS_MAX = 100
+const FILTERS_MAX = 100
 export const SOURCE_BYTES_MAX = 256 * 1024
-export const LISTS_MAX = 100
-export const LIST_BYTES_MAX = 128 * 1024 * 1024
+const LISTS_MAX = 100
+const LIST_BYTES_MAX = 128 * 1024 * 1024
 export const LIST_ENTRIES_MAX = 5_000_000
 
 const NO_FOLDER = 'the filter folder is not there'

@@ -51,7 +51,7 @@ export class FilterFault extends Error {
   }
 }
 
-export const REASON_CHARACTERS_MAX = 160
+const REASON_CHARACTERS_MAX = 160
 const TEXT_CHARACTERS_MAX = 400
 /**
  * The code of a module runs cold, once. From the ninth machine of a process on, JavaScriptCore has no fast memory for it,

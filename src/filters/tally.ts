@@ -3,7 +3,7 @@ import type { FilterFault } from './sandbox.ts'
 
 /** So many faults that cost a machine or a deadline, within `TRIP_WINDOW_MS`, and the filter is out of use. */
 export const TRIP_FAULTS = 5
-export const TRIP_WINDOW_MS = 10_000
+const TRIP_WINDOW_MS = 10_000
 /** How long it stays out; the first fault after it puts it out again. */
 export const TRIPPED_MS = 10_000
 

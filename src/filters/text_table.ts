@@ -1,5 +1,5 @@
 /** 256 characters of up to 3 octets; the one letter that grows in lower case, U+0130, does not grow past that. */
-export const TEXT_BYTES_MAX = 768
+const TEXT_BYTES_MAX = 768
 
 /** An entry begins with two octets: its length in 15 bits, and whether it is listed. */
 const HEADER_BYTES = 2

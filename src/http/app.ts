@@ -43,7 +43,7 @@ export interface HttpServer {
 }
 
 /** Where the reference's sections and its summary disagree, an operator may go by the sections. */
-export const OPENABLE_ROUTES: readonly string[] = [
+const OPENABLE_ROUTES: readonly string[] = [
   '/dashboard/stats',
   '/api/v1/user/register',
   '/api/v1/user/validate',

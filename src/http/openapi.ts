@@ -6,9 +6,9 @@ import { PlainError } from './shapes.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-export const ADMIN_KEY = 'AdminKey'
-export const TOKEN = 'Token'
-export const APP_ID = 'AppId'
+const ADMIN_KEY = 'AdminKey'
+const TOKEN = 'Token'
+const APP_ID = 'AppId'
 
 const TAGS: Readonly<Record<string, string>> = {
   Monitoring: 'Health and metrics',

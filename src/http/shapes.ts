@@ -6,10 +6,10 @@ import { badRequest } from './problem.ts'
 
 export const PlainError = Type.Object({ error: Type.String() }, { $id: 'Error' })
 
-export const Failure = Type.Object({ success: Type.Literal(false), error: Type.String() }, { $id: 'Failure' })
+const Failure = Type.Object({ success: Type.Literal(false), error: Type.String() }, { $id: 'Failure' })
 
 /** `/admin/*`, `/settings/*`, `/smpp/*`, `/dashboard/*` (contract §2). */
-export const failureBody: ErrorBody = error => ({ success: false, error })
+const failureBody: ErrorBody = error => ({ success: false, error })
 
 export const FAILURE_GROUP = {
   errorSchema: Failure,

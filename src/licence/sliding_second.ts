@@ -1,8 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { Pacer } from '../smpp/pacer.ts'
 
-export { SLIDING_MS } from '../smpp/pacer.ts'
-
 /** At most `limit` in any sliding second over all links, exactly: a pacer as each link has one, with the clock in it. */
 export class SlidingSecond {
   readonly #pacer: Pacer

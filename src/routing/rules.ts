@@ -1,7 +1,7 @@
 import { type Condition, covers, type RuleMessage, refusal, type Test, testOf } from './rules_condition.ts'
 import { type Report, type RuleProblem, readMap, readMatch, shown } from './rules_read.ts'
 
-export type { RuleMessage, RuleProblem }
+export type { RuleMessage }
 
 /** What a rule says of the messages that it matches. */
 export type Decision =

@@ -15,7 +15,7 @@ import { STATUS, statusName } from './status.ts'
 import type { Pending, Reply } from './window.ts'
 import { Window } from './window.ts'
 
-export type { Log, SessionClock }
+export type { Log }
 
 export interface SessionOptions {
   readonly role: Role

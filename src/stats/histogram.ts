@@ -8,7 +8,7 @@ export interface HistogramData {
 }
 
 /** From a loop's turn to a response timeout, in seconds. */
-export const SECONDS_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const SECONDS_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 export class Histogram implements HistogramData {
   readonly counts: Float64Array

@@ -130,7 +130,7 @@ function joined(
 }
 
 /** Of the messages whose segments race for each other. */
-export const segmentsKey = (
+const segmentsKey = (
   records: Records,
   { account, source, destination }: Pick<InboundMessage, 'account' | 'source' | 'destination'>,
   { reference, total }: Pick<Segment, 'reference' | 'total'>,

@@ -87,7 +87,7 @@ interface Batch {
 
 const NOTHING: Batch = { entries: [], closings: [] }
 
-export class Lane {
+class Lane {
   readonly #key: Key
   #entries: Entry[] = []
   /** Until it is certain that they are in the record. */

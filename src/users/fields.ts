@@ -1,13 +1,13 @@
 import { GatewayError } from '../errors.ts'
 import { type IpList, parseIpList } from '../ip_list.ts'
 
-export const EMAIL_MAX = 254
-export const PASSWORD_MIN = 6
-export const PASSWORD_MAX = 256
-export const APP_NAME_MAX = 64
-export const APP_SECRET_MIN = 8
-export const APP_SECRET_MAX = 256
-export const ALLOWED_IPS_MAX = 256
+const EMAIL_MAX = 254
+const PASSWORD_MIN = 6
+const PASSWORD_MAX = 256
+const APP_NAME_MAX = 64
+const APP_SECRET_MIN = 8
+const APP_SECRET_MAX = 256
+const ALLOWED_IPS_MAX = 256
 
 const EMAIL = /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u
 const CONTROLS = /\p{Cc}/u

@@ -7,10 +7,8 @@ import { argon2id, bounded, type Passwords } from './passwords.ts'
 import { Tokens } from './tokens.ts'
 import { Users } from './users.ts'
 
-export type { Audit, AuditEntry } from './audit.ts'
 export { DEFAULT_APP_ID } from './database.ts'
-export type { LinkSwitches } from './link_switches.ts'
-export type { AppIdentity, NewProxyUser, ProxyUser, Users } from './users.ts'
+export type { Users } from './users.ts'
 
 export interface UserDatabaseOptions {
   /** `storage.db_path`. */

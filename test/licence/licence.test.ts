@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { GatewayError } from '../../src/errors.ts'
 import { type Grant, signLicence, writePublicKey } from '../../src/licence/document.ts'
 import { type Licence, type LicenceView, openLicence } from '../../src/licence/licence.ts'
-import { SLIDING_MS } from '../../src/licence/sliding_second.ts'
+import { SLIDING_MS } from '../../src/smpp/pacer.ts'
 import { TurnedClock } from '../support/clock.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'licence-'))

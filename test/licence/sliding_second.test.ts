@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { SLIDING_MS, SlidingSecond } from '../../src/licence/sliding_second.ts'
+import { SlidingSecond } from '../../src/licence/sliding_second.ts'
+import { SLIDING_MS } from '../../src/smpp/pacer.ts'
 import { TurnedClock } from '../support/clock.ts'
 
 test('the one past the limit waits until the oldest is out of the second', () => {

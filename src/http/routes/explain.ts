@@ -1,14 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { candidateWords, type Explanation } from '../../explain.ts'
 import { ipAllowed, normaliseIp } from '../../ip_list.ts'
+import { DEFAULT_APP_ID } from '../../users/index.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
 import { FAILURE_GROUP, Id, Integer, LINK_STATES, success } from '../shapes.ts'
 import { FilterState } from './filters.ts'
 import { SendBody, toSend } from './sms.ts'
-
-const DEFAULT_APP_ID = 1
 
 const ExplainBody = Type.Object(
   {
