@@ -2,9 +2,9 @@ import type { Random } from './backoff.ts'
 import { Backoff } from './backoff.ts'
 import type { Address, Connect, Sink } from './net.ts'
 import type { Transport } from './outbox.ts'
-import type { BodyInput, Pdu } from './pdu.ts'
+import type { BodyInput } from './pdu.ts'
 import type { Log, SessionClock } from './ports.ts'
-import type { Answer, SessionEvents, SessionOptions } from './session.ts'
+import type { SessionEvents, SessionOptions } from './session.ts'
 import { Session } from './session.ts'
 import { statusName } from './status.ts'
 import type { Reply } from './window.ts'
@@ -29,9 +29,8 @@ export interface LegParts {
 /** `waiting`: for the next try. */
 export type LegState = 'stopped' | 'connecting' | 'bound' | 'waiting' | 'stopping'
 
-export interface LegEvents extends Pick<SessionEvents, 'room' | 'late'> {
+export interface LegEvents extends Omit<SessionEvents, 'closed'> {
   changed(reason: string): void
-  request(pdu: Pdu): Answer | Promise<Answer>
 }
 
 /** One session that is bound again whenever it is lost. A link has one, or two with `bind: pair`. */
@@ -128,12 +127,7 @@ export class Leg {
 
   #opened(transport: Transport): Sink {
     const { clock, log } = this.parts
-    const events: SessionEvents = {
-      request: pdu => this.events.request(pdu),
-      room: session => this.events.room?.(session),
-      late: (tag, pdu, session) => this.events.late?.(tag, pdu, session),
-      closed: reason => this.#lost(reason),
-    }
+    const events: SessionEvents = { ...this.events, closed: reason => this.#lost(reason) }
     const options = { ...this.options.session, window: this.#window }
     const session = new Session(transport, options, events, clock, log)
     this.#session = session

@@ -37,7 +37,7 @@ export interface LinkEvents {
   /** Answers the `command_status` of the response, which waits for it. */
   deliver(pdu: DeliverSm | DataSm, link: Link): Promise<number> | number
   /** The answer to a submit whose outcome was `unknown` because of a timeout. */
-  late(tag: unknown, outcome: Answered, link: Link): void
+  late(tag: unknown, outcome: Answered): void
   state(link: Link, from: LinkState, to: LinkState, reason: string): void
 }
 
@@ -165,12 +165,6 @@ export class Link {
     return this.#pacer.tokens(now) <= 0 ? 'tps' : 'window'
   }
 
-  /** Milliseconds until time alone may give room (TPS, a pause); 0 when time does not stand in the way. */
-  nextRoomInMs(): number {
-    const now = this.parts.clock.monotonic()
-    return Math.max(this.#pacer.waitMs(now), this.#throttle.waitMs(now))
-  }
-
   /**
    * Writes a submit_sm at the end of this turn and answers what became of it; without room it is
    * `unwritten`, with a field that does not fit `refused`. `tag` comes back with a late answer.
@@ -272,7 +266,7 @@ export class Link {
         changed: reason => this.#update(reason),
         request: pdu => this.#request(pdu),
         room: () => this.#roomier(),
-        late: (tag, pdu) => this.parts.events.late(tag, answered(pdu), this),
+        late: (tag, pdu) => this.parts.events.late(tag, answered(pdu)),
       },
     )
   }
@@ -342,12 +336,18 @@ export class Link {
     })
   }
 
+  /** Milliseconds until time alone may give room (TPS, a pause); 0 when time does not stand in the way. */
+  #nextRoomInMs(): number {
+    const now = this.parts.clock.monotonic()
+    return Math.max(this.#pacer.waitMs(now), this.#throttle.waitMs(now))
+  }
+
   #watchRoom(): void {
-    const delayMs = this.nextRoomInMs()
+    const delayMs = this.#nextRoomInMs()
     if (delayMs === 0 || this.#cancelRoomTimer || this.#closed) return
     this.#cancelRoomTimer = this.parts.clock.after(Math.ceil(delayMs), () => {
       this.#cancelRoomTimer = undefined
-      if (this.nextRoomInMs() > 0) this.#watchRoom()
+      if (this.#nextRoomInMs() > 0) this.#watchRoom()
       else this.#announceRoom()
     })
   }

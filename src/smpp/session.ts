@@ -40,13 +40,13 @@ export interface SessionEvents {
    * A request that is allowed in the present state, save enquire_link and unbind, which the session answers.
    * What it throws is answered as a temporary error.
    */
-  request(pdu: Pdu, session: Session): Answer | Promise<Answer>
+  request(pdu: Pdu): Answer | Promise<Answer>
   /** `room` may have risen. */
-  room?(session: Session): void
+  room?(): void
   /** A response came after its request had timed out. */
-  late?(tag: unknown, pdu: Pdu, session: Session): void
+  late?(tag: unknown, pdu: Pdu): void
   /** Once, after every pending request was told what became of it. */
-  closed(reason: string, session: Session): void
+  closed(reason: string): void
 }
 
 /**
@@ -161,7 +161,7 @@ export class Session {
     if (this.#state === 'closed') return
     const { doubted } = this
     this.#keepAlive.heard()
-    if (doubted) this.events.room?.(this)
+    if (doubted) this.events.room?.()
     try {
       this.#framer.push(chunk, this.#take)
     } catch (error) {
@@ -176,7 +176,7 @@ export class Session {
   drained(): void {
     if (this.#state === 'closed') return
     this.#outbox.drained()
-    this.events.room?.(this)
+    this.events.room?.()
   }
 
   /** The transport is gone, or shall be: pending requests are told, then `events.closed`. */
@@ -194,7 +194,7 @@ export class Session {
         pending.position >= taken ? { kind: 'unwritten' } : { kind: 'unknown', reason: 'closed' },
       )
     this.#quiet?.()
-    this.events.closed(reason, this)
+    this.events.closed(reason)
   }
 
   /**
@@ -268,7 +268,7 @@ export class Session {
   #unmatched(pdu: Pdu): void {
     const late = this.#window.takeLate(pdu.sequence_number, pdu.command)
     if (late) {
-      this.events.late?.(late.tag, pdu, this)
+      this.events.late?.(late.tag, pdu)
       return
     }
     const { command, sequence_number: sequence, command_status } = pdu
@@ -278,7 +278,7 @@ export class Session {
   #freed(pending: Pending): void {
     if (!pending.counted) return
     this.#settled()
-    this.events.room?.(this)
+    this.events.room?.()
   }
 
   #request(pdu: Pdu): void {
@@ -297,7 +297,7 @@ export class Session {
   #handle(pdu: Pdu): void {
     let given: Answer | Promise<Answer>
     try {
-      given = this.events.request(pdu, this)
+      given = this.events.request(pdu)
     } catch (error) {
       this.#failed(pdu, error)
       return
