@@ -294,20 +294,11 @@ export function createMetrics(from: MetricsSources): Metrics {
     const { kind, name, help } = family
     const options = { name, help, labelNames: family.labels, registers: [registry] }
     if (kind === 'histogram') new PulledHistogram(options, async () => await family.read(sources))
-    else if (kind === 'gauge') {
-      new Gauge({
+    else {
+      const Metric = kind === 'gauge' ? Gauge : Counter
+      new Metric({
         ...options,
-        async collect() {
-          const rows = await family.read(sources)
-          // No await from here on: a scrape at the same time must not count into this one.
-          this.reset()
-          for (const [labels, value] of rows) this.labels(...labels.map(String)).set(value)
-        },
-      })
-    } else {
-      new Counter({
-        ...options,
-        async collect() {
+        async collect(this: Gauge | Counter) {
           const rows = await family.read(sources)
           // No await from here on: a scrape at the same time must not count into this one.
           this.reset()
