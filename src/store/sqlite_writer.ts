@@ -171,7 +171,6 @@ export class SqliteWriter {
   }
 
   #save(given: Message): Message {
-    const id = idBytes(given.id)
     const message = this.#withHeld(given, given.parts.keys())
     const tallied = this.#tallies.tally(message, NOT_TALLIED)
     if (given.id > this.#newest) this.#newest = given.id
@@ -179,7 +178,7 @@ export class SqliteWriter {
     const receipt = given.id > this.#newestBefore ? this.#atHand.get(given.id) : undefined
     const stored = receipt ? withPart(message, 0, receiptChange(receipt)) : message
     if (this.#sql.insertMessage.run(...toRow(stored, tallied, this.accounts)).changes === 0) {
-      return this.#saveAgain(id, message, tallied)
+      return this.#saveAgain(message, tallied)
     }
     if (receipt) this.#settled.set(receipt, { matched: true, form: 0, message: stored, part: 0 })
     this.#index(message, message.parts.keys())
@@ -188,8 +187,8 @@ export class SqliteWriter {
   }
 
   /** The outcome of a message that was claimed; or told a second time, then only what is news counts. */
-  #saveAgain(id: Uint8Array, message: Message, tallied: number): Message {
-    const before = this.#stored(id)
+  #saveAgain(message: Message, tallied: number): Message {
+    const before = this.#stored(idBytes(message.id))
     if (!before || before.tallied === NOT_TALLIED) {
       this.#sql.replaceMessage.run(...toRow(message, tallied, this.accounts))
       this.#index(message, message.parts.keys())
