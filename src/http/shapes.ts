@@ -1,4 +1,4 @@
-import { type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type SchemaOptions, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import type { ErrorBody } from './problem.ts'
 import { badRequest } from './problem.ts'
 
@@ -24,9 +24,20 @@ export const success = <S extends TSchema>(data: S, extra: TProperties = {}) =>
 export const Integer = (options: { minimum?: number; maximum?: number } = { minimum: 0 }) =>
   Type.Integer(options)
 
+/** One of these words. */
+export const oneOf = <const T extends string>(words: readonly T[], options: SchemaOptions = {}) =>
+  Type.Union(
+    words.map(word => Type.Literal(word)),
+    options,
+  )
+
 export const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
-export const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'] as const
+export const LinkState = oneOf(['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'])
+
+export const Encoding = oneOf(['gsm7', 'latin1', 'ucs2'])
+
+export const PassOrReject = oneOf(['pass', 'reject'])
 
 export const LicenceInfo = Type.Object(
   {
@@ -34,7 +45,7 @@ export const LicenceInfo = Type.Object(
     valid_until: Type.String({ description: 'The last day, or empty without a licence' }),
     max_connections: Integer(),
     max_tps: Integer(),
-    status: Type.Union([Type.Literal('active'), Type.Literal('expired'), Type.Literal('none')]),
+    status: oneOf(['active', 'expired', 'none']),
   },
   { $id: 'Licence' },
 )

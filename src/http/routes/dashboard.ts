@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { HttpDependencies } from '../dependencies.ts'
 import { ok } from '../problem.ts'
 import { mirrored, type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Integer, LINK_STATES, success } from '../shapes.ts'
+import { FAILURE_GROUP, Integer, LinkState, success } from '../shapes.ts'
 
 type Dependencies = Pick<HttpDependencies, 'stats' | 'store' | 'users' | 'links' | 'pools'>
 
@@ -13,7 +13,7 @@ const Link = Type.Object(
   {
     id: Integer(),
     name: Type.String(),
-    status: Type.Union(LINK_STATES.map(state => Type.Literal(state))),
+    status: LinkState,
     current_tps: Type.Number({ minimum: 0, description: 'Parts sent in the last second' }),
     limit_tps: Type.Number({ minimum: 0, description: 'Parts a second; 0 is no limit' }),
     enabled: Type.Boolean(),

@@ -5,7 +5,7 @@ import { DEFAULT_APP_ID } from '../../users/index.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Id, Integer, LINK_STATES, success } from '../shapes.ts'
+import { Encoding, FAILURE_GROUP, Id, Integer, LinkState, oneOf, PassOrReject, success } from '../shapes.ts'
 import { FilterState } from './filters.ts'
 import { SendBody, toSend } from './sms.ts'
 
@@ -24,16 +24,16 @@ const ExplainBody = Type.Object(
 )
 
 const Words = Type.Object({
-  outcome: Type.Union((['sent', 'queued', 'refused'] as const).map(outcome => Type.Literal(outcome))),
+  outcome: oneOf(['sent', 'queued', 'refused']),
   error: Type.String({ description: 'What the caller would be told; empty unless it is refused' }),
   summary: Type.String(),
   source: Type.String(),
   destination: Type.String(),
-  encoding: Type.Union((['gsm7', 'latin1', 'ucs2'] as const).map(name => Type.Literal(name))),
+  encoding: Encoding,
   parts: Integer({ minimum: 1 }),
   checks: Type.Array(
     Type.Object({
-      check: Type.Union((['ip', 'licence', 'esme', 'store'] as const).map(name => Type.Literal(name))),
+      check: oneOf(['ip', 'licence', 'esme', 'store']),
       pass: Type.Boolean(),
       error: Type.String(),
     }),
@@ -42,7 +42,7 @@ const Words = Type.Object({
     Type.Object({
       name: Type.String(),
       state: FilterState,
-      verdict: Type.Union([Type.Literal('pass'), Type.Literal('reject')]),
+      verdict: PassOrReject,
       match: Type.Boolean(),
       reason: Type.String(),
       error: Type.String(),
@@ -74,7 +74,7 @@ const Words = Type.Object({
           name: Type.String(),
           taken: Type.Boolean(),
           reason: Type.String(),
-          state: Type.Union(LINK_STATES.map(state => Type.Literal(state))),
+          state: LinkState,
           enabled: Type.Boolean(),
           in_flight: Integer(),
           window: Type.Integer({ minimum: 0, description: 'Less than configured while the SMSC throttles' }),

@@ -4,20 +4,17 @@ import { GatewayError } from '../../errors.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Integer, success } from '../shapes.ts'
+import { Encoding, FAILURE_GROUP, Integer, oneOf, PassOrReject, success } from '../shapes.ts'
 
 const Count = Integer()
 const Seconds = Type.Integer({ minimum: 0, description: 'Unix seconds; 0: never' })
 const Microseconds = Type.Number({ minimum: 0, description: 'Microseconds' })
 const NameOf = (what: string) => Type.String({ minLength: 1, maxLength: 64, description: what })
 
-export const FilterState = Type.Union(
-  (['active', 'shadow', 'inactive', 'tripped', 'broken'] as const).map(state => Type.Literal(state)),
-  {
-    description:
-      'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it',
-  },
-)
+export const FilterState = oneOf(['active', 'shadow', 'inactive', 'tripped', 'broken'], {
+  description:
+    'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it',
+})
 
 const Filter = Type.Object(
   {
@@ -26,7 +23,7 @@ const Filter = Type.Object(
     description: Type.String(),
     blacklist: Type.Boolean({ description: 'False: it refuses what it does not match' }),
     active: Type.Boolean(),
-    mode: Type.Union([Type.Literal('enforce'), Type.Literal('shadow')]),
+    mode: oneOf(['enforce', 'shadow']),
     error: Type.String({
       description: 'Why the file as it stands is not in force (its last good version may be), or empty',
     }),
@@ -72,7 +69,7 @@ const SampleMessage = Type.Partial(
     app_name: Type.String(),
     transaction_id: Type.String(),
     campaign_uuid: Type.String(),
-    encoding: Type.Union((['gsm7', 'latin1', 'ucs2'] as const).map(name => Type.Literal(name))),
+    encoding: Encoding,
     parts: Type.Integer({ minimum: 1 }),
     time: Type.Integer({ minimum: 0, description: 'Unix seconds' }),
   }),
@@ -90,7 +87,7 @@ const TestBody = Type.Object(
 
 const Verdict = Type.Object(
   {
-    verdict: Type.Union([Type.Literal('pass'), Type.Literal('reject')]),
+    verdict: PassOrReject,
     match: Type.Boolean(),
     reason: Type.String(),
     time_us: Microseconds,

@@ -4,7 +4,7 @@ import type { HeldReceipt, InboxMessage } from '../../store/store.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { answerPage, PAGE_ERRORS, PAGE_QUERY, paged } from '../page.ts'
 import { type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Integer } from '../shapes.ts'
+import { FAILURE_GROUP, Integer, oneOf } from '../shapes.ts'
 
 const Seconds = Type.Integer({ minimum: 0, description: 'Unix seconds' })
 const Account = Type.String({ description: 'The SMSC account that brought it: host:port/system_id' })
@@ -16,7 +16,7 @@ const UnmatchedReceipt = Type.Object(
       description: "The SMSC's id in each form that was looked for, in lower case and without leading zeros",
     }),
     destination: Type.String({ description: 'The handset, in digits; empty when the receipt does not say' }),
-    status: Type.Union(PART_STATES.map(state => Type.Literal(state))),
+    status: oneOf(PART_STATES),
     error_code: Type.Integer({ description: 'network_error_code or `err`, 0 when there is none' }),
     received_at: Seconds,
   },

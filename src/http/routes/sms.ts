@@ -6,6 +6,7 @@ import { type SendRequest, taken } from '../../submit.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, type ErrorBody, ok, reply } from '../problem.ts'
 import { type Call, json, type Route, route } from '../route.ts'
+import { oneOf } from '../shapes.ts'
 
 const Esme = Type.Integer({ minimum: 0, maximum: 0x7fffffff, description: 'The id of an SMPP link' })
 const Address = (description: string) => Type.String({ minLength: 1, maxLength: 64, description })
@@ -27,9 +28,7 @@ export const SendBody = Type.Object(
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 3 })),
     schedule_at: Type.Optional(Type.String({ maxLength: 40, description: 'RFC 3339, within a year' })),
     flash: Type.Optional(Type.Boolean()),
-    encoding: Type.Optional(
-      Type.Union((['auto', 'gsm7', 'latin1', 'ucs2'] as const).map(name => Type.Literal(name))),
-    ),
+    encoding: Type.Optional(oneOf(['auto', 'gsm7', 'latin1', 'ucs2'])),
     registered_delivery: Type.Optional(Type.Boolean({ default: true })),
   },
   { $id: 'SendRequest', additionalProperties: false },
@@ -43,9 +42,7 @@ const SendReply = Type.Object(
     esme: Type.Integer(),
     transaction_id: Type.String(),
     message_id: Type.String(),
-    status: Type.Union(
-      (['submitted', 'rejected', 'failed', 'unknown', ''] as const).map(status => Type.Literal(status)),
-    ),
+    status: oneOf(['submitted', 'rejected', 'failed', 'unknown', '']),
     sms_ids: Type.Array(Type.String(), { description: "The SMSC's ids, one a part, in order" }),
     task_id: Type.Integer({ minimum: 0 }),
   },
@@ -69,14 +66,14 @@ const InfoBody = Type.Object(
 const InfoReply = Type.Object(
   {
     message_id: Type.String(),
-    mode: Type.Union([Type.Literal('submit_sm'), Type.Literal('')]),
-    parts: Type.Record(Type.String(), Type.Union(PART_STATES.map(state => Type.Literal(state)))),
+    mode: oneOf(['submit_sm', '']),
+    parts: Type.Record(Type.String(), oneOf(PART_STATES)),
     delivered_count: Type.Integer({ minimum: 0 }),
     sent_at: Type.Integer({ minimum: 0, description: 'Unix seconds' }),
     updated_at: Type.Integer({ minimum: 0, description: 'Unix seconds' }),
     transaction_id: Type.String(),
     task_id: Type.Integer({ minimum: 0 }),
-    status: Type.Union([...MESSAGE_STATES, '' as const].map(state => Type.Literal(state))),
+    status: oneOf([...MESSAGE_STATES, '']),
     error: Type.String(),
   },
   { $id: 'InfoReply' },
