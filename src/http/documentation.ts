@@ -2,9 +2,8 @@ import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' }
 import swaggerStyle from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
 import swaggerScript from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
 import { openApi } from './openapi.ts'
-import { plainError } from './problem.ts'
 import { type Route, route } from './route.ts'
-import { PlainError } from './shapes.ts'
+import { PLAIN_GROUP } from './shapes.ts'
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -45,15 +44,7 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-const group = {
-  method: 'GET',
-  access: 'public',
-  tag: 'Monitoring',
-  errors: {},
-  errorSchema: PlainError,
-  errorBody: plainError,
-  failure: 'internal error',
-} as const
+const group = { ...PLAIN_GROUP, method: 'GET', access: 'public', tag: 'Monitoring' } as const
 
 /** `/openapi.json` of these routes, and Swagger UI at `/swagger`, which asks nobody but us. */
 export function documentationRoutes(routes: readonly Route[], version: string): readonly Route[] {

@@ -3,8 +3,9 @@ import type { Taken } from '../rate_limit.ts'
 import { type Caller, createAuthentication } from './auth.ts'
 import { createBodyReader, parseJson, requireJsonType } from './body.ts'
 import type { HttpDependencies } from './dependencies.ts'
-import { HttpProblem, plainError, toResponse } from './problem.ts'
+import { HttpProblem, toResponse } from './problem.ts'
 import type { Route } from './route.ts'
+import { PLAIN_GROUP } from './shapes.ts'
 
 export interface EdgeOptions {
   /** Undefined: every admin route answers 503. */
@@ -23,8 +24,6 @@ export interface Connections {
 const JSON_BYTES_MAX = 64 * 1024
 const FORM_BYTES_MAX = 1024 * 1024
 const NO_BYTES = new Uint8Array()
-
-const PLAIN = { errorBody: plainError, failure: 'internal error' }
 
 /** What every request passes on its way to a handler, and every answer on its way back. */
 export function createEdge(
@@ -86,7 +85,7 @@ export function createEdge(
 
   /** What went wrong outside of every route. */
   function broken(request: Request, error: unknown): Response {
-    return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
+    return finish(request, 'unmatched', fail(error, request, PLAIN_GROUP, undefined), clock.monotonic())
   }
 
   function bodyOf(kind: 'json' | 'form', request: Request): Promise<Uint8Array> {
@@ -135,7 +134,7 @@ export function createEdge(
         admit()
         throw problem
       } catch (error) {
-        return finish(request, 'unmatched', fail(error, request, PLAIN, undefined), clock.monotonic())
+        return finish(request, 'unmatched', fail(error, request, PLAIN_GROUP, undefined), clock.monotonic())
       }
     },
     broken,

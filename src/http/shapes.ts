@@ -1,10 +1,17 @@
 import { type SchemaOptions, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import type { ErrorBody } from './problem.ts'
-import { badRequest } from './problem.ts'
+import { badRequest, plainError } from './problem.ts'
 
 /** Shapes that more than one group of routes answers with. */
 
 export const PlainError = Type.Object({ error: Type.String() }, { $id: 'Error' })
+
+export const PLAIN_GROUP = {
+  errorSchema: PlainError,
+  errorBody: plainError,
+  failure: 'internal error',
+  errors: {},
+} as const
 
 const Failure = Type.Object({ success: Type.Literal(false), error: Type.String() }, { $id: 'Failure' })
 

@@ -1,18 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import type { HttpDependencies } from '../dependencies.ts'
-import { ok, plainError, reply } from '../problem.ts'
+import { ok, reply } from '../problem.ts'
 import { type Route, route } from '../route.ts'
-import { PlainError } from '../shapes.ts'
+import { PLAIN_GROUP } from '../shapes.ts'
 
-const group = {
-  method: 'GET',
-  access: 'public',
-  tag: 'Monitoring',
-  errors: {},
-  errorSchema: PlainError,
-  errorBody: plainError,
-  failure: 'internal error',
-} as const
+const group = { ...PLAIN_GROUP, method: 'GET', access: 'public', tag: 'Monitoring' } as const
 
 export const monitoringRoutes = (deps: Pick<HttpDependencies, 'metrics' | 'ready'>): readonly Route[] => [
   route({
