@@ -187,7 +187,10 @@ function referred(schema: TSchema, components: Map<string, unknown>): unknown {
     if (typeof node !== 'object' || node === null) return node
     const { $id, ...rest } = node as Record<string, unknown>
     const choices = choicesOf(rest)
-    if (choices) return { type: 'string', enum: choices }
+    if (choices) {
+      const { anyOf: _, ...about } = rest
+      return { ...about, type: 'string', enum: choices }
+    }
     const walked = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, walk(value)]))
     if (typeof $id !== 'string') return walked
     components.set($id, walked)

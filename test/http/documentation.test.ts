@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
+import { describeConfig, loadConfig } from '../../src/config/index.ts'
 import { startEdge, type TestEdge } from './support.ts'
 
 let edge: TestEdge
@@ -60,8 +61,18 @@ test('a file that could not be read once is there for the next who asks', async 
 interface Document {
   readonly openapi: string
   readonly paths: Record<string, Record<string, { operationId: string; security: object[]; tags: string[] }>>
-  readonly components: { readonly schemas: object }
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> }
 }
+
+interface Schema {
+  readonly type?: string
+  readonly enum?: readonly string[]
+  readonly description?: string
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+const documentOf = async (): Promise<Document> =>
+  (await (await fetch(`${edge.url}/openapi.json`)).json()) as Document
 
 test('the document is OpenAPI 3.1, names each operation once, and says who may call it', async () => {
   const text = await (await fetch(`${edge.url}/openapi.json`)).text()
@@ -85,4 +96,27 @@ test('a route that an operator opened is documented as open', async () => {
   const document = (await (await fetch(`${open.url}/openapi.json`)).json()) as Document
   await open.stop()
   expect(document.paths['/api/v1/user/register']?.post?.security).toEqual([])
+})
+
+test('what a choice of words means stands in the document', async () => {
+  const { schemas } = (await documentOf()).components
+  const said =
+    'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it'
+  expect(schemas.FilterStatus?.properties?.state).toEqual({
+    type: 'string',
+    enum: ['active', 'shadow', 'inactive', 'tripped', 'broken'],
+    description: said,
+  })
+})
+
+test('the document has every key that server-config can answer', async () => {
+  const env = { SMS_PROXY_AEROSPIKE__HOSTS: 'aero-1.local', SMS_PROXY_AEROSPIKE__SPOOL: 'true' }
+  const loaded = loadConfig(undefined, env)
+  if (!('config' in loaded)) throw new Error(JSON.stringify(loaded.problems))
+  const answer = describeConfig(loaded.config, { rulesLoaded: true, rulesError: 'broken', filters: {} })
+  const { ServerConfig } = (await documentOf()).components.schemas
+  for (const [section, value] of Object.entries(answer)) {
+    const known = Object.keys(ServerConfig?.properties?.[section]?.properties ?? {})
+    if (typeof value === 'object' && section !== 'filters') expect(known).toEqual(Object.keys(value))
+  }
 })

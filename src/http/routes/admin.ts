@@ -17,6 +17,8 @@ const ServerConfig = Type.Object(
       namespace: Type.String(),
       sweep_time: Type.String(),
       ttl: Type.String(),
+      spool: Type.Optional(Type.Literal(true, { description: 'Left out while it is off' })),
+      spool_max: Type.Optional(Integer()),
     }),
     security: Type.Object({ token_ttl: Type.String() }),
     grpc: Type.Object({ port: Integer(), timeout: Type.String() }),
