@@ -3,6 +3,7 @@
 import type { Bins, ReadBins, ReadValue } from '../aerospike/index.ts'
 import { MESSAGE_STATES, type Message, PART_STATES, type Part } from '../message.ts'
 import { numberOf, textOf } from './aerospike_records.ts'
+import { idTime } from './message_id.ts'
 import { StoreError } from './store.ts'
 
 /** How a message is counted. */
@@ -27,13 +28,6 @@ export interface Count {
   readonly sent: number
   readonly failed: number
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-
-export const isId = (id: string): boolean => UUID.test(id)
-
-/** The millisecond in a UUIDv7. */
-export const idTime = (id: string): number => Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
 
 export const kindOf = (message: Message): Kind =>
   message.parts.every(part => part.smscId !== '') ? 'sent' : 'failed'

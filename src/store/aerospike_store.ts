@@ -7,7 +7,6 @@ import { AWAY, DISPLACED, faultOf, isCallersFault, isOfOneRecord } from './aeros
 import { Inbox } from './aerospike_inbox.ts'
 import { Journal } from './aerospike_journal.ts'
 import { type Holder, Lease } from './aerospike_lease.ts'
-import { isId } from './aerospike_message.ts'
 import { Receipts, toldBy, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
 import { Deadline, type Records } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
@@ -15,6 +14,7 @@ import { sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
+import { isId } from './message_id.ts'
 import { Newest } from './newest.ts'
 import {
   type Claim,

@@ -1,11 +1,11 @@
 import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
 import type { Message } from '../message.ts'
+import { isId } from './message_id.ts'
 import { SqliteAccounts } from './sqlite_accounts.ts'
 import { SqliteCommits } from './sqlite_commits.ts'
 import { type Log, openLog } from './sqlite_log.ts'
 import { SqliteReader } from './sqlite_reader.ts'
-import { UUID } from './sqlite_rows.ts'
 import { openDatabase } from './sqlite_schema.ts'
 import { SqliteWriter, type Write } from './sqlite_writer.ts'
 import { type Claim, type Earlier, type MessageStore, type StoreCounts, StoreError } from './store.ts'
@@ -113,7 +113,7 @@ export class SqliteStore implements MessageStore {
   }
 
   #write<T>(write: Write, id?: string): Promise<T> {
-    if (id !== undefined && !UUID.test(id)) return Promise.reject(new StoreError('the id is no UUID'))
+    if (id !== undefined && !isId(id)) return Promise.reject(new StoreError('the id is no UUID'))
     return this.#commits.write(write)
   }
 }

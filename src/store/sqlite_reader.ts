@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { Message } from '../message.ts'
+import { isId } from './message_id.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import {
   INBOUND_COLUMNS,
@@ -11,7 +12,6 @@ import {
   partStateOf,
   toInbound,
   toMessage,
-  UUID,
 } from './sqlite_rows.ts'
 import type {
   CampaignTally,
@@ -37,7 +37,7 @@ export class SqliteReader {
   }
 
   find(id: string): Message | undefined {
-    if (!UUID.test(id)) return undefined
+    if (!isId(id)) return undefined
     const row = this.#sql.message.values(idBytes(id))[0] as MessageRow | undefined
     return row && toMessage(row, this.accounts)
   }

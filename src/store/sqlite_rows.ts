@@ -134,8 +134,6 @@ export const toInbound = ([
   receivedAt,
 })
 
-export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-
 /** By hand: a fifth of what `Buffer` takes to read it, and no allocation outside of the heap. */
 export function idBytes(uuid: string): Uint8Array {
   const octets = new Uint8Array(16)
