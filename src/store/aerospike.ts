@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { openFault } from './aerospike_faults.ts'
 import { type Holder, Lease, NODES, nodeLease, noteOpening, numberLease } from './aerospike_lease.ts'
-import { Deadline, Records } from './aerospike_records.ts'
+import { Deadline, PREFIX, Records } from './aerospike_records.ts'
 import {
   AerospikeStore,
   type AerospikeStoreOptions,
@@ -13,7 +13,7 @@ import { StoreError } from './store.ts'
 
 /** Connects and takes a node number. Throws a {@link StoreError} that tells the operator what is wrong. */
 export async function openAerospikeStore(options: AerospikeStoreOptions): Promise<AerospikeStore> {
-  const { client, namespace, prefix = 'sms-', clock, random } = options
+  const { client, namespace, prefix = PREFIX, clock, random } = options
   try {
     await client.connect()
     const records = new Records(client, namespace, prefix, clock)

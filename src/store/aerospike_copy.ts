@@ -5,7 +5,7 @@ import { Journal } from './aerospike_journal.ts'
 import { Lease, nodesAlive, openings } from './aerospike_lease.ts'
 import { Receipts, toWaiting } from './aerospike_receipts.ts'
 import { Received } from './aerospike_received.ts'
-import { Deadline, Records, TOO_LATE, textOf } from './aerospike_records.ts'
+import { Deadline, PREFIX, Records, TOO_LATE, textOf } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
 import { claimShelf, heldShelf, inboundShelf, messageShelf } from './aerospike_shelves.ts'
 import { Tallies } from './aerospike_tallies.ts'
@@ -36,7 +36,7 @@ const NO_NODE = -1
 
 /** Connects. Throws a {@link StoreError} that tells the operator what is wrong. */
 export async function openAerospikeCopy(options: AerospikeCopyOptions): Promise<AerospikeCopy> {
-  const { client, namespace, prefix = 'sms-', clock, random } = options
+  const { client, namespace, prefix = PREFIX, clock, random } = options
   try {
     await client.connect()
     const records = new Records(client, namespace, prefix, clock)

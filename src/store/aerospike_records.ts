@@ -51,6 +51,9 @@ export interface Decision<T> {
   readonly answer: T
 }
 
+/** Of the names of sets, where nothing else is asked for. */
+export const PREFIX = 'sms-'
+
 /** The records of one installation, and how one of them is changed: as one, or not at all. */
 export class Records {
   constructor(

@@ -26,6 +26,7 @@ import {
 import { idKey, isFindable } from './id_key.ts'
 import { withNews } from './merged.ts'
 import { Newest } from './newest.ts'
+import { HELD_MAX } from './store.ts'
 
 /**
  * The records of a cluster for a copy. Read by partitions, some together: their number is the place. Written in
@@ -33,8 +34,6 @@ import { Newest } from './newest.ts'
  * already goes the careful way of the driver, since gateways may be at it.
  */
 
-/** Receipts that wait; the oldest past it are left out, as a sweep would do. */
-const HELD_MAX = 100_000
 /** Under which a copy marks how a message is counted: no journal has such an entry. */
 const COPIED = 'copy'
 
@@ -196,7 +195,7 @@ export function inboundShelf(parts: ShelfParts): Shelf<CopiedInbound> {
 export function heldShelf(parts: ShelfParts): Shelf<CopiedReceipt> {
   const { records, receipts, writer, clock, rowsMax } = parts
   return {
-    /** In the order in which they came; as many as there may be fit into memory. */
+    /** In the order in which they came; as many as there may be fit into memory, and a sweep would remove the others. */
     async *read(after) {
       const newest = new Newest<WaitingReceipt>(HELD_MAX, ({ name }) => name)
       for await (const { bins } of records.partitions('held', 0, PARTITIONS)) {

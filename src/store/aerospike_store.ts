@@ -20,6 +20,7 @@ import {
   type Claim,
   type Claimed,
   type Earlier,
+  HELD_MAX,
   type HeldReceipt,
   type MessageStore,
   type Page,
@@ -240,7 +241,7 @@ export class AerospikeStore implements MessageStore {
       await this.#roll(this.#journal)
       const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
       if (!(await lease.hold(deadline, true))) return 0
-      const { clock, heldMax = 100_000 } = this.options
+      const { clock, heldMax = HELD_MAX } = this.options
       try {
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node), this.#roll)
         // What was kept when this gateway recovered. No outcome is given up: claims are under way.

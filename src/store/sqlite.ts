@@ -8,7 +8,14 @@ import { type Log, openLog } from './sqlite_log.ts'
 import { SqliteReader } from './sqlite_reader.ts'
 import { openDatabase } from './sqlite_schema.ts'
 import { SqliteWriter, type Write } from './sqlite_writer.ts'
-import { type Claim, type Earlier, type MessageStore, type StoreCounts, StoreError } from './store.ts'
+import {
+  type Claim,
+  type Earlier,
+  HELD_MAX,
+  type MessageStore,
+  type StoreCounts,
+  StoreError,
+} from './store.ts'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -45,7 +52,7 @@ export class SqliteStore implements MessageStore {
     private readonly log: Log,
   ) {
     const accounts = new SqliteAccounts(db)
-    const { clock, retentionMs, heldMax = 100_000, sweepRowsMax = 500, pendingMax = 50_000 } = options
+    const { clock, retentionMs, heldMax = HELD_MAX, sweepRowsMax = 500, pendingMax = 50_000 } = options
     this.#reader = new SqliteReader(db, accounts)
     const writer = new SqliteWriter(db, accounts, this.#reader, { retentionMs, heldMax, sweepRowsMax })
     this.#commits = new SqliteCommits<Write>({

@@ -8,7 +8,7 @@ import { openDatabase } from './sqlite_schema.ts'
 import { claimShelf, heldShelf, inboundShelf, messageShelf } from './sqlite_shelves.ts'
 import { SqliteTallies } from './sqlite_tallies.ts'
 import { SqliteWriter } from './sqlite_writer.ts'
-import type { CampaignTally } from './store.ts'
+import { type CampaignTally, HELD_MAX } from './store.ts'
 
 export interface SqliteCopyOptions {
   readonly path: string
@@ -19,8 +19,6 @@ export interface SqliteCopyOptions {
   readonly rowsMax?: number
 }
 
-/** As for a gateway; more is pushed out by the newest. */
-const HELD_MAX = 100_000
 const ID_OCTETS = 8
 
 /** A file as one side of a copy. It belongs to this process meanwhile: no gateway can open it. */

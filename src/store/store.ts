@@ -96,6 +96,9 @@ export interface MessageStore {
 /** A receipt may come long before its response is stored only in a fault; a day is generous. */
 export const RECEIPT_HELD_MS = 24 * 3600 * 1000
 
+/** Receipts without a message, of one store; past it the oldest is forgotten. */
+export const HELD_MAX = 100_000
+
 /**
  * Segments of one message come within minutes, also when the SMSC has to try one again; a handset that counts
  * its references in one octet takes longer to come to the same one.
