@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { BodyInput } from './smpp/pdu.ts'
 import { type Segmented, segment, TextError } from './smpp/text/segment.ts'
+import { ESM_UDHI } from './smpp/text/udh.ts'
 import { absoluteTime, validityPeriod } from './smpp/time.ts'
 import type { SendRequest } from './submit.ts'
 
@@ -53,7 +54,6 @@ export function prepare(
   }
 }
 
-const ESM_UDHI = 0x40
 const TON_INTERNATIONAL = 1
 const TON_ALPHANUMERIC = 5
 const NPI_ISDN = 1

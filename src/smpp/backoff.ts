@@ -1,7 +1,5 @@
+import type { Random } from './ports.ts'
 import { STATUS } from './status.ts'
-
-/** `count` random octets. */
-export type Random = (count: number) => Uint8Array
 
 interface Pace {
   readonly firstMs: number

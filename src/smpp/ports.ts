@@ -1,5 +1,8 @@
 /** What this folder asks of the program around it. */
 
+/** `count` random octets. */
+export type Random = (count: number) => Uint8Array
+
 /** What is used of a clock. */
 export interface SessionClock {
   /** Milliseconds; never goes back. */

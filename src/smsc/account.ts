@@ -1,5 +1,6 @@
 import type { Session } from '../smpp/session.ts'
 import { segment } from '../smpp/text/segment.ts'
+import { ESM_UDHI } from '../smpp/text/udh.ts'
 import { Deliveries, type Delivery } from './deliveries.ts'
 import type { FaultSettings, Faults } from './faults.ts'
 import { readFaults } from './faults.ts'
@@ -14,7 +15,6 @@ export interface FromHandset {
 
 const TON_INTERNATIONAL = 1
 const NPI_ISDN = 1
-const ESM_UDHI = 0x40
 const PARTS_MAX = 255
 /** A rate is kept by so many pieces a second at most. */
 const MO_TICK_MS = 10

@@ -1,3 +1,4 @@
+import { SHORT_MESSAGE_OCTETS_MAX } from '../smpp/fields.ts'
 import type { BodyInput } from '../smpp/pdu.ts'
 import { bodyOf, type Carried, decodeText } from '../smpp/text/inbound.ts'
 import type { ReceiptState } from '../smpp/text/receipt.ts'
@@ -81,8 +82,6 @@ const told = ({ state, error }: Taken, id: string): Tlvs => ({
   message_state: messageStateOf(state),
   ...(error > 0 && { network_error_code: Uint8Array.of(NETWORK_GSM, error >> 8, error) }),
 })
-
-const SHORT_MESSAGE_OCTETS_MAX = 254
 
 function textOf(message: Taken, id: string, { receiptText }: Faults): Uint8Array {
   const { state, error, submittedAt: submitDate, doneAt: doneDate, text } = message

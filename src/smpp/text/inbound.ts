@@ -1,7 +1,7 @@
 import type { Tlvs } from '../tlv.ts'
 import { decodeGsm } from './gsm0338.ts'
 import type { Concatenation, UserDataHeader } from './udh.ts'
-import { concatenationOf, readUserDataHeader } from './udh.ts'
+import { concatenationOf, ESM_UDHI, readUserDataHeader } from './udh.ts'
 
 /** What a `deliver_sm` or `data_sm` brings, as text. */
 
@@ -19,8 +19,6 @@ export interface InboundText {
   /** This is one part of a longer text. */
   readonly concatenation: Concatenation | undefined
 }
-
-const ESM_UDHI = 0x40
 
 /** Never throws: what no rule explains is shown as well as it can be. */
 export function readText(pdu: Carried): InboundText {

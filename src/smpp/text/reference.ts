@@ -1,5 +1,4 @@
-/** `count` random octets. */
-type Random = (count: number) => Uint8Array
+import type { Random } from '../ports.ts'
 
 /** Counters; destinations that share one only use it up faster. */
 const COUNTERS = 65_536

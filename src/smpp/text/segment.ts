@@ -18,7 +18,7 @@ export interface SegmentOptions {
 export interface Segmented {
   readonly encoding: Encoding
   readonly dataCoding: number
-  /** True when each part begins with a User Data Header: esm_class 0x40. */
+  /** True when each part begins with a User Data Header (`ESM_UDHI`). */
   readonly udhi: boolean
   /** At least one; an empty text is one empty part. */
   readonly parts: readonly Uint8Array[]

@@ -1,5 +1,8 @@
 /** The User Data Header in front of a short message (3GPP TS 23.040 §9.2.3.24). */
 
+/** In `esm_class`: the message begins with a header (SMPP 3.4 §5.2.12). */
+export const ESM_UDHI = 0x40
+
 /** One part of a longer text. */
 export interface Concatenation {
   readonly reference: number
