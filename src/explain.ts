@@ -3,8 +3,10 @@ import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
 import { type FilterDesk, type FilterState, TRIPPED } from './filters/index.ts'
 import type { Network, PoolExplanation, RouteExplanation } from './network.ts'
+import { UNSENT } from './outcome.ts'
 import { prepare } from './prepare.ts'
-import { describe, type SendRequest, type SubmitDependencies } from './submit.ts'
+import { refusalOf } from './routing/rules.ts'
+import { describe, refusedBy, type SendRequest, type SubmitDependencies } from './submit.ts'
 
 /** What would become of a message, told without sending it: the steps of `submit.ts`, in their order. */
 export type Explain = (request: ExplainRequest) => Promise<Explanation>
@@ -82,7 +84,7 @@ export function createExplain(deps: ExplainDependencies): Explain {
       ...filters.map(refusalOfFilter),
       refusalOfRoute(route),
       store.error,
-      route.pool && route.pool.queued >= route.pool.queueMax ? 'not sent: the queue of the pool is full' : '',
+      route.pool && route.pool.queued >= route.pool.queueMax ? UNSENT.queue_full : '',
     ]
     const error = refusals.find(refusal => refusal !== '')
     return {
@@ -135,10 +137,10 @@ async function askFilter(
 }
 
 const refusalOfFilter = ({ name, verdict, reason }: FilterWord): string =>
-  verdict === 'pass' ? '' : `rejected by filter "${name}"${reason && `: ${reason}`}`
+  verdict === 'pass' ? '' : refusedBy(name, reason)
 
 function refusalOfRoute({ decision, pool }: RouteExplanation): string {
-  if (decision && 'refuse' in decision) return `rejected by rule "${decision.rule}": ${decision.refuse}`
+  if (decision && 'refuse' in decision) return refusalOf(decision)
   return pool ? '' : 'unknown esme'
 }
 

@@ -12,6 +12,7 @@ import {
   explain as explainRules,
   type Rules,
   type RuleVerdict,
+  refusalOf,
 } from './routing/rules.ts'
 import { createStrategy, type StrategyName } from './routing/strategy.ts'
 import type { LinkStats } from './smpp/counters.ts'
@@ -149,7 +150,7 @@ export class Network {
   route(message: FilterMessage): LinkPool {
     const decision = decide(this.#settings.rules, message)
     if (decision && 'refuse' in decision) {
-      throw new GatewayError('refused', `rejected by rule "${decision.rule}": ${decision.refuse}`)
+      throw new GatewayError('refused', refusalOf(decision))
     }
     const pool = this.#poolFor(decision, message)
     if (!pool) throw new GatewayError('unknown_esme', 'unknown esme')

@@ -61,7 +61,7 @@ const UNKNOWN: Readonly<Record<Unknown, string>> = {
   unreadable: 'a submit_sm_resp that cannot be read',
 }
 
-const UNSENT: Readonly<Record<Unsent, string>> = {
+export const UNSENT: Readonly<Record<Unsent, string>> = {
   no_room: 'not sent: no link had room within smpp.queue_timeout',
   no_link: 'not sent: no link of the pool was bound within smpp.queue_timeout',
   queue_full: 'not sent: the queue of the pool is full',

@@ -191,10 +191,12 @@ export function describe(
 }
 
 function requirePass(verdict: Verdict): void {
-  if (verdict.pass) return
-  const reason = verdict.reason === '' ? '' : `: ${verdict.reason}`
-  throw new GatewayError('refused', `rejected by filter "${verdict.filter}"${reason}`)
+  if (!verdict.pass) throw new GatewayError('refused', refusedBy(verdict.filter, verdict.reason))
 }
+
+/** What a caller hears of a filter that refuses. */
+export const refusedBy = (filter: string, reason: string): string =>
+  `rejected by filter "${filter}"${reason && `: ${reason}`}`
 
 const UNANSWERED = { state: 'accepted', smscId: '', account: '', error: 0 } as const
 

@@ -8,6 +8,10 @@ export type Decision =
   | { readonly rule: string; readonly pool: string }
   | { readonly rule: string; readonly refuse: string }
 
+/** What a caller hears of it. */
+export const refusalOf = ({ rule, refuse }: Extract<Decision, { refuse: string }>): string =>
+  `rejected by rule "${rule}": ${refuse}`
+
 /** A rule's word on one message; `why` is the first condition that does not hold. */
 export type RuleVerdict =
   | { readonly rule: string; readonly matches: true; readonly decision: Decision }
