@@ -260,7 +260,6 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         },
         sessions: () => network.sessions(),
         toggle: async (id, enabled, reason, who) => {
-          if (!network.hasLink(id)) throw new GatewayError('unknown_esme', 'link not found')
           people.linkSwitches.set(id, enabled, who, reason)
           log.info({ link: id, enabled, reason, who }, 'link switched')
           network.applyLicence()

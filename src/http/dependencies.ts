@@ -79,7 +79,7 @@ export interface Links {
   byId(id: number): LinkView | undefined
   /** Bound SMPP sessions over all links. */
   sessions(): number
-  /** Kept over a restart and put into the audit table when it resolves; `unknown_esme` when there is no such link. */
+  /** Of a link that there is: kept over a restart and put into the audit table when it resolves. */
   toggle(id: number, enabled: boolean, reason: string, who: string): Promise<void>
 }
 
@@ -104,7 +104,7 @@ export interface LicenceView {
 export interface Licence {
   current(): LicenceView
   /** Checks, keeps and applies a licence file; throws a GatewayError `invalid` that says what is wrong with it. */
-  upload(file: Uint8Array): LicenceView | Promise<LicenceView>
+  upload(file: Uint8Array): Promise<LicenceView>
 }
 
 export interface Stats {
@@ -117,7 +117,7 @@ export interface Stats {
     readonly data: readonly { readonly time: string; readonly errors: number; readonly rate: number }[]
   }
   /** Per cent. */
-  system(): SystemUse | Promise<SystemUse>
+  system(): SystemUse
 }
 
 export interface SystemUse {

@@ -89,11 +89,8 @@ export const dashboardRoutes = (deps: Dependencies): readonly Route[] => {
         short_name: shorten(campaign),
         messages,
       }))
-      const system = await stats.system()
-      return ok({
-        success: true,
-        data: { rps: stats.requests(), errors: stats.errors(), topCampaignStats, system },
-      })
+      const data = { rps: stats.requests(), errors: stats.errors(), topCampaignStats, system: stats.system() }
+      return ok({ success: true, data })
     },
   } as const
 
