@@ -5,12 +5,13 @@ import { GatewayError } from '../errors.ts'
 import {
   expiresAt,
   isSignedBy,
+  LIMIT_MAX,
   parseLicence,
   readPublicKey,
   signLicence,
   writePublicKey,
 } from '../licence/document.ts'
-import { codeOf, command, UsageError } from './usage.ts'
+import { codeOf, command, UsageError, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy license keygen [--out FILE]
     makes a key pair: the private key in FILE (licence.key), the public key on the screen
@@ -71,8 +72,8 @@ async function signOne(argv: string[]): Promise<number> {
     {
       company,
       valid_until,
-      max_connections: count('--max-connections', values['max-connections']),
-      max_tps: count('--max-tps', values['max-tps']),
+      max_connections: wholeNumber('max-connections', values['max-connections'], LIMIT_MAX),
+      max_tps: wholeNumber('max-tps', values['max-tps'], LIMIT_MAX),
     },
     await readPrivateKey(key),
   )
@@ -101,11 +102,6 @@ max_tps          ${limit(signed.max_tps)}
 signature        ${good === undefined ? 'not checked: no --public-key' : good ? 'good' : 'NOT of this key'}
 `)
   return good === false ? 1 : 0
-}
-
-function count(option: string, text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text)
-  throw new UsageError(`${option} "${text}" is not a whole number`)
 }
 
 async function readPrivateKey(file: string): Promise<KeyObject> {

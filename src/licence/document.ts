@@ -19,7 +19,8 @@ export interface SignedLicence extends Grant {
 }
 
 const COMPANY_CHARACTERS_MAX = 256
-const LIMIT_MAX = 1_000_000
+/** Of `max_connections` and `max_tps`. */
+export const LIMIT_MAX = 1_000_000
 const DOCUMENT_BYTES_MAX = 1024 * 1024
 
 const wrong = (what: string): GatewayError => new GatewayError('invalid', `the licence ${what}`)

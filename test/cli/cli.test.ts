@@ -297,7 +297,7 @@ describe('license', () => {
     [
       'sign --key k --company A --valid-until 2999-01-01 --max-tps 5x',
       2,
-      '--max-tps "5x" is not a whole number',
+      '--max-tps: "5x" is not a whole number up to 1000000',
     ],
     ['sign --key ec --company A --valid-until 2999-01-01', 1, 'ec is not an Ed25519 private key'],
     ['show a b', 2, 'name one licence file'],
