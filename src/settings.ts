@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parse, YAMLParseError } from 'yaml'
-import type { Config } from './config/index.ts'
+import { type Config, linksAlone } from './config/index.ts'
 import { systemCode } from './errors.ts'
 import { type IpList, NO_IPS, parseIpList } from './ip_list.ts'
 import type { LinkSettings, NetworkSettings } from './network.ts'
@@ -20,9 +20,7 @@ export function readRules({
 }: Config): { readonly rules: Rules } | { readonly problems: readonly SettingsProblem[] } {
   const { rules: source } = smpp
   if (!source) return { rules: NO_RULES }
-  const pooled = new Set(smpp.pools.flatMap(pool => pool.links))
-  const alone = smpp.links.filter(link => !pooled.has(link.name))
-  const pools = [...smpp.pools, ...alone].map(each => each.name)
+  const pools = [...smpp.pools, ...linksAlone(smpp)].map(each => each.name)
   if ('list' in source) return compileRules(source.list, { pools })
   try {
     return compileRules(parse(readFileSync(source.file, 'utf8')), { pools })

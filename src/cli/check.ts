@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
-import { type Config, type Problem, showEndpoint, showProblem } from '../config/index.ts'
+import { type Config, linksAlone, type Problem, showEndpoint, showProblem } from '../config/index.ts'
 import { type FilterState, openFilters } from '../filters/index.ts'
 import { readRules } from '../settings.ts'
 import { load } from './configuration.ts'
@@ -71,11 +71,9 @@ function summary(config: Config, filters: readonly FilterState[]): string {
     link.limit_tps === 0 ? 'no limit' : String(link.limit_tps),
     link.enabled ? 'on' : 'off',
   ])
-  const pooled = new Set(smpp.pools.flatMap(pool => pool.links))
-  const alone = smpp.links.filter(link => !pooled.has(link.name))
   const pools = [
     ...smpp.pools.map(pool => [pool.name, pool.strategy, pool.links.join(', ')]),
-    ...alone.map(link => [link.name, 'the link alone', link.name]),
+    ...linksAlone(smpp).map(link => [link.name, 'the link alone', link.name]),
   ]
   const shown = filters.map(({ name, state, blacklist, description }) => [
     name,

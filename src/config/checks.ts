@@ -4,7 +4,7 @@ import { systemCode } from '../errors.ts'
 import { parseIpList } from '../ip_list.ts'
 import { nearest } from '../nearest.ts'
 import { parseHosts } from './hosts.ts'
-import type { Config } from './schema.ts'
+import { type Config, linksAlone } from './schema.ts'
 
 /** Something that is wrong between values which are right by themselves. */
 export interface Complaint {
@@ -39,7 +39,8 @@ const notYet: Check = config =>
     message: `asks for ${what}, which this version does not have: leave it out, or switch it off`,
   }))
 
-const names: Check = ({ smpp: { links, pools } }) => {
+const names: Check = ({ smpp }) => {
+  const { links, pools } = smpp
   const complaints: Complaint[] = []
   const twins = <T>(list: readonly T[], at: string, key: string, of: (item: T) => string | number): void => {
     const first = new Map<string | number, number>()
@@ -56,10 +57,9 @@ const names: Check = ({ smpp: { links, pools } }) => {
   twins(links, 'smpp.links', 'name', link => link.name)
   twins(pools, 'smpp.pools', 'id', pool => pool.id)
   twins(pools, 'smpp.pools', 'name', pool => pool.name)
-  // A link in no pool is a pool of its own, under its own name.
-  const pooled = new Set(pools.flatMap(pool => pool.links))
+  const alone = linksAlone(smpp).map(link => link.name)
   for (const [index, pool] of pools.entries()) {
-    if (!links.some(link => link.name === pool.name && !pooled.has(link.name))) continue
+    if (!alone.includes(pool.name)) continue
     const message = `is "${pool.name}", as a link in no pool is called, which is a pool of its own: rename one`
     complaints.push({ path: `smpp.pools[${index}].name`, message })
   }
@@ -184,7 +184,7 @@ const certificates: Check = ({ tls, aerospike, smpp }) => {
   return complaints
 }
 
-const linkKinds: Check = ({ smpp }) =>
+const linkTls: Check = ({ smpp }) =>
   smpp.links.flatMap(({ tls, tls_ca }, index) =>
     tls_ca !== undefined && !tls
       ? [{ path: `smpp.links[${index}].tls_ca`, message: 'is set while tls is false: switch tls on' }]
@@ -221,7 +221,7 @@ export const CHECKS: readonly Check[] = [
   clusterAccess,
   files,
   certificates,
-  linkKinds,
+  linkTls,
   credentials,
   adminKeys,
 ]

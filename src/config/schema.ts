@@ -288,3 +288,9 @@ export type Config = Read<typeof ConfigSchema> & {
   /** `ADMIN_API_KEY` of the environment; undefined: the admin routes answer 503. */
   readonly adminKey: string | undefined
 }
+
+/** Links that are in no pool: each is a pool of its own, under its own name. */
+export function linksAlone({ links, pools }: Config['smpp']): Config['smpp']['links'] {
+  const pooled = new Set(pools.flatMap(pool => pool.links))
+  return links.filter(link => !pooled.has(link.name))
+}
