@@ -5,7 +5,7 @@ import { putU32, u32At } from './octets.ts'
 import type { BodyInput, Command, Pdu } from './pdu.ts'
 import { COMMANDS, commandOf, HEADER_OCTETS, PDUS } from './pdu.ts'
 import { STATUS } from './status.ts'
-import { ByteWriter } from './writer.ts'
+import type { ByteWriter } from './writer.ts'
 
 /** PDUs to octets and back (SMPP 3.4 §3.2, §4, §5). */
 
@@ -76,11 +76,4 @@ function bare(command: Command, body: BodyInput<Command>): boolean {
   if (!('bareOnError' in PDUS[command])) return false
   const said: Readonly<Record<string, unknown>> = body
   return PDUS[command].fields.every(field => !said[field.name]) && Object.keys(body.tlvs ?? {}).length === 0
-}
-
-/** One decoded PDU as octets of its own. */
-export function encodePdu(pdu: Pdu): Uint8Array {
-  const out = new ByteWriter(256)
-  encode(out, pdu.command, pdu, pdu.sequence_number, pdu.command_status)
-  return out.view()
 }

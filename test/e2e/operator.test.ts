@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodePdu } from '../../src/smpp/codec.ts'
+import { encodePdu } from '../smpp/wire.ts'
 import { startSmsc, type TestSmsc } from '../support/smsc.ts'
 import { type GatewayOptions, startGateway, TestGateway } from './gateway.ts'
 

@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
-import { decode, encodePdu } from '../../src/smpp/codec.ts'
+import { decode } from '../../src/smpp/codec.ts'
 import { FramingError, PduError } from '../../src/smpp/error.ts'
 import { Framer } from '../../src/smpp/framer.ts'
 import { VECTORS } from '../smpp/vectors.ts'
+import { encodePdu } from '../smpp/wire.ts'
 
 /**
  * Octets that no peer should send, from a seed: `FUZZ=1000000 SEED=7 bun test test/fuzz/smpp_fuzz.test.ts`.

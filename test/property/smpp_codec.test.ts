@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { decode, encode, encodePdu } from '../../src/smpp/codec.ts'
+import { decode, encode } from '../../src/smpp/codec.ts'
 import { Framer } from '../../src/smpp/framer.ts'
 import { TLVS } from '../../src/smpp/tlv.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
+import { encodePdu } from '../smpp/wire.ts'
 import { body, commands, sequence, tlvs, tlvValue } from './arbitraries.ts'
 
 describe.each(commands)('%s', command => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { decodeGsm, encodeGsm } from '../../src/smpp/text/gsm0338.ts'
+import { decodeGsm } from '../../src/smpp/text/gsm0338.ts'
 import { decodeText } from '../../src/smpp/text/inbound.ts'
 import { type Segmented, segment } from '../../src/smpp/text/segment.ts'
 import { readUserDataHeader } from '../../src/smpp/text/udh.ts'
+import { encodeGsm } from '../smpp/wire.ts'
 
 const bodies = ({ parts, udhi }: Segmented): Uint8Array[] =>
   parts.map(part => (udhi ? part.subarray(readUserDataHeader(part)?.octets) : part))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { decode, encode, encodePdu, headerOf } from '../../src/smpp/codec.ts'
+import { decode, encode, headerOf } from '../../src/smpp/codec.ts'
 import { PduError } from '../../src/smpp/error.ts'
 import { Framer } from '../../src/smpp/framer.ts'
 import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
@@ -7,7 +7,7 @@ import { commandOf, PDUS } from '../../src/smpp/pdu.ts'
 import { STATUS, statusName } from '../../src/smpp/status.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
 import { VECTORS } from './vectors.ts'
-import { framed } from './wire.ts'
+import { encodePdu, framed } from './wire.ts'
 
 const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'))
 

@@ -4,6 +4,7 @@ import type { Connect, Sink } from '../../src/smpp/net.ts'
 import type { Transport } from '../../src/smpp/outbox.ts'
 import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
 import type { Log } from '../../src/smpp/session.ts'
+import { gsmLength, putGsm } from '../../src/smpp/text/gsm0338.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -17,6 +18,19 @@ export function pduBytes<C extends Command>(
   const out = new ByteWriter()
   encode(out, command, body, sequence, status)
   return out.view().slice()
+}
+
+/** One decoded PDU as octets again. */
+export const encodePdu = (pdu: Pdu): Uint8Array =>
+  pduBytes(pdu.command, pdu, pdu.sequence_number, pdu.command_status)
+
+/** The octets of `text`; undefined when it does not fit. */
+export function encodeGsm(text: string): Uint8Array | undefined {
+  const length = gsmLength(text)
+  if (length === -1) return undefined
+  const octets = new Uint8Array(length)
+  putGsm(octets, 0, text, 0, text.length)
+  return octets
 }
 
 /** For those that look at each frame as octets of its own. */

@@ -19,10 +19,8 @@ export const fieldTypes = {
   partitions: 11,
   /** Digests after which to go on, each in its partition. */
   resumeDigests: 12,
-  recordsMax: 13,
   /** Little-endian 64 bits a digest: where in the index a query goes on. */
   resumeValues: 15,
-  indexName: 21,
   indexRange: 22,
   batch: 41,
 } as const

@@ -77,15 +77,6 @@ export function putGsm(out: Uint8Array, at: number, text: string, from: number, 
   return next
 }
 
-/** The octets of `text`; undefined when it does not fit. */
-export function encodeGsm(text: string): Uint8Array | undefined {
-  const length = gsmLength(text)
-  if (length === -1) return undefined
-  const octets = new Uint8Array(length)
-  putGsm(octets, 0, text, 0, text.length)
-  return octets
-}
-
 /**
  * Text from octets. An escape before a septet that the extension table lacks shows the basic table's
  * character, a second or a last escape a space (§6.2.1.1). An octet past 0x7F is in neither table: SMSCs that

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { decodeGsm, encodeGsm, gsmLength, gsmMisfit, gsmWidth } from '../../../src/smpp/text/gsm0338.ts'
+import { decodeGsm, gsmLength, gsmMisfit, gsmWidth } from '../../../src/smpp/text/gsm0338.ts'
+import { encodeGsm } from '../wire.ts'
 
 const hex = (octets: Uint8Array | undefined): string => Buffer.from(octets ?? []).toString('hex')
 const octets = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits, 'hex'))
