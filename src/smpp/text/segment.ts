@@ -27,15 +27,6 @@ export interface Segmented {
 /** Why a text cannot be sent; the message is for its author. */
 export class TextError extends Error {
   override readonly name = 'TextError'
-
-  constructor(
-    readonly reason: 'character' | 'length' | 'flash',
-    text: string,
-    /** Of the character that does not fit: its index in UTF-16 code units. */
-    readonly position?: number,
-  ) {
-    super(text)
-  }
 }
 
 interface Alphabet {
@@ -87,7 +78,7 @@ const UDH_OCTETS = 6
 /** Holds the longest part, 160 septets, while it is written. */
 const scratch = new Uint8Array(160)
 
-/** Throws a TextError that says which character does not fit, or how many parts there would be. */
+/** Throws a TextError that says which character does not fit (index in UTF-16 code units), or how many parts there were. */
 export function segment(text: string, options: SegmentOptions): Segmented {
   const isAuto = options.encoding === 'auto'
   const gsmUnits = isAuto ? gsmLength(text) : 0
@@ -96,7 +87,6 @@ export function segment(text: string, options: SegmentOptions): Segmented {
   const dataCoding = options.flash ? alphabet.flashCoding : alphabet.dataCoding
   if (dataCoding === undefined)
     throw new TextError(
-      'flash',
       `a flash message cannot be ${alphabet.name}: no data_coding names both; use gsm7, ucs2 or auto`,
     )
   const units = isAuto && gsmUnits !== -1 ? gsmUnits : alphabet.length(text)
@@ -109,7 +99,6 @@ export function segment(text: string, options: SegmentOptions): Segmented {
   const partsMax = Math.min(options.partsMax, PARTS_MAX)
   if (cuts.length > partsMax)
     throw new TextError(
-      'length',
       `needs ${cuts.length} parts in ${alphabet.name}, ${partsMax} at most: shorten it` +
         (encoding === 'ucs2' && options.encoding === 'auto' ? ` or leave out ${misfits(text)}` : ''),
     )
@@ -207,13 +196,9 @@ function unfit(text: string, alphabet: Alphabet): TextError {
   const codePoint = text.codePointAt(position) ?? 0
   const what = describe(codePoint)
   if (codePoint >= 0xd800 && codePoint <= 0xdfff)
-    return new TextError('character', `half a surrogate pair, ${what}, at index ${position}`, position)
+    return new TextError(`half a surrogate pair, ${what}, at index ${position}`)
   const advice = 'leave it out, or let encoding be auto'
-  return new TextError(
-    'character',
-    `${what} at index ${position} is not in ${alphabet.name}: ${advice}`,
-    position,
-  )
+  return new TextError(`${what} at index ${position} is not in ${alphabet.name}: ${advice}`)
 }
 
 /** The character that made it UCS-2, since without it the text may well fit. */

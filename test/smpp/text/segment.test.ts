@@ -53,7 +53,6 @@ describe('lengths', () => {
   test('10 parts go and 11 are refused, with both numbers in the words', () => {
     expect(cut('a'.repeat(1530)).parts.length).toBe(10)
     const error = refusal('a'.repeat(1531))
-    expect(error.reason).toBe('length')
     expect(error.message).toBe('needs 11 parts in GSM 03.38, 10 at most: shorten it')
   })
 
@@ -156,8 +155,6 @@ describe('characters', () => {
 
   test('what the asked encoding lacks is refused with its character and position', () => {
     const error = refusal('Grüße 😀', { encoding: 'latin1' })
-    expect(error.reason).toBe('character')
-    expect(error.position).toBe(6)
     expect(error.message).toBe(
       '😀 (U+1F600) at index 6 is not in Latin-1: leave it out, or let encoding be auto',
     )
@@ -170,8 +167,7 @@ describe('characters', () => {
   ] as const)
     test(`${name} is refused with its position`, () => {
       const error = refusal(text)
-      expect(error.position).toBe(position)
-      expect(error.message).toContain('half a surrogate pair')
+      expect(error.message).toMatch(new RegExp(`^half a surrogate pair, .*, at index ${position}$`))
     })
 })
 
@@ -189,7 +185,6 @@ describe('data_coding', () => {
 
   test('has no flash form in Latin-1, and the refusal says so', () => {
     const error = refusal('a', { encoding: 'latin1', flash: true })
-    expect(error.reason).toBe('flash')
     expect(error.message).toBe(
       'a flash message cannot be Latin-1: no data_coding names both; use gsm7, ucs2 or auto',
     )
