@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Random } from './clock.ts'
-import { type Config, describeConfig } from './config/index.ts'
+import { type Config, describeConfig, showPublicly } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
 import { brokenFiles, cannotBeUsed, type OpenFilters, openFilters } from './filters/index.ts'
@@ -342,7 +342,7 @@ const differing = (a: Config, b: Config): readonly string[] =>
 function rulesOf(config: Config): Rules {
   const read = readRules(config)
   if ('rules' in read) return read.rules
-  const words = read.problems.map(({ path, message }) => `${path}: ${message}`)
+  const words = read.problems.map(problem => showPublicly({ place: 'smpp.rules', ...problem }))
   throw new GatewayError('invalid', words.join('\n'))
 }
 

@@ -1,33 +1,44 @@
 import { readFileSync } from 'node:fs'
-import { parse, YAMLParseError } from 'yaml'
-import { type Config, linksAlone } from './config/index.ts'
+import { type Complaint, type Config, linksAlone, parseTree, placeOf, plain } from './config/index.ts'
 import { systemCode } from './errors.ts'
 import { type IpList, NO_IPS, parseIpList } from './ip_list.ts'
 import type { LinkSettings, NetworkSettings } from './network.ts'
 import { compileRules, NO_RULES, type Rules } from './routing/rules.ts'
+import type { RuleProblem } from './routing/rules_read.ts'
 
 /** The configuration in the words of the parts, none of which knows it. */
-
-/** Something that is wrong with a file beside the configuration; `path` as in `rules[2].pool`. */
-export interface SettingsProblem {
-  readonly path: string
-  readonly message: string
-}
 
 /** Rules from the configuration or the file that it names, checked against its pools. */
 export function readRules({
   smpp,
-}: Config): { readonly rules: Rules } | { readonly problems: readonly SettingsProblem[] } {
+}: Config): { readonly rules: Rules } | { readonly problems: readonly Complaint[] } {
   const { rules: source } = smpp
   if (!source) return { rules: NO_RULES }
   const pools = [...smpp.pools, ...linksAlone(smpp)].map(each => each.name)
-  if ('list' in source) return compileRules(source.list, { pools })
+  if ('list' in source) {
+    const read = compileRules(source.list, { pools })
+    if ('rules' in read) return read
+    return { problems: read.problems.map(({ path, message }) => ({ path: `smpp.${path}`, message })) }
+  }
+  const parsed = parseFile(source.file)
+  if ('problems' in parsed) return parsed
+  const { tree } = parsed
+  const read = compileRules(plain(tree), { pools })
+  if ('rules' in read) return read
+  const placed = ({ path, message }: RuleProblem): Complaint => ({
+    place: placeOf(tree, path.replace(/^rules/, '')),
+    path,
+    message,
+  })
+  return { problems: read.problems.map(placed) }
+}
+
+function parseFile(file: string): ReturnType<typeof parseTree> {
   try {
-    return compileRules(parse(readFileSync(source.file, 'utf8')), { pools })
+    return parseTree(readFileSync(file, 'utf8'), file)
   } catch (error) {
-    // Not the whole message of the system: it would name a path of this host to whoever asks for a reload.
-    const why = error instanceof YAMLParseError ? error.message : (systemCode(error) ?? 'unexpected error')
-    return { problems: [{ path: 'smpp.rules', message: `the file cannot be read: ${why}` }] }
+    const message = `cannot be read: ${systemCode(error) ?? 'unexpected error'}`
+    return { problems: [{ place: file, path: '', message }] }
   }
 }
 

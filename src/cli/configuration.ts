@@ -14,13 +14,9 @@ import { fileOfRules, readRules } from '../settings.ts'
 const rules: Check = config => {
   const file = fileOfRules(config)
   // Of a file that is not there the configuration's own checks tell.
-  const read = file === undefined || unreadable(file) === undefined ? readRules(config) : { problems: [] }
-  if (!('problems' in read)) return []
-  return read.problems.map(({ path, message }) =>
-    file === undefined
-      ? { path: path.replace(/^rules/, 'smpp.rules'), message }
-      : { place: file, path, message },
-  )
+  if (file !== undefined && unreadable(file) !== undefined) return []
+  const read = readRules(config)
+  return 'problems' in read ? read.problems : []
 }
 
 const publicKey: Check = ({ license: { public_key } }) =>

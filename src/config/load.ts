@@ -44,7 +44,7 @@ export function loadConfig(
     check(config).map(complaint => ({ place: placeOf(tree, complaint.path), ...complaint })),
   )
   const told = new Set(reader.problems.map(({ path }) => path))
-  const problems = [...reader.problems, ...complaints.filter(({ path }) => !told.has(path))]
+  const problems = [...reader.problems, ...complaints.filter(({ path }) => path === '' || !told.has(path))]
   return problems.length > 0 ? { problems, faulty: config } : { config }
 }
 

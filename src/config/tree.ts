@@ -42,26 +42,33 @@ export const emptyMap = (place: Place): Tree => ({ kind: 'map', place, entries: 
 
 const DEPTH_MAX = 32
 
-/** The parser's words for these have a piece of the file in them, which may be a secret. */
+/** The parser's words for these have a piece of the file in them, which may be a secret, or tell programmers what to do. */
 const WORDS: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'aliases (*name) are not read: write the value out, or quote a text that begins with *',
   BAD_DQ_ESCAPE: 'has a backslash that YAML does not know in "…": double it, or use single quotes',
   BAD_SCALAR_START: 'a value begins with a character that YAML keeps for itself: put it in quotes',
+  DUPLICATE_KEY: 'this key stands in its section already: keep one of them',
+  MULTIPLE_DOCS: '--- begins a second document, which nobody would read: take the line away',
   TAG_RESOLVE_FAILED: 'tags (!name) are not read: put a text that begins with ! in quotes',
   UNEXPECTED_TOKEN: 'is not valid YAML here: is a quote, a bracket or an indentation wrong?',
 }
 
-/** Reads YAML; `name` is the file's name for people. */
+/** Reads YAML, with or without a byte order mark before it; `name` is the file's name for people. */
 export function parseTree(source: string, name: string): { tree: Tree } | { problems: Problem[] } {
   const lines = new LineCounter()
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset)
     return `${name}:${line}:${col}`
   }
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' })
+  // The library's own reading of the mark counts it as an indentation; its `silent` keeps silent of a second document.
+  const options = { lineCounter: lines, prettyErrors: false, logLevel: 'error' } as const
+  const document = parseDocument(source.replace(/^\uFEFF/, ''), options)
   const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) {
-    const problems = faults.map(({ pos, code, message }) => ({
+    const lineOf = (at: number) => faults[at] && lines.linePos(faults[at].pos[0]).line
+    // One mistake makes others of all that follows it in its line.
+    const firsts = faults.filter((_, at) => lineOf(at) !== lineOf(at - 1))
+    const problems = firsts.map(({ pos, code, message }) => ({
       place: place(pos[0]),
       path: '',
       message: WORDS[code] ?? message.split('\n')[0] ?? code,

@@ -142,7 +142,7 @@ describe('check', () => {
     expect(code).toBe(2)
     expect(out).toBe('')
     expect(err).toContain('smpp.pools[0].links[0] is "ghost", and no link has that name')
-    expect(err).toContain(`${join(folder, 'rules.yaml')}: rules[0].pool`)
+    expect(err).toContain(`${join(folder, 'rules.yaml')}:1:11: rules[0].pool`)
     expect(err).toContain('broken')
     expect(err).toEndWith('\n3 problems\n')
   })
@@ -175,9 +175,31 @@ smpp: { rules: ./gone.yaml, queue_max: many, pools: [{ id: 0, name: p, links: [g
     const { code, err } = await sms('check')
     expect(code).toBe(2)
     expect(err).toContain(
-      `${join(folder, 'rules.yaml')}: rules[1] "uk" can never match: "all" (rules[0]) stands`,
+      `${join(folder, 'rules.yaml')}:2:3: rules[1] "uk" can never match: "all" (rules[0]) stands`,
     )
     expect(err).toContain('put it first, or narrow "all"')
+  })
+
+  test.each([
+    ['a second document', '- { refuse: no }\n---\n[]\n', ':2:1: --- begins a second document'],
+    ['a tag', '- { name: !x uk, refuse: no }\n', ':1:11: tags (!name) are not read'],
+    ['an alias', '- { name: &a uk, refuse: *a }\n', ':1:26: aliases (*name) are not read'],
+    ['a folder', undefined, ': cannot be read: EISDIR'],
+  ])('reads a file of rules as it reads the configuration: refused is %s', async (_, text, words) => {
+    if (text === undefined) mkdirSync(join(folder, 'rules.yaml'))
+    else write('rules.yaml', text)
+    write('sms-proxy.yaml', 'smpp: { rules: rules.yaml }\n')
+    const { err } = await sms('check')
+    expect(err).toStartWith(`${join(folder, 'rules.yaml')}${words}`)
+    expect(err).toEndWith('\n\n1 problem\n')
+  })
+
+  test('reads a file of rules that an editor of Windows wrote', async () => {
+    write('rules.yaml', '\uFEFF- name: uk\r\n  match: { destination: "44" }\r\n  refuse: no\r\n')
+    write('sms-proxy.yaml', 'smpp: { rules: rules.yaml }\n')
+    const { out, err } = await sms('check')
+    expect(err).toBe('')
+    expect(out).toContain('\n  rules       1\n')
   })
 
   test('places inline rules in the configuration', async () => {

@@ -256,7 +256,30 @@ security: { allowed_ips: [10.0.0.0/33] }
 
   test('of the YAML itself have a place too', () => {
     expect(bad('a: [1\nb: 2')[0]).toMatch(/^sms-proxy.yaml:\d+:\d+: /)
-    expect(bad('env: a\nenv: b')[0]).toMatch(/^sms-proxy.yaml:2:1: .*unique/)
+    expect(bad('env: a\nenv: b')).toEqual([
+      'sms-proxy.yaml:2:1: this key stands in its section already: keep one of them',
+    ])
+    const each = 'sms-proxy.yaml:2:2: is not valid YAML here: is a quote, a bracket or an indentation wrong?'
+    expect(bad('- name: a\n\tmatch: { destination: "1900" }\n')).toEqual([each])
+  })
+
+  test('are all that a second document can hold: nothing of a file is passed over', () => {
+    for (const rest of ['node: 1', 'nodee: "', ''])
+      expect(bad(`env: a\n---\n${rest}`)[0]).toStartWith('sms-proxy.yaml:2:1: --- begins a second document')
+    expect(good('---\nenv: a\n...\n').env).toBe('a')
+  })
+
+  test('are looked for behind a byte order mark as without it', () => {
+    expect(good('\uFEFFsmpp:\r\n  max_parts: 3\r\n').smpp.max_parts).toBe(3)
+    expect(bad('\uFEFFnodee: 1')[0]).toStartWith('sms-proxy.yaml:1:1: nodee')
+  })
+
+  test('that have no path are told beside each other', () => {
+    const told = bad('env: x', { SMS_PROXY_SMPP__LINKS__A__ID: '1', ADMIN_API_KEY: 'key\n' })
+    expect(told).toEqual([
+      expect.stringContaining('SMS_PROXY_SMPP__LINKS__A__ID: '),
+      expect.stringContaining('ADMIN_API_KEY: '),
+    ])
   })
 
   test('of another part, handed in as a check, are placed like the rest', () => {

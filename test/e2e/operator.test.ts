@@ -130,7 +130,9 @@ describe('rules', () => {
 
     write(gateway, { 'rules.yaml': '- { name: all, pool: nowhere }\n' })
     await inForce(async () => (await config()).rules_error !== undefined, gateway)
-    expect((await config()).rules_error).toBe('rules[0].pool: "nowhere" is no pool; there is pool-1')
+    expect((await config()).rules_error).toBe(
+      'rules.yaml:1:22: rules[0].pool "nowhere" is no pool; there is pool-1',
+    )
     expect(await metric(gateway, 'sms_proxy_rules_broken 1')).toBe(true)
     expect(await metric(gateway, 'sms_proxy_rules 1')).toBe(true)
     expect(gateway.log.join('\n')).toContain('rules are broken: the last good ones stay in force')
