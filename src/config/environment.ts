@@ -5,8 +5,22 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export const PREFIX = 'SMS_PROXY_'
 
-/** What Kubernetes tells every pod of a Service named `sms-proxy`; no key of the configuration has such a name. */
-const OF_A_SERVICE = /^SMS_PROXY_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)$/
+/**
+ * What Kubernetes tells every pod of a Service named `sms-proxy`, or `sms-proxy-` and more; no key of the configuration has
+ * such a name. `…_PORT` could be a key that somebody guessed: then its value is no address.
+ */
+const OF_A_SERVICE =
+  /^SMS_PROXY_([A-Z0-9]+_)*(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)$/
+const PORT_OF_A_SERVICE = /^SMS_PROXY_([A-Z0-9]+_)*PORT$/
+
+const isOfService = (name: string, value: string): boolean =>
+  OF_A_SERVICE.test(name) || (PORT_OF_A_SERVICE.test(name) && /^[a-z]+:\/\//.test(value))
+
+/** The variables that are meant for the configuration. */
+export const variablesOf = (env: Environment): readonly (readonly [name: string, value: string])[] =>
+  Object.entries(env).flatMap(([name, value]) =>
+    name.startsWith(PREFIX) && value !== undefined && !isOfService(name, value) ? [[name, value]] : [],
+  )
 
 /** `SMS_PROXY_SMPP__LINKS__0__HOST` is `smpp.links[0].host`. */
 const REFERENCE = /\$(\$?)\{([^{}]*)\}/g
@@ -17,9 +31,7 @@ const REFERENCE = /\$(\$?)\{([^{}]*)\}/g
  */
 export function overlay(tree: Tree, env: Environment, schema: Described): Problem[] {
   const problems: Problem[] = []
-  for (const name of Object.keys(env).sort(byIndex)) {
-    const value = env[name]
-    if (!name.startsWith(PREFIX) || value === undefined || OF_A_SERVICE.test(name)) continue
+  for (const [name, value] of variablesOf(env).toSorted(([a], [b]) => byIndex(a, b))) {
     const steps = name.slice(PREFIX.length).toLowerCase().split('__')
     const leaf: Scalar = { kind: 'scalar', place: name, value, text: value, untyped: true, from: [] }
     const wrong = put(tree, steps, leaf, schema)

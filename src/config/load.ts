@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { CHECKS, type Check } from './checks.ts'
-import { type Environment, expand, overlay, PREFIX } from './environment.ts'
+import { type Environment, expand, overlay, variablesOf } from './environment.ts'
 import { Reader } from './read.ts'
 import { type Config, ConfigSchema } from './schema.ts'
 import { emptyMap, type Problem, parseTree, placeOf, type Tree } from './tree.ts'
@@ -59,7 +59,7 @@ export const showPublicly = ({ place, path, message, publicMessage }: Problem): 
 function readTree(file: string | undefined, env: Environment): { tree: Tree } | { problems: Problem[] } {
   const problem = (place: string, message: string) => ({ problems: [{ place, path: '', message }] })
   if (file === undefined) {
-    if (Object.keys(env).some(name => name.startsWith(PREFIX))) return { tree: emptyMap('environment') }
+    if (variablesOf(env).length > 0) return { tree: emptyMap('environment') }
     const looked = CONFIG_FILES.join(' and ')
     return problem(
       'configuration',

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { nearest } from '../nearest.ts'
+import { PREFIX } from './environment.ts'
 import type { Described, Endpoint, Form } from './forms.ts'
 import { emptyMap, type Place, type Problem, plain, type Scalar, type Tree } from './tree.ts'
 import { formatSize, goDuration, parseDuration, parseSize } from './units.ts'
@@ -58,7 +59,9 @@ export class Reader {
       if (Object.hasOwn(properties, name)) continue
       const meant = nearest(name, Object.keys(properties))
       const hint = meant ? `did you mean ${meant}?` : `known here: ${Object.keys(properties).join(', ')}`
-      this.#wrong(place, below(name), `is no key of the configuration: ${hint}`)
+      const steps =
+        place.startsWith(PREFIX) && name.includes('_') ? ' ("__" stands between the steps of a path)' : ''
+      this.#wrong(place, below(name), `is no key of the configuration: ${hint}${steps}`)
     }
     const required = new Set(schema.required)
     const result: Record<string, unknown> = {}

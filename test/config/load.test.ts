@@ -295,17 +295,32 @@ security: { allowed_ips: [10.0.0.0/33] }
 })
 
 describe('the environment', () => {
-  test('of a pod beside a Service named sms-proxy is passed over', () => {
-    const env = {
-      SMS_PROXY_SERVICE_HOST: '10.0.0.7',
-      SMS_PROXY_SERVICE_PORT: '8088',
-      SMS_PROXY_SERVICE_PORT_HTTP: '8088',
-      SMS_PROXY_PORT: 'tcp://10.0.0.7:8088',
-      SMS_PROXY_PORT_8088_TCP: 'tcp://10.0.0.7:8088',
-      SMS_PROXY_PORT_8088_TCP_ADDR: '10.0.0.7',
-    }
-    expect(bad('env: x', env)).toEqual([])
-    expect(bad('env: x', { ...env, SMS_PROXY_PORTS: '1' })).toHaveLength(1)
+  test.each(['SMS_PROXY', 'SMS_PROXY_ADMIN', 'SMS_PROXY_BLUE_2'])(
+    'of a pod beside a Service, whose variables begin with %s, is passed over',
+    service => {
+      const env = {
+        [`${service}_SERVICE_HOST`]: '10.0.0.7',
+        [`${service}_SERVICE_PORT`]: '8088',
+        [`${service}_SERVICE_PORT_HTTP`]: '8088',
+        [`${service}_PORT`]: 'tcp://10.0.0.7:8088',
+        [`${service}_PORT_8088_TCP`]: 'tcp://10.0.0.7:8088',
+        [`${service}_PORT_8088_TCP_ADDR`]: '10.0.0.7',
+      }
+      expect(bad('env: x', env)).toEqual([])
+      expect(bad('env: x', { ...env, [`${service}_PORTS`]: '1' })).toHaveLength(1)
+      expect(loadConfig(undefined, env)).toMatchObject({ problems: [{ place: 'configuration' }] })
+    },
+  )
+
+  test('with a key that somebody guessed is refused, and says how a path is written', () => {
+    expect(bad('env: x', { SMS_PROXY_PORT: '9000' })).toEqual([
+      expect.stringMatching(/^SMS_PROXY_PORT: port is no key of the configuration: .*monitoring$/),
+    ])
+    expect(bad('env: x', { SMS_PROXY_STORAGE_DB_PATH: '/x' })).toEqual([
+      expect.stringMatching(/^SMS_PROXY_STORAGE_DB_PATH: .* \("__" stands between the steps of a path\)$/),
+    ])
+    expect(bad('env: x', { SMS_PROXY_AEROSPIKE_PORT: '3000' })).toHaveLength(1)
+    expect(bad('storage_db_path: x')[0]).toEndWith('monitoring')
   })
 
   test.each(['key\n', ' key', 'schlüssel', 'ke\x07y'])(
