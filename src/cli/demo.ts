@@ -9,7 +9,7 @@ import { createLog, type Log } from '../log.ts'
 import { Smsc, seededDraw } from '../smsc/smsc.ts'
 import { VERSION } from '../version.ts'
 import { signalled, start } from './serve.ts'
-import { command, wholeNumber } from './usage.ts'
+import { askDirectly, command, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy demo [--port PORT]
     the server on 127.0.0.1 (port 8088), an SMSC simulator behind it, a user: nothing to configure
@@ -87,6 +87,7 @@ smpp:
 }
 
 async function register(url: string, adminKey: string): Promise<void> {
+  askDirectly()
   const response = await fetch(`${url}/api/v1/user/register`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-admin-key': adminKey },

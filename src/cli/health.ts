@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
-import type { Config } from '../config/index.ts'
-import { explain, load } from './configuration.ts'
-import { codeOf, command } from './usage.ts'
+import { type Config, findConfigFile, loadConfig } from '../config/index.ts'
+import { explain } from './configuration.ts'
+import { askDirectly, codeOf, command } from './usage.ts'
 
 const USAGE = `sms-proxy health [--config FILE | --url URL]
-    asks the server on this host whether it is healthy: exit code 0, else 1; for health checks of containers
+    asks the server on this host whether it is healthy: exit code 0, else 1; for health checks of containers.
+    A mistake in the configuration that is not of its endpoint is told, and decides nothing.
 `
 
 const TIMEOUT_MS = 3000
@@ -17,9 +18,16 @@ export const health = (argv: string[]): Promise<number> =>
       options: { config: { type: 'string' }, url: { type: 'string' } },
     })
     if (values.url !== undefined) return await ask(values.url)
-    const loaded = load(values.config)
-    return 'problems' in loaded ? explain(loaded.problems) : await ask(urlOf(loaded.config))
+    const loaded = loadConfig(values.config ?? findConfigFile(), process.env)
+    if ('config' in loaded) return await ask(urlOf(loaded.config))
+    // Told, and of no weight where it is not of the address: a server that runs keeps to what it read when all was right.
+    const code = explain(loaded.problems)
+    const { faulty, problems } = loaded
+    return faulty && !problems.some(({ path }) => ADDRESS.has(path)) ? await ask(urlOf(faulty)) : code
   })
+
+/** Where these are wrong nobody knows where to ask. */
+const ADDRESS: ReadonlySet<string> = new Set(['endpoint', 'tls'])
 
 const ANY: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }
 
@@ -29,6 +37,7 @@ function urlOf({ endpoint: { host, port }, tls }: Config): string {
 }
 
 async function ask(url: string): Promise<number> {
+  askDirectly()
   try {
     // The certificate is for the outside name; this asks whether the server lives, not who it is.
     const response = await fetch(url, {

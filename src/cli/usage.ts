@@ -28,6 +28,11 @@ export async function command(
 /** Of what the system throws its code; of anything else its words. */
 export const codeOf = (error: unknown): string => systemCode(error) ?? String(error)
 
+/** What this process asks of its own host goes there: `fetch` would ask the proxy of HTTP_PROXY, as a container often has it. */
+export function askDirectly(): void {
+  for (const name of ['NO_PROXY', 'no_proxy']) process.env[name] = '*'
+}
+
 /** A whole number from 0 to `max`. Throws a {@link UsageError}. */
 export function wholeNumber(name: string, value: unknown, max: number): number {
   const number = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN

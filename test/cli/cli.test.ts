@@ -432,6 +432,38 @@ describe('health', () => {
     expect(err).toStartWith(`${url} does not answer: `)
   })
 
+  test('asks the server itself, whatever proxy the environment names', async () => {
+    using server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('ok') })
+    const proxy = 'http://127.0.0.1:1'
+    const { code } = await sms(`health --url http://127.0.0.1:${server.port}/healthy`, {
+      env: { HTTP_PROXY: proxy, http_proxy: proxy, no_proxy: 'example.com' },
+    })
+    expect(code).toBe(0)
+  })
+
+  test('does not ail from rules and files that a running server does without', async () => {
+    using server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('ok') })
+    write('rules.yaml', '- { pool: nowhere }\n')
+    const text = `endpoint: 127.0.0.1:${server.port}\nsmpp: { rules: rules.yaml, max_parts: 0 }\n`
+    write('sms-proxy.yaml', `${text}license: { public_key: nonsense }\n`)
+    const { code, out, err } = await sms('health')
+    expect({ code, out }).toEqual({ code: 0, out: `http://127.0.0.1:${server.port}/healthy: 200 ok\n` })
+    expect(err).toBe('./sms-proxy.yaml:2:39: smpp.max_parts is "0": wanted is a whole number from 1 to 255\n')
+    await server.stop(true)
+    expect((await sms('health')).code).toBe(1)
+  })
+
+  test.each([
+    ['endpoint: 8088', 'endpoint is "8088"'],
+    ['tls: yes', 'tls must have keys and values'],
+    ['env: "', 'Missing closing "quote'],
+  ])('says where it cannot know whom to ask, with exit code 2: %s', async (text, words) => {
+    write('sms-proxy.yaml', text)
+    const { code, out, err } = await sms('health')
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toContain(words)
+  })
+
   test('says what is wrong with the configuration, with exit code 2', async () => {
     const { code, err } = await sms('health --config none.yaml')
     expect(code).toBe(2)

@@ -172,11 +172,11 @@ describe('the binary', () => {
     expect(of('cmdline')).toEqual([BINARY, 'serve', '--config', gateway.configFile, ''])
   })
 
-  test('as a demo prints three lines that work when they are pasted', async () => {
+  test('as a demo prints three lines that work when they are pasted, behind a proxy too', async () => {
     using at = folder()
     const child = Bun.spawn([BINARY, 'demo', '--port', '0'], {
       cwd: at.path,
-      env: { TMPDIR: at.path },
+      env: { TMPDIR: at.path, HTTP_PROXY: 'http://127.0.0.1:1' },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
