@@ -1,3 +1,5 @@
 import { run } from './cli/cli.ts'
 
-process.exitCode = await run(process.argv.slice(2))
+const code = await run(process.argv.slice(2))
+// It is set already where the output could not be written.
+process.exitCode ||= code

@@ -1,5 +1,6 @@
 import { nearest } from '../nearest.ts'
 import { beginAnew } from './allocator.ts'
+import { codeOf } from './usage.ts'
 
 /** `argv` follows the command's word; answers the exit code. */
 type Run = (argv: string[]) => Promise<number>
@@ -97,8 +98,23 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['licence', 'license'],
 ])
 
+/**
+ * Output that nobody could read is a failure, told once; of a reader that went away on purpose (`| head`) there is nothing to
+ * tell. What runs goes on to its end: a simulator is not there for its lines alone.
+ */
+function watchOutput(): void {
+  let told = false
+  process.stdout.on('error', (error: unknown) => {
+    process.exitCode = 1
+    if (!told && codeOf(error) !== 'EPIPE')
+      process.stderr.write(`the standard output cannot be written: ${codeOf(error)}\n`)
+    told = true
+  })
+}
+
 /** Runs the command that `argv` names; answers the exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
+  watchOutput()
   const [first] = argv
   if (first === '--help' || first === '-h' || first === 'help') {
     process.stdout.write(help())

@@ -54,6 +54,25 @@ describe('sms-proxy', () => {
     expect(err).toStartWith('sms-proxy: there is no command "chekc": did you mean "sms-proxy check"?\n')
   })
 
+  // A shell, since the runner reads to the end whatever it pipes.
+  test.each([
+    ['> /dev/full', 1, 'the standard output cannot be written: ENOSPC\n'],
+    ['| true', 1, ''],
+    ['> /dev/null', 0, ''],
+  ])('whose output goes %s ends with %i', async (where, wanted, words) => {
+    const line = `sleep 0.2; "${process.execPath}" "${MAIN}" init -`
+    const shell = Bun.spawn(['bash', '-c', `(${line}; echo $? > code) ${where}`], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '' },
+      stdout: 'ignore',
+      stderr: 'pipe',
+    })
+    const err = await new Response(shell.stderr).text()
+    await shell.exited
+    expect(await Bun.file(join(folder, 'code')).text()).toBe(`${wanted}\n`)
+    expect(err).toBe(words)
+  })
+
   test('takes no command from what every object has', async () => {
     expect((await sms('constructor')).code).toBe(2)
     expect((await sms('user constructor')).err).toStartWith('there is no "user constructor"')
