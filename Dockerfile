@@ -2,8 +2,9 @@
 #
 #   docker build --build-arg COMMIT=$(git rev-parse --short=12 HEAD) -t sms-proxy .
 #   docker run --rm -v sms-proxy:/data sms-proxy init              # then edit /data/sms-proxy.yaml
-#   docker run -d -v sms-proxy:/data -p 8088:8088 -e ADMIN_API_KEY sms-proxy
+#   docker run -d --stop-timeout 20 -v sms-proxy:/data -p 8088:8088 -e ADMIN_API_KEY sms-proxy
 #
+# --stop-timeout: Docker kills after 10 s, which is what requests in flight may take by themselves (shutdown_timeout).
 # A configuration may also be mounted at /etc/sms-proxy/sms-proxy.yaml; let its db_path and license.file lie
 # under /data then, which is all that the server writes to.
 

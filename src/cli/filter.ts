@@ -8,7 +8,7 @@ import { openFilter } from '../filters/probe.ts'
 import { FilterFault, pack, type Sandbox } from '../filters/sandbox.ts'
 import { parseTime } from '../rfc3339.ts'
 import { segment } from '../smpp/text/segment.ts'
-import { codeOf, command, UsageError } from './usage.ts'
+import { codeOf, command, UsageError, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy filter test  FILE [what the message is]   asks a filter about one message, without a server
 sms-proxy filter bench FILE [what the message is]   asks it for two seconds, and says what an answer costs
@@ -34,6 +34,8 @@ const OPTIONS = {
 type Values = { readonly [name in keyof typeof OPTIONS]?: string }
 
 const BENCH_MS = 2000
+/** As the id of a link. */
+const ESME_MAX = 2 ** 31 - 1
 
 /** `argv` follows the word `filter`. */
 export const filter = (argv: string[]): Promise<number> =>
@@ -118,7 +120,7 @@ function messageOf(values: Values): FilterMessage {
     destination: SAMPLE_MESSAGE.destination,
     ...asFiltersSee(values),
     message,
-    esme: whole('esme', values.esme, SAMPLE_MESSAGE.esme),
+    esme: values.esme === undefined ? SAMPLE_MESSAGE.esme : wholeNumber('esme', values.esme, ESME_MAX),
     app_id: appId,
     app_name: values['app-name'] ?? SAMPLE_MESSAGE.app_name,
     transaction_id: values['transaction-id'] ?? '',

@@ -81,6 +81,10 @@ test('filter test asks about the message that its options describe', async () =>
   expect((await ask('large.js')).code).toBe(2)
   expect((await ask('large.js', '--memory 64')).code).toBe(0)
   expect((await ask('endless.js', '--timeout 33')).err).toContain('no answer within 33 ms')
-  expect((await ask('only.js', '--esme 0')).err).toStartWith('--esme is a whole number, 1 or more')
+  expect((await ask('only.js', '--app-id 0')).err).toStartWith('--app-id is a whole number, 1 or more')
+  // Every number that a link can have.
+  for (const esme of ['0', '2147483647'])
+    expect((await ask('seen.js', `--esme ${esme}`)).out).toContain(`,${esme},`)
+  expect((await ask('only.js', '--esme 2147483648')).err).toStartWith('--esme: "2147483648" is not a whole')
   expect((await ask('only.js', join(folder.dir, 'seen.js'))).code).toBe(2)
 }, 240_000)
