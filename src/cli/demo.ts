@@ -36,7 +36,7 @@ export const demo = (argv: string[]): Promise<number> =>
       try {
         await register(url, adminKey)
         process.stdout.write(welcome(url, folder, adminKey))
-        await signalled(log, who => gateway.reload(who))
+        await signalled(log)
       } finally {
         await gateway.stop()
       }

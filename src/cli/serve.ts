@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { systemClock, systemRandom } from '../clock.ts'
-import { type Config, showPublicly } from '../config/index.ts'
+import { type Config, findConfigFile, showPublicly } from '../config/index.ts'
 import { GatewayError } from '../errors.ts'
 import { type Gateway, startGateway } from '../gateway.ts'
 import { createLog, type Log } from '../log.ts'
@@ -15,7 +15,9 @@ const USAGE = `sms-proxy serve [--config FILE]
 export const serve = (argv: string[]): Promise<number> =>
   command(USAGE, argv, async () => {
     const { values } = parseArgs({ args: argv, options: { config: { type: 'string' } } })
-    const loaded = load(values.config)
+    // Looked for once: a reload that finds this file gone must not take the next, or the environment alone, for the configuration.
+    const file = values.config ?? findConfigFile()
+    const loaded = load(file)
     if ('problems' in loaded) return explain(loaded.problems)
     const { config } = loaded
     const log = createLog({
@@ -24,14 +26,14 @@ export const serve = (argv: string[]): Promise<number> =>
       messageText: config.log.message_text,
       server: config.server_name,
     })
-    const gateway = await start(config, log, () => reread(values.config), 'set another endpoint')
-    await signalled(log, who => gateway.reload(who))
+    const gateway = await start(config, log, () => reread(file), 'set another endpoint')
+    await signalled(log)
     await gateway.stop()
     log.info({}, 'stopped')
     return 0
   })
 
-/** Starts the gateway. `remedy`: what to do where it cannot listen. */
+/** Starts the gateway, which reloads at SIGHUP. `remedy`: what to do where it cannot listen. */
 export async function start(
   config: Config,
   log: Log,
@@ -42,9 +44,19 @@ export async function start(
   for (const event of ['uncaughtException', 'unhandledRejection'] as const)
     process.on(event, (error: unknown) => log.error({ err: error }, 'unexpected error: please report it'))
   const parts = { clock: systemClock, random: systemRandom, log, readConfig }
-  const gateway = await startGateway(config, parts).catch((error: unknown) => {
+  const starting = startGateway(config, parts).catch((error: unknown) => {
     throw listenFault(error, config.endpoint, remedy)
   })
+  // Before it has started: by itself the signal ends a process, and whoever reloads need not know how long a start takes.
+  process.on('SIGHUP', () => {
+    starting
+      .then(gateway => gateway.reload('SIGHUP'))
+      .catch((error: unknown) => {
+        const why = error instanceof GatewayError ? error.publicText : String(error)
+        log.error({ why }, 'not reloaded: the old configuration stays')
+      })
+  })
+  const gateway = await starting
   compileAsUsual()
   return gateway
 }
@@ -52,14 +64,8 @@ export async function start(
 /** Whoever runs this for others (npm, timeout, a shell) passes a signal on that the whole group has got: it is the same. */
 const SAME_SIGNAL_MS = 500
 
-/** Resolves when the process is told to stop; a second such signal ends it at once. SIGHUP reloads. */
-export function signalled(log: Log, reload: Gateway['reload']): Promise<void> {
-  process.on('SIGHUP', () => {
-    reload('SIGHUP').catch((error: unknown) => {
-      const why = error instanceof GatewayError ? error.publicText : String(error)
-      log.error({ why }, 'not reloaded: the old configuration stays')
-    })
-  })
+/** Resolves when the process is told to stop; a second such signal ends it at once. */
+export function signalled(log: Log): Promise<void> {
   return new Promise(resolve => {
     let toldAt: number | undefined
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {

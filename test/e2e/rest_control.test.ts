@@ -233,7 +233,7 @@ describe('a configuration that is wrong', () => {
     gateway.configure({ links: [{ port: smsc.port }], smpp: '  rules: ./rules.yaml' })
     const refused = await gateway.admin('POST', '/api/v1/admin/reload')
     expect(refused.status).toBe(400)
-    expect(refused.body.error).toMatch(/^rules\.yaml: rules\[0\]\.pool /)
+    expect(refused.body.error).toMatch(/^rules\.yaml:1:22: rules\[0\]\.pool /)
     expect((await gateway.send()).status).toBe(200)
   })
 })

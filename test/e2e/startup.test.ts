@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { certPem } from '../smpp/certificate.ts'
@@ -199,6 +199,33 @@ describe('the binary', () => {
     expect(await new Response(shell.stderr).text()).toBe('')
     expect(JSON.parse(sent)).toMatchObject({ success: true, status: 'submitted', transaction_id: 'tx-001' })
     expect(JSON.parse(info)).toMatchObject({ status: 'delivered', parts: { '1': 'delivered' } })
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(0)
+  }, 240_000)
+
+  test('reads at SIGHUP, also while it starts, the file that it found when it began, and no other when that is gone', async () => {
+    using at = folder(yaml('env: x'))
+    const child = Bun.spawn([BINARY, 'serve'], {
+      cwd: at.path,
+      // With one variable, which the environment alone would be a configuration by: one of no links.
+      env: { SMS_PROXY_SERVER_NAME: 'here' },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'ignore',
+      timeout: 20_000,
+      killSignal: 'SIGKILL',
+    })
+    const file = join(at.path, 'sms-proxy.yaml')
+    let said = ''
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      if (!said.includes('"listening"') && (said + chunk).includes('"listening"')) {
+        renameSync(file, `${file}~`)
+        child.kill('SIGHUP')
+      }
+      said += chunk
+      if (/not reloaded|read anew/.test(said)) break
+    }
+    expect(said).toContain('"sms-proxy.yaml: there is no such file')
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
   }, 240_000)
