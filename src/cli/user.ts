@@ -31,6 +31,8 @@ export const user = (argv: string[]): Promise<number> =>
     const [word = '', ...words] = positionals
     const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined
     if (!action) throw new UsageError(word === '' ? 'what shall be done?' : `there is no "user ${word}"`)
+    if (word !== 'add' && (values['app-id'] ?? values['new-app']) !== undefined)
+      throw new UsageError('--app-id and --new-app are for "user add": a list shows the app of each user')
     const loaded = load(values.config)
     if ('problems' in loaded) return explain(loaded.problems)
     const { storage, security } = loaded.config

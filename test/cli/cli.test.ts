@@ -3,6 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock, systemRandom } from '../../src/clock.ts'
+import { openUserDatabase } from '../../src/users/index.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
 import { Esme, told } from '../smsc/esme.ts'
 
@@ -286,9 +288,22 @@ describe('user', () => {
     const { out } = await sms('user list')
     expect(out).toMatch(/1 {2}ann@example\.com {2}yes +1 {2}default/)
     expect(out).not.toContain('a-password')
-    expect((await sms('user admin 1 off')).code).toBe(0)
-    expect((await sms('user delete 1')).code).toBe(0)
+    expect((await sms('user admin 1 off')).out).toBe('user 1 is no admin\n')
+    expect((await sms('user admin 1 off')).out).toBe('user 1 is no admin\n')
+    expect((await sms('user list')).out).not.toContain('yes')
+    expect((await sms('user delete 1')).out).toBe('user 1 is deleted, and its tokens with it\n')
     expect((await sms('user list')).out).toBe('no users yet\n')
+  })
+
+  test('takes the first line of its input for the password, whichever system ended it', async () => {
+    await sms('user add ann@example.com --new-app shop', { input: 'a-password' })
+    const added = await sms('user add bob@example.com --app-id 2', { input: 'b-password\r\nmore\n' })
+    expect(added).toMatchObject({ code: 0, out: 'user 2\n', err: '' })
+    expect((await sms('user list')).out).toMatch(/2 {2}bob@example\.com +2 {2}shop\n/)
+    const at = { clock: systemClock, random: systemRandom, tokenTtlSeconds: 60 }
+    const people = openUserDatabase({ path: join(folder, 'sms.db'), ...at })
+    expect(await people.users.login('bob@example.com', 'b-password', 2)).toBeString()
+    people.close()
   })
 
   test('makes an app with a secret that is shown once', async () => {
@@ -308,7 +323,21 @@ describe('user', () => {
     ['user delete x', '', 2, 'ID must be a number, not "x"'],
     ['user delete 7', '', 1, 'user not found'],
     ['user allow-ips 1 10.0.0.0/99', '', 1, '/99'],
+    ['user allow-ips', '', 2, 'APP_ID must be a number'],
     ['user', '', 2, 'what shall be done?'],
+    ['user add', '', 2, 'whose address?'],
+    ['user add a@example.com b@example.com', '', 2, '"b@example.com" is one word too many'],
+    ['user add a@example.com --app-id 1 --new-app shop', '', 2, '--app-id or --new-app, not both'],
+    ['user add a@example.com --app-id one', '', 2, '--app-id must be a number, not "one"'],
+    ['user list --app-id 1', '', 2, '--app-id and --new-app are for "user add"'],
+    ['user delete 1 --new-app shop', '', 2, '--app-id and --new-app are for "user add"'],
+    ['user list all', '', 2, '"all" is one word too many'],
+    ['user delete 1 2', '', 2, '"2" is one word too many'],
+    ['user admin 1', '', 2, 'on or off?'],
+    ['user admin 1 yes', '', 2, 'on or off?'],
+    ['user admin 1 on off', '', 2, '"off" is one word too many'],
+    ['user admin 7 on', '', 1, 'user not found'],
+    ['user admin 7 off', '', 1, 'user not found'],
   ])('says what is wrong with: %s', async (words, input, wanted, text) => {
     const { code, err } = await sms(words, { input })
     expect(err).toContain(text)
