@@ -254,6 +254,13 @@ security: { allowed_ips: [10.0.0.0/33] }
     ])
   })
 
+  test('of a port beside a host of the cluster are told from its least and its most', () => {
+    const hosts = (text: string) => bad(`aerospike: { hosts: '${text}' }`)
+    expect(hosts('a:1, b:65535, [::1]:3000, c')).toEqual([])
+    for (const wrong of ['a:0', 'a:65536', 'a:', 'a b', '[::1', ''])
+      expect(hosts(`c,${wrong}`)).toEqual([expect.stringContaining(`names ${JSON.stringify(wrong)}, which`)])
+  })
+
   test('of the YAML itself have a place too', () => {
     expect(bad('a: [1\nb: 2')[0]).toMatch(/^sms-proxy.yaml:\d+:\d+: /)
     expect(bad('env: a\nenv: b')).toEqual([

@@ -60,3 +60,22 @@ test('smsc prints its port, serves with its faults, and ends well on SIGTERM', a
   expect(await command.exited).toBe(0)
   expect(await read()).toBe('2 messages, 1 taken, 1 refused\n')
 })
+
+/** Which of 24 messages a simulator with this seed refuses, at a chance of one in two. */
+async function refused(seed: string): Promise<string> {
+  const command = start('--port', '0', '--seed', seed, '--error', '0x45=0.5')
+  const { value } = await command.stdout.getReader().read()
+  using esme = await Esme.bound(Number(/\d+/.exec(new TextDecoder().decode(value))?.[0]))
+  let drawn = ''
+  for (let sent = 0; sent < 24; sent++) drawn += told(await esme.submit('491701')) === '0x45' ? '1' : '0'
+  command.kill('SIGTERM')
+  await command.exited
+  return drawn
+}
+
+test('smsc --seed: the same number draws the same faults, another draws others, the least and the most among them', async () => {
+  const [least, again, most, other] = await Promise.all(['0', '0', '4294967295', '7'].map(refused))
+  expect(again).toBe(least)
+  expect(new Set([least, most, other]).size).toBe(3)
+  for (const drawn of [least, most, other]) expect(drawn).toMatch(/^(?=.*1)(?=.*0)/)
+})
