@@ -69,13 +69,17 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
   ]
 }
 
-/** Made at the first request, kept compressed, and sent again only to those who have another version. */
+/**
+ * Made at the first request, kept compressed, and sent again only to those who have another version. Blobs, since all
+ * answers share the octets of one: with a copy for each, strangers who ask and do not read could fill the memory.
+ */
 function served(mediaType: string, content: () => string | Promise<Uint8Array>): Route['handle'] {
-  let made: Promise<{ plain: Uint8Array; gzip: Uint8Array; etag: string }> | undefined
+  let made: Promise<{ plain: Blob; gzip: Blob; etag: string }> | undefined
   const make = async () => {
     const source = await content()
-    const plain = typeof source === 'string' ? new TextEncoder().encode(source) : source
-    return { plain, gzip: Bun.gzipSync(new Uint8Array(plain)), etag: `"${Bun.hash(plain).toString(36)}"` }
+    const octets = new Uint8Array(typeof source === 'string' ? new TextEncoder().encode(source) : source)
+    const etag = `"${Bun.hash(octets).toString(36)}"`
+    return { plain: new Blob([octets]), gzip: new Blob([Bun.gzipSync(octets)]), etag }
   }
   return async ({ request }) => {
     made ??= make().catch(error => {
@@ -96,6 +100,6 @@ function served(mediaType: string, content: () => string | Promise<Uint8Array>):
     if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
     const zipped = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
     if (zipped) headers.set('content-encoding', 'gzip')
-    return new Response(new Uint8Array(zipped ? gzip : plain), { headers })
+    return new Response(zipped ? gzip : plain, { headers })
   }
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
 import { describeConfig, loadConfig } from '../../src/config/index.ts'
+import { documentationRoutes } from '../../src/http/documentation.ts'
 import { startEdge, type TestEdge } from './support.ts'
 
 let edge: TestEdge
@@ -56,6 +57,22 @@ test('a file that could not be read once is there for the next who asks', async 
   expect([await ask(), await ask()]).toEqual([500, 200])
   file.mockRestore()
   await fresh.stop()
+})
+
+test('answers that nobody reads yet share their octets: strangers who only ask fill no memory', async () => {
+  const route = documentationRoutes([], '1').find(({ path }) => path === '/swagger/swagger-ui.js')
+  const ask = async (accept: string) => {
+    const request = new Request('http://localhost/', { headers: { 'accept-encoding': accept } })
+    const call = { request, caller: { who: 'anyone', app: undefined }, params: {}, body: undefined }
+    return route?.handle({ ...call, bytes: new Uint8Array() })
+  }
+  await ask('')
+  const before = process.memoryUsage.rss()
+  const unread: unknown[] = []
+  for (let asked = 0; asked < 200; asked++) unread.push(await ask(''), await ask('gzip'))
+  // A copy for each would take 400 MB.
+  expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(100)
+  expect(unread).toHaveLength(400)
 })
 
 interface Document {
