@@ -22,6 +22,12 @@ interface Verified {
 }
 
 /**
+ * Ends in a signature as `sign` writes it. The decoder of base64 skips blanks and padding: with them one token would be
+ * remembered under thousands of spellings, each as long as a header may be.
+ */
+const SIGNED = /\.[\w-]{43}$/
+
+/**
  * HS256 tokens, each app's under a key of its own: HKDF-SHA256 of the stored form of its secret with the
  * installation's random key as salt. Who knows a token and guesses at short secrets lacks both.
  */
@@ -56,6 +62,7 @@ export class Tokens {
   }
 
   async #verify(app: TokenApp, token: string): Promise<number | undefined> {
+    if (!SIGNED.test(token)) return undefined
     const key = await this.#keyOf(app)
     const payload = await jwtVerify(token, key, {
       algorithms: ['HS256'],

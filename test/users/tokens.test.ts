@@ -67,6 +67,21 @@ describe('a token', () => {
   })
 })
 
+test.each([
+  ['a blank', (signature: string) => `${signature.slice(0, 9)} ${signature.slice(9)}`],
+  [
+    'ten thousand tabs',
+    (signature: string) => `${signature.slice(0, 9)}${'\t'.repeat(10_000)}${signature.slice(9)}`,
+  ],
+  ['padding', (signature: string) => `${signature}=`],
+])('a token with %s in its signature is none: it is remembered in one spelling', async (_, respell) => {
+  const { all } = tokens()
+  const token = await all.sign(APP, 42)
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  expect(await all.userOf(APP, token.replace(signature, respell(signature)))).toBeUndefined()
+  expect(await all.userOf(APP, token)).toBe(42)
+})
+
 describe('a forged token is refused:', () => {
   const claims = (clock: TurnedClock) => ({
     sub: '1',
