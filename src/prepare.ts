@@ -36,6 +36,8 @@ export function prepare(
   if (scheduleAt < now)
     throw new GatewayError('invalid', 'schedule_at is in the past: leave it out to send at once')
   if (scheduleAt > now + YEAR_MS) throw new GatewayError('invalid', 'schedule_at must be within a year')
+  requireWhole('transaction_id', request.transactionId)
+  requireWhole('campaign_uuid', request.campaign)
   const source = readSource(request.source)
   if (!source) throw new GatewayError('invalid', `source must be ${SENDER_RULE}`)
   const destination = readDestination(request.destination)
@@ -52,6 +54,11 @@ export function prepare(
     if (error instanceof TextError) throw new GatewayError('invalid', `message: ${error.message}`)
     throw error
   }
+}
+
+/** What UTF-8 cannot write no store gives back as it was. */
+function requireWhole(field: string, text: string): void {
+  if (!text.isWellFormed()) throw new GatewayError('invalid', `${field} must have no half of a surrogate pair`)
 }
 
 const TON_INTERNATIONAL = 1

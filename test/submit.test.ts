@@ -204,6 +204,8 @@ describe('a send', () => {
     ['a name as destination', { destination: 'SHOP' }, 'destination must be'],
     ['eleven parts', { text: 'x'.repeat(1531) }, 'message: needs 11 parts'],
     ['half a surrogate pair', { text: '\ud800' }, 'message:'],
+    ['half of one in what comes back', { transactionId: 'a\ud800b' }, 'transaction_id must have no half'],
+    ['half of one in the name of its tally', { campaign: '\udc00' }, 'campaign_uuid must have no half'],
     ['Cyrillic as gsm7', { text: 'ж', encoding: 'gsm7' as const }, 'message:'],
     ['a time that is over', { scheduleAt: 1 }, 'schedule_at is in the past: leave it out to send at once'],
     ['a time past a year', { scheduleAt: Date.UTC(2999, 0, 1) }, 'schedule_at must be within a year'],
