@@ -268,7 +268,17 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       pools: () => poolViews(network),
       store,
       filters,
-      licence,
+      licence: {
+        current: licence.current,
+        upload: async (file, who) => {
+          const now = await licence.upload(file)
+          const { company, valid_until, max_connections, max_tps } = now
+          const terms = `valid until ${valid_until}, max_connections ${max_connections}, max_tps ${max_tps}`
+          people.audit.record(who, 'upload licence', company, terms)
+          log.info({ ...now, who }, 'licence uploaded')
+          return now
+        },
+      },
       stats: numbers.stats,
       metrics: numbers.metrics,
       rateLimits: limits,

@@ -58,7 +58,8 @@ export function prepare(
 
 /** What UTF-8 cannot write no store gives back as it was. */
 function requireWhole(field: string, text: string): void {
-  if (!text.isWellFormed()) throw new GatewayError('invalid', `${field} must have no half of a surrogate pair`)
+  if (!text.isWellFormed())
+    throw new GatewayError('invalid', `${field} must have no half of a surrogate pair`)
 }
 
 const TON_INTERNATIONAL = 1

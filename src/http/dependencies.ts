@@ -103,8 +103,11 @@ export interface LicenceView {
 
 export interface Licence {
   current(): LicenceView
-  /** Checks, keeps and applies a licence file; throws a GatewayError `invalid` that says what is wrong with it. */
-  upload(file: Uint8Array): Promise<LicenceView>
+  /**
+   * Checks, keeps and applies a licence file, and puts it into the audit table; throws a GatewayError `invalid` that says
+   * what is wrong with it.
+   */
+  upload(file: Uint8Array, who: string): Promise<LicenceView>
 }
 
 export interface Stats {

@@ -47,6 +47,12 @@ export function openUsers(gateway: TestGateway): Database {
   return db
 }
 
+/** The newest line of the audit table. */
+export function audited(gateway: TestGateway): unknown {
+  using db = openUsers(gateway)
+  return db.query('SELECT who, action, subject, reason FROM audit ORDER BY id DESC LIMIT 1').get()
+}
+
 /** Takes every table away under the gateway's feet: all that it asks of its users' database fails from now on. */
 export function loseUsers(gateway: TestGateway): void {
   using db = openUsers(gateway)

@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { startSmsc } from '../support/smsc.ts'
 import { type GatewayOptions, startGateway, type TestGateway } from './gateway.ts'
-import { openUsers } from './rest.ts'
+import { audited } from './rest.ts'
 
 /** What an operator does to a running gateway: links off and on, a configuration read anew. */
 
@@ -21,10 +21,6 @@ const logged = async (gateway: TestGateway, words: string): Promise<unknown> => 
     found => found !== undefined,
   )
   return JSON.parse(line ?? '')
-}
-const audited = (gateway: TestGateway) => {
-  using db = openUsers(gateway)
-  return db.query('SELECT who, action, subject, reason FROM audit ORDER BY id DESC LIMIT 1').get()
 }
 
 describe('a link that is switched off', () => {

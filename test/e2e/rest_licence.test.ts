@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startSmsc, type TestSmsc } from '../support/smsc.ts'
 import { type Reply, TestGateway } from './gateway.ts'
-import { formOf, licenceForm, licenceKey, run, type Terms } from './rest.ts'
+import { audited, formOf, licenceForm, licenceKey, run, type Terms } from './rest.ts'
 
 /** A licence from `keygen` to its enforcement, by the binary's own commands. */
 
@@ -45,7 +45,7 @@ test('without a licence there are no limits, and the fields are empty', async ()
   expect((await gateway.send()).status).toBe(200)
 })
 
-test('a licence is shown by both routes and by the command, and kept over a restart', async () => {
+test('a licence is written down with who uploaded it, shown by both routes and by the command, and kept over a restart', async () => {
   const terms = { company: 'Fernmelde GmbH', validUntil: '2999-12-31', connectionsMax: 3, tpsMax: 50 }
   const file = licenceForm(gateway.folder, terms).get('license')
   writeFileSync(join(gateway.folder, 'mine.json'), file instanceof Blob ? await file.bytes() : '')
@@ -59,6 +59,12 @@ test('a licence is shown by both routes and by the command, and kept over a rest
   }
   const app = await gateway.app('POST', '/api/v1/settings/license/upload', licenceForm(gateway.folder, terms))
   expect(app.body).toEqual({ success: true, message: 'License uploaded successfully', data })
+  expect(audited(gateway)).toEqual({
+    who: 'user 1',
+    action: 'upload licence',
+    subject: 'Fernmelde GmbH',
+    reason: 'valid until 2999-12-31, max_connections 3, max_tps 50',
+  })
   await gateway.kill()
   await gateway.start()
   for (const path of ['/api/v1/settings/license', '/api/v1/admin/settings/license']) {

@@ -49,7 +49,8 @@ export const settingsRoutes = (deps: Pick<HttpDependencies, 'licence' | 'links'>
     path: '/settings/license/upload',
     operationId: 'uploadLicence',
     summary: 'Upload a licence',
-    description: 'A signed licence file (`sms-proxy license sign`), in force as soon as it is answered.',
+    description:
+      'A signed licence file (`sms-proxy license sign`), in force as soon as it is answered. Who uploaded what is kept.',
     body: { kind: 'form', field: 'license', description: 'The licence file' },
     reply: {
       status: 200,
@@ -62,8 +63,8 @@ export const settingsRoutes = (deps: Pick<HttpDependencies, 'licence' | 'links'>
       },
     },
     errors: { 400: 'No file, or no licence that this installation accepts' },
-    async handle({ request, bytes }) {
-      const data = await deps.licence.upload(await fileIn(request, bytes, 'license'))
+    async handle({ request, bytes, caller }) {
+      const data = await deps.licence.upload(await fileIn(request, bytes, 'license'), caller.who)
       return ok({ success: true, message: 'License uploaded successfully', data })
     },
   }),
