@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, spyOn, test } from 'bun:test'
 import { X509Certificate } from 'node:crypto'
 import { GatewayError } from '../../src/errors.ts'
 import type { HttpOptions } from '../../src/http/app.ts'
@@ -155,6 +155,19 @@ test('an upload that is no form is told what is wanted', async () => {
   })
   expect(response.status).toBe(400)
   expect(await response.json()).toMatchObject({ success: false, error: expect.stringContaining('"license"') })
+})
+
+test('an upload in a form that can hold no file is refused, and nothing reads its million fields', async () => {
+  await start()
+  const reading = spyOn(Response.prototype, 'formData')
+  const response = await fetch(`${edge.url}/api/v1/settings/license/upload`, {
+    method: 'POST',
+    headers: { ...edge.asApp, 'content-type': 'application/x-www-form-urlencoded' },
+    body: 'a&'.repeat(500_000),
+  })
+  expect(response.status).toBe(400)
+  expect(reading).not.toHaveBeenCalled()
+  reading.mockRestore()
 })
 
 test('a link may have the id 0, and what could not be switched is no 200', async () => {
