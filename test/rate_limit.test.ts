@@ -63,6 +63,7 @@ test.each([
   [{ rps: 7 }, 7],
   [{ rps: 7, burst: 0 }, 7],
   [{ rps: 0.5 }, 1],
+  [{ rps: 2.9 }, 2],
 ])('without a burst, %p lets one second of requests through at once', (limit, burst) => {
   expect(createRateLimiter(new TurnedClock(), limit).take('a').limit).toBe(burst)
 })
@@ -83,6 +84,18 @@ test('a new limit holds at once, and what was used up stays used up', () => {
   expect(limiter.take('a').allowed).toBe(false)
 })
 
+test('under a new limit a bucket lacks as many as before, and one that was full is full', () => {
+  const clock = new TurnedClock()
+  const limiter = createRateLimiter(clock, { rps: 10, burst: 10 })
+  limiter.take('idle')
+  clock.skip(1000)
+  for (let i = 0; i < 5; i++) limiter.take('a')
+  clock.skip(200)
+  limiter.configure({ rps: 1, burst: 8 })
+  expect(limiter.take('a')).toMatchObject({ allowed: true, remaining: 4, resetSeconds: 4 })
+  expect(limiter.take('idle')).toMatchObject({ remaining: 7, resetSeconds: 1 })
+})
+
 test('keys are bounded: the one unseen for longest is forgotten', () => {
   const limiter = createRateLimiter(new TurnedClock(), { rps: 1, burst: 2 }, 3)
   limiter.take('busy')
@@ -90,6 +103,6 @@ test('keys are bounded: the one unseen for longest is forgotten', () => {
   limiter.take('third')
   limiter.take('busy')
   limiter.take('fourth')
-  expect(limiter.take('busy').allowed).toBe(false)
   expect(limiter.take('old').remaining).toBe(1)
+  expect(limiter.take('busy').allowed).toBe(false)
 })

@@ -3,7 +3,7 @@ import { GatewayError } from '../../src/errors.ts'
 import type { Message, Part } from '../../src/message.ts'
 import { Histogram } from '../../src/stats/histogram.ts'
 import { HttpTally } from '../../src/stats/http_tally.ts'
-import { watchLoop } from '../../src/stats/process.ts'
+import { processUsage, watchLoop } from '../../src/stats/process.ts'
 import { countSends } from '../../src/stats/sends.ts'
 import type { SendRequest } from '../../src/submit.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -97,4 +97,15 @@ test('sends are counted by what became of them, and pass as they are', async () 
   await expect(submit(request)).rejects.toBe(refused)
   await submit(request).catch(() => undefined)
   expect(Object.fromEntries(counts)).toEqual({ submitted: 2, failed: 1, refused: 1, internal: 1 })
+})
+
+test('the process tells the processor time of user and system, in seconds', () => {
+  const seconds = () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  }
+  const before = seconds()
+  const { cpuSeconds } = processUsage()
+  expect(cpuSeconds).toBeGreaterThanOrEqual(before)
+  expect(cpuSeconds).toBeLessThanOrEqual(seconds())
 })

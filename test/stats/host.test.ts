@@ -83,6 +83,22 @@ test('under cgroup v1 too, with the path of the host that names nothing in the c
   expect(host.usage()).toMatchObject({ cpu: 25, ram: 80 })
 })
 
+test("a limit of cgroup v1 is that of the process's own group, where it is to be seen", async () => {
+  const { host, write, clock } = rootWith({
+    'proc/self/cgroup': '4:memory:/service\n1:cpu,cpuacct:/service\n',
+    'sys/fs/cgroup/cpu/service/cpu.cfs_quota_us': '50000\n',
+    'sys/fs/cgroup/cpu/service/cpu.cfs_period_us': '100000\n',
+    'sys/fs/cgroup/cpu/service/cpuacct.usage': '0\n',
+    'sys/fs/cgroup/memory/service/memory.limit_in_bytes': '1000\n',
+    'sys/fs/cgroup/memory/service/memory.usage_in_bytes': '100\n',
+  })
+  await host.sample()
+  clock.skip(1000)
+  write({ 'sys/fs/cgroup/cpu/service/cpuacct.usage': '250000000\n' })
+  await host.sample()
+  expect(host.usage()).toMatchObject({ cpu: 50, ram: 10 })
+})
+
 test('the "no limit" of cgroup v1 is none', async () => {
   const { host } = rootWith({
     'proc/self/cgroup': '4:memory:/\n1:cpu:/\n',

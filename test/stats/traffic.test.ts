@@ -73,6 +73,36 @@ test('what is older than an hour is gone, after a pause of any length', () => {
   }
 })
 
+test('after a pause of some minutes those of an hour ago are gone, and no later ones', () => {
+  const clock = at(12, 0)
+  const traffic = createTraffic(clock)
+  traffic.record(500)
+  for (let minute = 0; minute < 58; minute++) {
+    clock.skip(60_000)
+    traffic.requests()
+  }
+  traffic.record(500)
+  clock.skip(3 * 60_000)
+  const seen = traffic.errors().data.filter(point => point.errors > 0)
+  expect(seen.map(point => point.time)).toEqual(['12:58'])
+  const requests = traffic.requests().data.filter(point => point.rps > 0)
+  expect(requests.map(point => point.time)).toEqual(['12:58'])
+})
+
+test('a second ends where the next one begins', () => {
+  const clock = at(12, 0)
+  const traffic = createTraffic(clock)
+  for (const [skipMs, status] of [
+    [0, 200],
+    [999, 200],
+    [1, 200],
+  ] as const) {
+    clock.skip(skipMs)
+    traffic.record(status)
+  }
+  expect(traffic.requests().current).toBe(2)
+})
+
 test('a wall clock set back loses the minutes it repeats, and no others', () => {
   let now = Date.UTC(2026, 0, 1, 12, 0)
   const traffic = createTraffic({ now: () => now })
