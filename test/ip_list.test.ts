@@ -19,6 +19,9 @@ describe('a list', () => {
     ['192.0.2.7', '0:0:0:0:0:FFFF:C000:0207', true],
     ['::ffff:192.0.2.0/120', '192.0.2.200', true],
     ['::ffff:192.0.2.0/120', '192.0.3.1', false],
+    ['::ffff:0.0.0.0/96', '203.0.113.9', true],
+    ['192.0.2.254', '::ffff:c000:2fe', true],
+    [' 192.0.2.7 ', '192.0.2.7', true],
     ['2001:db8::/32', '2001:DB8:1::1', true],
     ['2001:db8::/32', '2001:db9::1', false],
     ['fe80::/10', 'fe80::1%eth0', true],
@@ -64,9 +67,17 @@ describe('a list', () => {
   })
 })
 
+test('one wrong entry is enough: none is left out without a word', () => {
+  expect(parseIpList(['10.0.0.0/8', 'localhost'])).toEqual({
+    problems: [expect.objectContaining({ index: 1 })],
+  })
+})
+
 test.each([
   ['192.0.2.7', '192.0.2.7'],
   ['::FFFF:192.0.2.7', '192.0.2.7'],
+  ['::ffff:192.0.2.7', '192.0.2.7'],
+  ['0:0:0:0:0:ffff:fffe:fdfc', '255.254.253.252'],
   ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
   ['fe80::1%eth0', 'fe80::1'],
   ['127.1', undefined],
