@@ -13,7 +13,8 @@ export interface Caller {
   readonly app: { readonly id: number; readonly name: string; readonly allowedIps: IpList } | undefined
 }
 
-const ANYONE: Caller = { who: 'anyone', app: undefined }
+/** Who calls a route for everybody. */
+export const ANYONE: Caller = { who: 'anyone', app: undefined }
 const ADMIN: Caller = { who: 'admin', app: undefined }
 
 const INTEGER = /^-?\d+$/

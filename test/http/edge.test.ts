@@ -231,6 +231,24 @@ test('what a route that was opened does is written down as done by anyone', asyn
   ])
 })
 
+test('whoever registers by a route that was opened gets into the default app, and into no other', async () => {
+  await start({}, { openRoutes: ['/api/v1/user/register'] })
+  const owner = { email: 'b@example.com', password: 'secret', app_name: 'b', app_secret: 'secret-of-b' }
+  await fetch(`${edge.url}/api/v1/admin/proxy-users/register`, jsonOf(owner, edge.asAdmin))
+  const register = async (email: string, app_id: number) => {
+    const answer = await fetch(
+      `${edge.url}/api/v1/user/register`,
+      jsonOf({ email, password: 'secret', app_id }),
+    )
+    return [answer.status, await answer.json()]
+  }
+  expect(await register('stranger@example.com', 2)).toEqual([
+    400,
+    { user_id: 0, error: 'app_id: this route is open to anyone, and puts users into app 1 alone' },
+  ])
+  expect(await register('stranger@example.com', 1)).toEqual([201, { user_id: 3, error: '' }])
+})
+
 test('whether a user who is not there is an admin cannot be asked', async () => {
   await start()
   const answer = await fetch(`${edge.url}/api/v1/user/validate`, jsonOf({ user_id: 99 }, edge.asAdmin))

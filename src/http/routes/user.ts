@@ -1,5 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { GatewayError } from '../../errors.ts'
+import { DEFAULT_APP_ID } from '../../users/index.ts'
+import { ANYONE } from '../auth.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, HttpProblem, ok, reply } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
@@ -36,7 +38,8 @@ export const userRoutes = ({ users }: Pick<HttpDependencies, 'users'>): readonly
     access: 'admin',
     operationId: 'registerUser',
     summary: 'Register a user',
-    description: 'The user belongs to app 1 (`default`), or to the app that `app_id` names.',
+    description:
+      'The user belongs to app 1 (`default`), or to the app that `app_id` names (not where this route is open to anyone).',
     body: json(Type.Object({ email: Text, password: Text, app_id: Type.Optional(Id) }), {
       email: 'user@example.com',
       password: 'secret',
@@ -49,6 +52,9 @@ export const userRoutes = ({ users }: Pick<HttpDependencies, 'users'>): readonly
     },
     errors: { 400: 'Missing fields, or the user exists', 503: 'Too many registrations at once' },
     async handle({ body, caller }) {
+      // Where an operator opened this route, whoever comes would read and send in the name of the app of his choice.
+      if (caller === ANYONE && body.app_id !== undefined && body.app_id !== DEFAULT_APP_ID)
+        throw badRequest('app_id: this route is open to anyone, and puts users into app 1 alone')
       const user_id = await users.register(body.email, body.password, body.app_id, caller.who)
       return reply(201, { user_id, error: '' })
     },
