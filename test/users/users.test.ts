@@ -194,6 +194,24 @@ describe('registering', () => {
     expect(users.appCount()).toBe(1)
   })
 
+  test.each([
+    ['email', { email: ' ' }],
+    ['password', { password: '' }],
+    ['app_name', { appName: ' ' }],
+    ['app_secret', { appSecret: '' }],
+  ])('says that %s is required where there is nothing in it', async (field, missing) => {
+    const { users } = open()
+    const refused = users.registerProxyUser({ ...PROXY_USER, ...missing }, 'test')
+    await expect(refused).rejects.toThrow(new GatewayError('invalid', `${field} is required`))
+  })
+
+  test('knows one app by any spelling of its name', async () => {
+    const { users } = open()
+    await users.registerProxyUser({ ...PROXY_USER, appName: 'caf\u00e9' }, 'test')
+    await users.registerProxyUser({ ...PROXY_USER, email: 'b@example.com', appName: 'cafe\u0301' }, 'test')
+    expect(users.appCount()).toBe(2)
+  })
+
   test('takes what is as long, or as short, as it may be', async () => {
     const { users } = open()
     const long = { appName: 'x'.repeat(64), appSecret: 'x'.repeat(256), password: 'x'.repeat(256) }
@@ -201,6 +219,7 @@ describe('registering', () => {
     const allowedIps = Array<string>(256).fill('10.0.0.1')
     await users.registerProxyUser({ email: 'long@example.com', ...long, allowedIps }, 'test')
     await users.registerProxyUser({ email: 'short@example.com', ...short }, 'test')
+    await users.register(`${'a'.repeat(242)}@example.com`, 'secret')
     expect(users.appCount()).toBe(3)
   })
 
