@@ -102,8 +102,9 @@ export class Sandbox {
       machine.within(this.options.timeoutMs)
       const answer = machine.ask(decide, sample, packed)
       if (typeof answer === 'boolean') return answer ? MATCH : NO_MATCH
+      if (answer === undefined) throw new FilterFault('costly', 'out of memory')
       if (answer === PROMISE) throw new FilterFault('costly', 'it left a promise: a filter answers at once')
-      return told(answer)
+      return told(answer, machine.starved)
     } catch (error) {
       if (!(error instanceof FilterFault) || error.kind === 'costly') this.#booted = undefined
       throw faultOf(error, `no answer within ${this.options.timeoutMs} ms`)
@@ -157,14 +158,17 @@ function faultOf(error: unknown, late: string): FilterFault {
   )
 }
 
-/** The answer that a text stands for: see `DECIDE`. */
-function told(answer: string | undefined): Answer {
-  const reason = oneLine(answer?.slice(1) ?? '', REASON_CHARACTERS_MAX)
-  if (answer?.startsWith('y')) return { match: true, reason }
-  if (answer?.startsWith('n')) return { match: false, reason }
-  const [text = '', stack = ''] = (answer ?? 'eInternalError: out of memory').slice(1).split('\u0001')
-  const kind = /out of memory/.test(text) ? 'costly' : 'error'
-  throw new FilterFault(kind, oneLine(withPlace(text, stack), TEXT_CHARACTERS_MAX))
+/**
+ * The answer that a text stands for: see `DECIDE`. A filter that fails for want of memory would fail on the next message
+ * too, and on all after it: its machine goes.
+ */
+function told(answer: string, starved: boolean): Answer {
+  const reason = oneLine(answer.slice(1), REASON_CHARACTERS_MAX)
+  if (answer.startsWith('y')) return { match: true, reason }
+  if (answer.startsWith('n')) return { match: false, reason }
+  const [text = '', stack = ''] = answer.slice(1).split('\u0001')
+  const what = starved && !text.includes('out of memory') ? `out of memory, and ${text}` : text
+  throw new FilterFault(starved ? 'costly' : 'error', oneLine(withPlace(what, stack), TEXT_CHARACTERS_MAX))
 }
 
 /** The text of an exception as QuickJS dumps it: JSON of its name, message and stack, or something else. */

@@ -123,6 +123,7 @@ export class Machine {
   #impatientBelowMs = 0
   #lookedAt = 0
   #twiceAt = 0
+  #starved = false
 
   constructor(options: MachineOptions) {
     this.#monotonic = options.monotonic
@@ -154,6 +155,12 @@ export class Machine {
     this.#impatientBelowMs = 0.75 * ms
     this.#lookedAt = this.#monotonic()
     this.#twiceAt = this.#lookedAt + 1.9 * ms
+    this.#starved = false
+  }
+
+  /** True when the code wanted more memory since `within` than there is; it may have none left to say so. */
+  get starved(): boolean {
+    return this.#starved
   }
 
   /** The value of `code`; throws a CodeThrew. */
@@ -300,6 +307,7 @@ export class Machine {
     try {
       this.#memory.grow(Math.ceil((bytes - this.#memory.buffer.byteLength) / PAGE_BYTES))
     } catch {
+      this.#starved = true
       return 0
     }
     this.#octets = new Uint8Array(this.#memory.buffer)

@@ -251,6 +251,28 @@ describe('a filter', () => {
     expect(full.ask(sms).match).toBeTrue()
   })
 
+  test('whose variables fill its memory from message to message begins with empty ones then, and says why', () => {
+    const source = `const seen = new Map()
+      let asked = 0
+      export default sms => {
+        asked++
+        for (let i = 0; i < 5000; i++) seen.set(asked + sms.destination + i, sms)
+        return { match: true, reason: String(asked) }
+      }`
+    const leaky = new Sandbox('f', source, { ...limits, memoryBytes: 2 * 1024 ** 2, timeoutMs: 2000 })
+    const told = Array.from({ length: 12 }, () => {
+      try {
+        return leaky.ask(sms).reason
+      } catch (fault) {
+        return fault instanceof FilterFault ? `${fault.kind}: ${fault.message}` : fault
+      }
+    })
+    const full = told.findIndex(text => !Number(text))
+    expect(told[full]).toStartWith('costly: ')
+    expect(told[full]).toContain('out of memory')
+    expect(told[full + 1]).toBe('1')
+  })
+
   test('keeps its variables from message to message', () => {
     const sandbox = new Sandbox('f', 'let n = 0\nexport default () => ++n === 3', limits)
     expect([sandbox.ask(sms).match, sandbox.ask(sms).match, sandbox.ask(sms).match]).toEqual([
