@@ -36,17 +36,21 @@ export class Folder {
     const listed = (await readdir(this.dir)).filter(file => !file.startsWith('.')).sort()
     const files = new Set(listed.filter(file => this.bytesMaxOf(file) !== undefined))
     const changes: Change[] = []
-    for (const file of files.union(new Set(this.#taken.keys()))) {
-      const stamp = files.has(file) ? await this.#stamp(file) : GONE
+    // Those that are gone come before those that are new: a renamed one takes its own place.
+    const known = new Set([...this.#taken.keys(), ...this.#failing.keys()])
+    for (const file of known.union(files)) {
+      const listed = files.has(file)
+      const stamp = await this.#stamp(file, listed)
       if (stamp === this.#taken.get(file)) this.#spotted.delete(file)
       else if (settled && this.#spotted.get(file) !== stamp) this.#spotted.set(file, stamp)
       else {
         const change = stamp === GONE ? { file } : await this.#read(file)
         // Written to while it was read: the next looks see what becomes of it.
-        if (settled && (await this.#stamp(file)) !== stamp) continue
+        if (settled && (await this.#stamp(file, listed)) !== stamp) continue
         if (change.mayPass) {
           if (this.#failing.get(file) !== change.error) changes.push(change)
           this.#failing.set(file, change.error ?? '')
+          this.#taken.delete(file)
           continue
         }
         this.#failing.delete(file)
@@ -59,12 +63,14 @@ export class Folder {
     return changes
   }
 
-  async #stamp(file: string): Promise<string> {
+  /** Only what the folder does not list is gone: a link that leads nowhere is one that cannot be read. */
+  async #stamp(file: string, listed: boolean): Promise<string> {
     try {
       const { mtimeNs, ctimeNs, size, ino } = await stat(`${this.dir}/${file}`, { bigint: true })
       return `${mtimeNs} ${ctimeNs} ${size} ${ino}`
     } catch (error) {
-      return codeOf(error) === 'ENOENT' ? GONE : codeOf(error)
+      const code = codeOf(error)
+      return code === 'ENOENT' && !listed ? GONE : code
     }
   }
 

@@ -158,6 +158,47 @@ describe('a broken file', () => {
     ])
   })
 
+  test('is a link that leads nowhere, told once and while it stands, and none once it is gone', async () => {
+    const clock = new TurnedClock()
+    await using folder = await openFolder({ 'f.js': says('good') }, { clock })
+    const link = join(folder.dir, 'g.js')
+    await symlink('nowhere/g.js', link)
+    const looks = async () => {
+      for (let times = 0; times < 4; times++) await look(clock)
+      return folder.logged.splice(0).map(line => line.split(' {')[0])
+    }
+    expect(await looks()).toEqual(['filter loaded', 'filter is broken and not in force'])
+    expect(folder.filters.inspect().filters).toMatchObject([
+      { name: 'f', state: 'active' },
+      { name: 'g', state: 'broken', error: 'it cannot be read (ENOENT)' },
+    ])
+    await expect(openFolder({}, { dir: folder.dir })).rejects.toThrow('g.js: it cannot be read (ENOENT)')
+    await unlink(link)
+    expect(await looks()).toEqual(['filter removed'])
+    expect(folder.filters.inspect().filters).toMatchObject([{ name: 'f' }])
+  })
+
+  test('that was good and is a link to what is away keeps its last good version until that is back as it was', async () => {
+    await using folder = await openFolder({ target: says('linked') })
+    const target = join(folder.dir, 'target')
+    await symlink('target', join(folder.dir, 'f.js'))
+    const state = async () => {
+      await folder.filters.reload()
+      return [heard(folder), folder.filters.inspect().filters[0]?.error]
+    }
+    expect(await state()).toEqual(['f: linked', ''])
+    // A folder's move leaves the file in it as it was, its times among it.
+    await mkdir(join(folder.dir, 'mount'))
+    await rename(target, join(folder.dir, 'mount', 'target'))
+    await rm(join(folder.dir, 'f.js'))
+    await symlink('mount/target', join(folder.dir, 'f.js'))
+    expect(await state()).toEqual(['f: linked', ''])
+    await rename(join(folder.dir, 'mount'), join(folder.dir, 'away'))
+    expect(await state()).toEqual(['f: linked', 'it cannot be read (ENOENT)'])
+    await rename(join(folder.dir, 'away'), join(folder.dir, 'mount'))
+    expect(await state()).toEqual(['f: linked', ''])
+  })
+
   test('past the most that there may be is refused, however often it is touched', async () => {
     const files = Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`l${100 + at}.txt`, '1']))
     await using folder = await openFolder(files, { onError: 'pass' })
@@ -177,6 +218,10 @@ describe('a broken file', () => {
     await rm(join(folder.dir, 'l100.txt'))
     await folder.filters.reload()
     await touch()
+    expect(broken()).toBe(0)
+    // So may their names.
+    await rename(join(folder.dir, 'l150.txt'), join(folder.dir, 'a.txt'))
+    await folder.filters.reload()
     expect(broken()).toBe(0)
   })
 
