@@ -139,7 +139,7 @@ function readAddress(
   if (item.startsWith('/')) {
     const pattern = readPattern(item)
     if (typeof pattern === 'string') return wrong(pattern)
-    if (field === 'destination' && /^[^|]*\\\+(?![?*{])[^|]*$/.test(pattern.source)) {
+    if (field === 'destination' && /^\^?\\\+(?![?*{])[^|]*$/.test(pattern.source)) {
       return wrong('can never match: a destination is digits without +')
     }
     return pattern

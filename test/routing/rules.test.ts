@@ -243,6 +243,14 @@ describe('problems', () => {
     expect(problemsOf(yaml)).toEqual([{ path, message: expect.stringContaining(text) }])
   })
 
+  test.each(['^[\\+]?49', '^(\\+)?49', '^(?:\\+|00)?49', '^\\+?49', '^\\+*49'])(
+    'a destination may match /%s/, with its plus or without',
+    source => {
+      const rules = rulesOf(`[{ match: { destination: '/${source}/' }, pool: de }]`)
+      expect(decide(rules, message())).toEqual({ rule: 'rule-1', pool: 'de' })
+    },
+  )
+
   test('an empty file is no rules', () => {
     expect(compileRules(parse(''), { pools })).toEqual({ rules: NO_RULES })
   })
