@@ -49,7 +49,8 @@ class WayCounter {
   #sequence(): number {
     let ways = 1
     while (this.#at < this.#source.length && !'|)'.includes(this.#source[this.#at] ?? '')) {
-      ways *= this.#repeated(this.#atom())
+      const isGroup = this.#source[this.#at] === '('
+      ways *= this.#repeated(this.#atom(), isGroup)
     }
     return ways
   }
@@ -65,8 +66,11 @@ class WayCounter {
     return 1
   }
 
-  /** Of `ways` ways each, repeated as the quantifier here says: one set of ways for every count. */
-  #repeated(ways: number): number {
+  /**
+   * Of `ways` ways each, repeated as the quantifier here says: one set of ways for every count. A group that matches
+   * nothing is repeated as often as that wants at least, which no length of an address ends.
+   */
+  #repeated(ways: number, isGroup: boolean): number {
     const quantifier = this.#match(/(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/y)
     if (!quantifier) return ways
     const [, sign, low, comma, high] = quantifier
@@ -74,7 +78,7 @@ class WayCounter {
     const most = sign === '?' ? 1 : sign !== undefined || (comma && !high) ? Infinity : Number(high ?? low)
     let total = 0
     for (let count = clamp(least); count <= clamp(most); count++) total += ways ** count
-    return total
+    return isGroup ? Math.max(total, least) : total
   }
 
   #take(character: string): boolean {

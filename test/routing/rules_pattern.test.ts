@@ -8,6 +8,7 @@ test.each([
   '/^(?<country>49)?\\d*7$/',
   '/^[^\\d\\]]+$/i',
   '/\\(\\d+\\)/',
+  '/^(?:\\d{2}(?:1|2)){3}$/',
   `/^(${Array.from({ length: 80 }, (_, i) => 1000 + i).join('|')})/`,
 ])('%s is taken', pattern => {
   expect(readPattern(pattern)).toBeInstanceOf(RegExp)
@@ -20,6 +21,8 @@ test.each([
   ['/(?:1|1|1|1|1){15}x/', 'would stall'],
   ['/\\d*\\d*\\d*\\d*\\d*x/', 'would stall'],
   ['/(1|(1|1)+)+x/', 'would stall'],
+  ['/(?:\\b){100000}x/', 'would stall'],
+  ['/(?:(?:){1000}){1000}x/', 'would stall'],
   ['/^(?=49)\\d/', 'look-around'],
   ['/^(?<!49)\\d/', 'look-around'],
   ['/^(\\d)\\1/', 'back reference'],
