@@ -121,17 +121,17 @@ async function askFilters(deps: ExplainDependencies, message: FilterMessage): Pr
 
 async function askFilter(
   { filters, onError }: ExplainDependencies,
-  { name, state }: FilterState,
+  { name, state, mode }: FilterState,
   message: FilterMessage,
 ): Promise<FilterWord> {
   const silent = { name, state, match: false, error: '', time_us: 0 }
   if (state === 'inactive') return { ...silent, verdict: 'pass', reason: 'it is not active' }
   if (state === 'broken') return { ...silent, verdict: 'pass', reason: 'there is no good version of it' }
-  if (state === 'tripped') {
-    return { ...silent, verdict: onError, reason: onError === 'reject' ? TRIPPED : '' }
-  }
-  const { verdict, match, reason, error, time_us } = await filters.test({ name, message })
-  if (state !== 'shadow') return { name, state, verdict, match, reason, error, time_us }
+  const { verdict, match, reason, error, time_us } =
+    state === 'tripped'
+      ? { ...silent, verdict: onError, reason: onError === 'reject' ? TRIPPED : '' }
+      : await filters.test({ name, message })
+  if (mode !== 'shadow') return { name, state, verdict, match, reason, error, time_us }
   const shown = verdict === 'reject' ? `in shadow mode: it would refuse${reason && `: ${reason}`}` : reason
   return { name, state, verdict: 'pass', match, reason: shown, error, time_us }
 }

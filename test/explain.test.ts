@@ -6,9 +6,11 @@ import { systemClock, systemRandom } from '../src/clock.ts'
 import { GatewayError } from '../src/errors.ts'
 import { candidateWords, createExplain, type ExplainRequest } from '../src/explain.ts'
 import { type OpenFilters, openFilters } from '../src/filters/index.ts'
+import { TRIP_FAULTS } from '../src/filters/tally.ts'
 import { createIds } from '../src/ids.ts'
 import type { PoolExplanation, RouteExplanation } from '../src/network.ts'
 import { createSubmit } from '../src/submit.ts'
+import { openFolder } from './filters/support.ts'
 
 let folder: string
 let filters: OpenFilters
@@ -117,10 +119,10 @@ interface World {
 }
 
 /** One world, for the explanation and for the send itself. */
-function setUp(over: Partial<World> = {}) {
+function setUp(over: Partial<World> = {}, asked: OpenFilters = filters) {
   const world: World = { licensed: true, fault: undefined, decision: undefined, pool, ...over }
   const shared = {
-    filters,
+    filters: asked,
     hasEsme: (id: number) => id === 1,
     partsMax: () => 10,
     licensed: () => {
@@ -211,6 +213,22 @@ describe('an explanation', () => {
       },
     ])
     expect(filters.inspect()).toEqual(before)
+  })
+
+  test.each(['enforce', 'shadow'])('has a filter that is out of use decide as in a send (%s)', async mode => {
+    await using folder = await openFolder({
+      'stuck.js': `export const mode = '${mode}'\nexport default () => { for (;;) {} }`,
+    })
+    const { explain, submit } = setUp({}, folder.filters)
+    const sends = Array.from({ length: TRIP_FAULTS }, () => submit(request))
+    await Promise.allSettled(sends)
+    const { outcome, error, filters: words } = await explain(request)
+    expect(words).toMatchObject([{ name: 'stuck', state: 'tripped' }])
+    const sent = await submit(request).then(
+      () => ['sent', ''],
+      ({ publicText }: GatewayError) => ['refused', publicText],
+    )
+    expect([outcome, error]).toEqual(sent)
   })
 
   test('shows what filters and rules see, at the time that was asked about', async () => {
