@@ -129,7 +129,7 @@ export class Loader {
     try {
       const sound = [...filters.values()].filter(({ sandbox }) => sandbox).length
       refuse(file, error, !before?.sandbox && sound >= FILTERS_MAX ? FILTERS_MAX : undefined)
-      const sandbox = compile(name, new TextDecoder('utf-8', { fatal: true }).decode(octets))
+      const sandbox = compile(name, sourceOf(octets))
       tally.absolve()
       filters.set(name, { tally, sandbox, error: '', changedAt: now() })
       logger.info(
@@ -137,7 +137,7 @@ export class Loader {
         before?.sandbox ? 'filter changed' : 'filter loaded',
       )
     } catch (thrown) {
-      const text = reasonOf(thrown)
+      const text = messageOf(thrown)
       filters.set(name, { tally, sandbox: before?.sandbox, error: text, changedAt: now() })
       logger.warn({ filter: name, error: text }, outcome('filter', before?.sandbox))
     }
@@ -159,7 +159,7 @@ export class Loader {
       lists.set(name, { list, error: '', changedAt: now() })
       logger.info({ list: name, entries: list.entries }, before?.list ? 'list changed' : 'list loaded')
     } catch (thrown) {
-      const text = reasonOf(thrown)
+      const text = messageOf(thrown)
       lists.set(name, { list: before?.list, error: text, changedAt: now() })
       logger.warn({ list: name, error: text }, outcome('list', before?.list))
     }
@@ -175,8 +175,11 @@ function refuse(file: string, error: string | undefined, most: number | undefine
 const outcome = (what: string, kept: object | undefined): string =>
   kept ? `${what} is broken: its last good version stays in force` : `${what} is broken and not in force`
 
-function reasonOf(thrown: unknown): string {
-  if (thrown instanceof FilterFault) return thrown.message
-  if (thrown instanceof TypeError) return 'it is not UTF-8'
-  return messageOf(thrown)
+/** Throws a FilterFault when a filter's file is no text. */
+export function sourceOf(octets: Uint8Array | undefined): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(octets)
+  } catch {
+    throw new FilterFault('error', 'it is not UTF-8')
+  }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFolder } from './support.ts'
 
@@ -50,6 +51,12 @@ test('a filter that is broken, absent or endless is exit code 2, and so is a wro
   expect(await told('test', join(folder.dir, 'broken.js'))).toContain('broken.js: SyntaxError')
   expect(await told('test', join(folder.dir, 'endless.js'))).toContain('no answer within 20 ms')
   expect(await told('test', join(folder.dir, 'none.js'))).toContain('cannot be read (ENOENT)')
+  await writeFile(join(folder.dir, 'latin1.js'), Buffer.from('export default () => "\xe9"', 'latin1'))
+  expect(await told('test', join(folder.dir, 'latin1.js'))).toContain('latin1.js: it is not UTF-8')
+  await folder.write('numbers.txt', '1\na*b')
+  expect(await told('test', join(folder.dir, 'endless.js'))).toContain(
+    'the list numbers.txt beside it cannot be read (line 2: "*" stands at the end',
+  )
   expect(await told('run', 'x')).toContain('sms-proxy filter test')
   expect(await told('test', 'x', '--timeout', 'soon')).toStartWith('--timeout is a whole number')
   expect(await told('test', 'x', '--time', '2027-02-30T10:00:00Z')).toStartWith('--time is a moment')
