@@ -139,6 +139,8 @@ describe('hours', () => {
 test('explain tells each rule’s verdict and the first condition that failed', () => {
   const rules = rulesOf(`
     - { name: uk, match: { destination: ["44", "/^353/"] }, pool: uk }
+    - { name: austria, match: { destination: "/^43/" }, pool: de }
+    - { name: swiss, match: { destination: "41" }, pool: de }
     - { name: big, match: { destination: "49", parts: { min: 2, max: 3 } }, pool: de }
     - { name: apps, match: { app_id: [2, 3, 4, 5, 6, 7] }, refuse: "no" }
     - { name: night, match: { time: { from: "22:00", to: "06:00", zone: Europe/Berlin } }, refuse: "at night" }
@@ -149,6 +151,16 @@ test('explain tells each rule’s verdict and the first condition that failed', 
       rule: 'uk',
       matches: false,
       why: 'destination is "4917012345678", not one that begins with 44, or one that matches /^353/',
+    },
+    {
+      rule: 'austria',
+      matches: false,
+      why: 'destination is "4917012345678", not one that matches /^43/',
+    },
+    {
+      rule: 'swiss',
+      matches: false,
+      why: 'destination is "4917012345678", not one that begins with 41',
     },
     { rule: 'big', matches: false, why: 'parts is 1, not 2 to 3' },
     { rule: 'apps', matches: false, why: 'app_id is 1, not 2, 3, 4, 5, 6 … (6 in all)' },
@@ -225,6 +237,7 @@ describe('problems', () => {
     ],
     ['[{ match: { time: { days: [mo] } }, pool: de }]', 'rules[0].match.time.days[0]', 'mon, tue'],
     ['[{ match: { time: { days: [] } }, pool: de }]', 'rules[0].match.time.days', 'empty list'],
+    ['[{ match: { time: { days: mon-fry } }, pool: de }]', 'rules[0].match.time.days', 'is no day'],
     ['[{ match: { time: { days: mon-tue-wed } }, pool: de }]', 'rules[0].match.time.days', 'is no day'],
     [
       '[{ match: { time: { zone: Mars/Olympus } }, pool: de }]',
@@ -264,6 +277,7 @@ describe('problems', () => {
     ['{ encoding: [gsm7, latin1] }', '{ encoding: gsm7 }'],
     ['{ encoding: [gsm7, latin1, ucs2] }', '{ app_id: 1 }'],
     ['{ parts: { min: 2 } }', '{ parts: { min: 3, max: 4 } }'],
+    ['{ parts: { min: 2, max: 4 } }', '{ parts: { min: 2, max: 4 } }'],
     ['{ time: { from: "08:00", to: "20:00" } }', '{ time: { from: "09:00", to: "19:00", days: sun } }'],
     ['{ time: { days: mon-sun } }', '{ time: { zone: Europe/Berlin, days: tue } }'],
   ])('after %s a rule for %s can never match, and that is said', (wide, narrow) => {
@@ -284,7 +298,10 @@ describe('problems', () => {
     ['{ destination: "49" }', '{ destination: ["49", "/^4/"] }'],
     ['{ destination: "49", parts: 1 }', '{ destination: "49" }'],
     ['{ app_id: 1 }', '{ app_name: a }'],
+    ['{ app_id: 1 }', '{ app_id: 2 }'],
+    ['{ app_name: a }', '{ campaign_uuid: a }'],
     ['{ parts: 2 }', '{ parts: { min: 2 } }'],
+    ['{ parts: 2 }', '{ parts: { max: 2 } }'],
     ['{ time: { to: "12:00" } }', '{ time: { to: "12:00", zone: Europe/Berlin } }'],
   ])('after %s a rule for %s may match', (first, second) => {
     expect(
