@@ -37,6 +37,7 @@ const part = (state: PartState, account: string): Part => ({ state, smscId: '', 
 export const refusal = (status: number): string => `SMSC refused with ${statusName(status)}`
 
 const isAccepted = ({ kind }: PartResult<Taker>): boolean => kind === 'accepted'
+const isUnsent = ({ kind }: PartResult<Taker>): boolean => kind === 'unsent'
 
 /** The worst tells: a refusal, then an unknown outcome, then what was never sent. */
 function reasonOf(results: readonly PartResult<Taker>[]): string {
@@ -50,9 +51,11 @@ function reasonOf(results: readonly PartResult<Taker>[]): string {
   if (first?.kind === 'unknown') {
     return `${UNKNOWN[first.reason]}${told(unknown)}: the SMSC may have the message, so it is not sent again`
   }
-  const unsent = results.findIndex(result => result.kind === 'unsent')
+  const unsent = results.findIndex(isUnsent)
   const last = results[unsent]
-  return last?.kind === 'unsent' ? `${UNSENT[last.reason]}${told(unsent)}` : ''
+  if (last?.kind !== 'unsent') return ''
+  // Where nothing of it was sent, that is said of the message.
+  return `${UNSENT[last.reason]}${results.every(isUnsent) ? '' : told(unsent)}`
 }
 
 const UNKNOWN: Readonly<Record<Unknown, string>> = {

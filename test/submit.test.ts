@@ -315,6 +315,29 @@ describe('a send', () => {
     expect(error).toBe('SMSC refused with ESME_RSUBMITFAIL (0x45) for part 2 of 2')
   })
 
+  test.each<[PartResult<SendLink>[], string]>([
+    [
+      [
+        { kind: 'unsent', reason: 'queue_full' },
+        { kind: 'unsent', reason: 'queue_full' },
+      ],
+      'not sent: the queue of the pool is full',
+    ],
+    [
+      [
+        { kind: 'accepted', messageId: 'a', link },
+        { kind: 'unsent', reason: 'no_room' },
+      ],
+      'not sent: no link had room within smpp.queue_timeout for part 2 of 2',
+    ],
+  ])(
+    'of which nothing was sent says so of the message, and of which not all was, of the part',
+    async (results, error) => {
+      const { submit } = setUp({ results: () => results })
+      expect(await submit({ ...request, text: 'x'.repeat(200) })).toMatchObject({ state: 'failed', error })
+    },
+  )
+
   test('that the SMSC took without naming an id counts as taken', async () => {
     const { submit } = setUp({ results: () => [{ kind: 'accepted', messageId: '', link }] })
     expect(taken(await submit(request))).toBe(true)
