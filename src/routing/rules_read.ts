@@ -11,7 +11,7 @@ export interface RuleProblem {
 export type Report = (path: string, message: string) => void
 
 const DIGITS_MAX = 15
-const SENDER_CHARACTERS_MAX = 15
+const SENDER_CHARACTERS_MAX = 11
 const CAMPAIGN_CHARACTERS_MAX = 64
 const PARTS_MAX = 255
 const ENCODINGS = ['gsm7', 'latin1', 'ucs2']

@@ -85,6 +85,9 @@ describe('deciding', () => {
     ['parts: 2', { parts: 2 }, true],
     ['parts: 2', { parts: 3 }, false],
     ['parts: { min: 2 }', { parts: 9 }, true],
+    ['parts: { min: 2 }', {}, false],
+    ['parts: { min: 2, max: 2 }', { parts: 2 }, true],
+    ['parts: { max: 3 }', { parts: 4 }, false],
     ['parts: { min: 2, max: 3 }', { parts: 4 }, false],
     ['parts: { max: 3 }', { parts: 3 }, true],
     ['{ app_id: 1, parts: 1 }', {}, true],
@@ -227,6 +230,21 @@ describe('problems', () => {
       'rules[0].match.parts',
       'no message has at least 4 and at most 2',
     ],
+    [
+      '[{ match: { source: "TWELVE CHARS" }, pool: de }]',
+      'rules[0].match.source',
+      'longer than 11 characters',
+    ],
+    ['[{ match: { app_id: 1.5 }, pool: de }]', 'rules[0].match.app_id', 'a whole number from 1'],
+    ['[{ match: { app_id: 0 }, pool: de }]', 'rules[0].match.app_id', 'a whole number from 1'],
+    [
+      `[{ match: { campaign_uuid: ${'x'.repeat(65)} }, pool: de }]`,
+      'rules[0].match.campaign_uuid',
+      'at most 64 characters',
+    ],
+    [`[{ name: ${'x'.repeat(65)}, pool: de }]`, 'rules[0].name', '1 to 64 characters'],
+    [`[{ refuse: ${'x'.repeat(201)} }]`, 'rules[0].refuse', '1 to 200 characters'],
+    [`[${'{ pool: de },'.repeat(1001)}]`, 'rules', 'more than 1000 rules'],
     ['[{ match: { parts: 0 }, pool: de }]', 'rules[0].match.parts', '1 to 255'],
     ['[{ match: { time: { from: "8:00" } }, pool: de }]', 'rules[0].match.time.from', 'write it as "08:00"'],
     ['[{ match: { time: { to: "24:01" } }, pool: de }]', 'rules[0].match.time.to', 'is no time of day'],
@@ -263,6 +281,17 @@ describe('problems', () => {
       expect(decide(rules, message())).toEqual({ rule: 'rule-1', pool: 'de' })
     },
   )
+
+  test('what is as long as it may be is taken', () => {
+    const [name, reason] = ['x'.repeat(64), 'x'.repeat(200)]
+    const longest = `match: { destination: "123456789012345", source: [ELEVENCHARS, "123456789012345"], campaign_uuid: ${name}, parts: 255 }`
+    expect(problemsOf(`[{ name: ${name}, ${longest}, refuse: ${reason} }]`)).toEqual([])
+    const prefixes = Array.from(
+      { length: 1000 },
+      (_, at) => `{ match: { destination: "${1000 + at}" }, pool: de }`,
+    )
+    expect(problemsOf(`[${prefixes.join()}]`)).toEqual([])
+  })
 
   test('an empty file is no rules', () => {
     expect(compileRules(parse(''), { pools })).toEqual({ rules: NO_RULES })

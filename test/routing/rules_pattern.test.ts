@@ -9,6 +9,7 @@ test.each([
   '/^[^\\d\\]]+$/i',
   '/\\(\\d+\\)/',
   '/^(?:\\d{2}(?:1|2)){3}$/',
+  '/^\\d{1,2}1\\d{1,2}1\\d{1,2}1\\d{1,2}1\\d{1,2}$/',
   `/^(${Array.from({ length: 80 }, (_, i) => 1000 + i).join('|')})/`,
 ])('%s is taken', pattern => {
   expect(readPattern(pattern)).toBeInstanceOf(RegExp)
@@ -21,6 +22,8 @@ test.each([
   ['/(?:1|1|1|1|1){15}x/', 'would stall'],
   ['/\\d*\\d*\\d*\\d*\\d*x/', 'would stall'],
   ['/(1|(1|1)+)+x/', 'would stall'],
+  ['/(?:\\d{1,})+x/', 'would stall'],
+  ['/(?:\\d?){14}x/', 'would stall'],
   ['/(?:\\b){100000}x/', 'would stall'],
   ['/(?:(?:){1000}){1000}x/', 'would stall'],
   ['/^(?=49)\\d/', 'look-around'],
