@@ -201,7 +201,7 @@ describe('an explanation', () => {
     const { outcome, filters: words } = await explain(request)
     expect(outcome).toBe('sent')
     expect(words).toMatchObject([
-      { name: 'asleep', state: 'inactive', verdict: 'pass', reason: 'it is not active' },
+      { name: 'asleep', state: 'inactive', verdict: 'pass', match: false, reason: 'it is not active' },
       { name: 'careful', state: 'active', verdict: 'pass', match: false },
       { name: 'premium', state: 'active', verdict: 'pass', match: false },
       {

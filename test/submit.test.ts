@@ -220,6 +220,13 @@ describe('a send', () => {
     },
   )
 
+  test('may be scheduled from now on and for a year', async () => {
+    const { submit, clock } = setUp()
+    const year = 365 * 86_400_000
+    for (const inMs of [0, year]) await submit({ ...request, scheduleAt: clock.now() + inMs })
+    for (const inMs of [-1, year + 1]) await errorOf(submit({ ...request, scheduleAt: clock.now() + inMs }))
+  })
+
   test('that a filter refuses goes nowhere', async () => {
     const { submit, told } = setUp({ verdict: () => ({ pass: false, filter: 'premium', reason: 'costly' }) })
     const error = await errorOf(submit(request))
