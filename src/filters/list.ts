@@ -174,6 +174,8 @@ export class List {
     if (entry === '') return
     if (entry.length > LINE_CHARACTERS_MAX)
       throw new Error(`it is longer than ${LINE_CHARACTERS_MAX} characters`)
+    // Numbers of several lines would be one long number that nobody has.
+    if (entry.includes('\r')) throw new Error('a carriage return ends no line: write a line feed')
     const listed = !entry.startsWith('!')
     const prefix = entry.endsWith('*')
     const text = normal(entry.slice(listed ? 0 : 1, prefix ? -1 : undefined))

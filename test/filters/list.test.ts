@@ -126,6 +126,7 @@ describe('a list', () => {
     await expect(read('1\n2\n3', 2)).rejects.toThrow('there are more than 2 entries')
     expect((await read('1\n2\n3', 3)).has('3')).toBeTrue()
     expect((await read('x'.repeat(256))).has('x'.repeat(256))).toBeTrue()
+    await expect(read('1\n2\r3\r')).rejects.toThrow('line 2: a carriage return ends no line')
     await expect(read('x'.repeat(257))).rejects.toThrow('line 1: it is longer than 256 characters')
     const list = List.read(new Uint8Array([49, 10, 0xff]), { entriesMax: 9, pause: () => Promise.resolve() })
     await expect(list).rejects.toThrow('line 2: it is not UTF-8')
