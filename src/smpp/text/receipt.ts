@@ -40,8 +40,7 @@ export function readReceipt(pdu: Carried): Receipt | undefined {
   const typed = type === ESM_RECEIPT || type === ESM_INTERMEDIATE
   if (!typed && receipted_message_id === undefined && message_state === undefined) return undefined
   const { octets } = bodyOf(pdu)
-  const known = pdu.data_coding === UCS2 ? undefined : readAppendixB(octets)
-  const fields = known ?? readFields(textOf(octets, pdu.data_coding))
+  const fields = readAppendixB(octets) ?? readFields(textOf(octets))
   const id = receipted_message_id || fields.get('id') || ''
   // With one of the TLVs the text may say the rest: which message, and what became of it.
   if (!typed && (id === '' || (message_state ?? fields.get('stat')) === undefined)) return undefined
@@ -59,10 +58,14 @@ export function readReceipt(pdu: Carried): Receipt | undefined {
 
 const UCS2 = 0x08
 const LATIN1 = 0x03
+const COLON = 0x3a
 
-/** SMSCs write ASCII whatever data_coding says, and 0 most of all; in GSM 03.38 a `_` of an id would be `§`. */
-const textOf = (octets: Uint8Array, dataCoding: number): string =>
-  decodeText(octets, dataCoding === UCS2 ? UCS2 : LATIN1)
+/**
+ * SMSCs write ASCII whatever data_coding says: 0 most of all, where a `_` of an id would be `§`, or that of the message,
+ * 8 too. In UCS-2 the colon behind the first name has a zero before it.
+ */
+const textOf = (octets: Uint8Array): string =>
+  decodeText(octets, octets[octets.indexOf(COLON) - 1] === 0 ? UCS2 : LATIN1)
 
 /** `message_state` (SMPP 3.4 §5.2.28); 0 SCHEDULED and 9 SKIPPED are of SMPP 5.0 §4.7.15. */
 const MESSAGE_STATES: readonly ReceiptState[] = [

@@ -120,6 +120,15 @@ describe('the text of a receipt', () => {
     const message_payload = new Uint8Array(Buffer.from(text))
     expect(read('', { tlvs: { message_payload } })).toMatchObject({ id: '7', state: 'delivered' })
   })
+
+  test.each([
+    'id:7 sub:001 dlvrd:001 submit date:2611271200 done date:2611271201 stat:DELIVRD err:000 text:Hi',
+    'stat:DELIVRD id:7',
+    'stat:DELIVRD id:7\0',
+  ])('is read as ASCII under any data_coding, that of a message in UCS-2 among them: %j', text => {
+    for (const data_coding of [0, 1, 3, 4, 8, 0x18, 0xf5])
+      expect(read(text, { data_coding })).toMatchObject({ id: '7', state: 'delivered' })
+  })
 })
 
 describe('the TLVs of a receipt', () => {
