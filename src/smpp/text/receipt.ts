@@ -243,7 +243,7 @@ function readFields(text: string): Fields {
     from = KEY.lastIndex
   }
   // Some SMSCs end the text with a NUL.
-  take(text.slice(from).replace(/[\s\0]+$/, ''))
+  take(text.slice(from).replaceAll('\0', ' '))
   for (const [missing, value] of behind) fields.set(missing, value)
   return fields
 }

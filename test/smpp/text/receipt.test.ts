@@ -129,6 +129,16 @@ describe('the text of a receipt', () => {
     for (const data_coding of [0, 1, 3, 4, 8, 0x18, 0xf5])
       expect(read(text, { data_coding })).toMatchObject({ id: '7', state: 'delivered' })
   })
+
+  test.each(['id:7 stat:DELIVRD text:', 'id:7 stat:'])(
+    'of spaces by the thousand behind %j is read at once',
+    begin => {
+      const message_payload = new Uint8Array(Buffer.from(`${begin}${' '.repeat(64_000)}x`))
+      const startedAt = performance.now()
+      expect(read('', { tlvs: { message_payload } }).id).toBe('7')
+      expect(performance.now() - startedAt).toBeLessThan(500)
+    },
+  )
 })
 
 describe('the TLVs of a receipt', () => {
