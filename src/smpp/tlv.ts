@@ -109,7 +109,7 @@ const TLV_HEADER_OCTETS = 4
 
 /** The TLVs from `at` to `end`; throws a PduError when they do not fill it exactly. */
 export function decodeTlvs(bytes: Uint8Array, start: number, end: number): Tlvs {
-  const tlvs: Record<string, Value | readonly Value[] | RawTlv[]> = {}
+  const tlvs: Record<string, Value | Value[] | RawTlv[]> = {}
   const other: RawTlv[] = []
   for (let at = start; at < end; ) {
     const from = at + TLV_HEADER_OCTETS
@@ -126,7 +126,8 @@ export function decodeTlvs(bytes: Uint8Array, start: number, end: number): Tlvs 
     const [name, spec] = known
     const value = decodeValue(spec.kind, bytes, from, at)
     if (!spec.many) tlvs[name] = value
-    else tlvs[name] = [...((before as readonly Value[] | undefined) ?? []), value]
+    else if (before === undefined) tlvs[name] = [value]
+    else (before as Value[]).push(value)
   }
   if (other.length > 0) tlvs.other = other
   return tlvs as Tlvs

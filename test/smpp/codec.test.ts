@@ -128,6 +128,14 @@ describe('decode', () => {
     const tlvs = { callback_num: [bytesOf('01010131'), bytesOf('0101013232')], callback_num_pres_ind: [0, 1] }
     expect(decode(encoded('submit_sm', { tlvs }))).toMatchObject({ tlvs })
   })
+
+  test('takes as many of them as a PDU holds in the time of its length', () => {
+    const callback_num_pres_ind = Array.from({ length: 13_000 }, (_, index) => index & 3)
+    const longest = encoded('deliver_sm', { tlvs: { callback_num_pres_ind } })
+    const startedAt = performance.now()
+    expect(decode(longest).tlvs).toEqual({ callback_num_pres_ind })
+    expect(performance.now() - startedAt).toBeLessThan(200)
+  })
 })
 
 describe('encode', () => {
