@@ -159,17 +159,23 @@ export class Session {
   /** Octets from the peer, in any split. */
   received(chunk: Uint8Array): void {
     if (this.#state === 'closed') return
-    const { doubted } = this
-    this.#keepAlive.heard()
-    if (doubted) this.events.room?.()
+    const begun = this.#framer.held + chunk.length
     try {
       this.#framer.push(chunk, this.#take)
+      if (this.#framer.held < begun) this.#heard()
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
       this.log.warn({ reason: error.message }, 'SMPP framing lost')
       this.#write('generic_nack', {}, 0, STATUS.ESME_RINVCMDLEN)
       this.#closeSoon(error.message)
     }
+  }
+
+  /** A PDU has ended: what comes behind a `command_length` that is too long may go on for hours, and is no answer. */
+  #heard(): void {
+    const { doubted } = this
+    this.#keepAlive.heard()
+    if (doubted) this.events.room?.()
   }
 
   /** The transport takes octets again. */

@@ -336,6 +336,20 @@ describe('enquire_link', () => {
     }
   })
 
+  test('is asked of a peer whose PDU never ends, however much it sends, and silence ends the session', async () => {
+    const { session, transport, clock, ends } = await bound()
+    const longest = pduBytes('deliver_sm', {}, 9)
+    new DataView(longest.buffer).setUint32(0, 65_536)
+    session.received(longest)
+    for (let second = 10; second <= 30; second += 10) {
+      await clock.advance(10_000)
+      session.received(pduBytes('enquire_link', {}, second))
+    }
+    expect([transport.last, ends]).toEqual(['enquire_link 2 0x0', []])
+    await clock.advance(5000)
+    expect(ends).toEqual(['enquire_link not answered in 5000 ms'])
+  })
+
   test('is sent at once for each new doubt, when the one before it was answered', async () => {
     const { session, transport, clock } = await bound()
     for (const sequence of [3, 5]) {
