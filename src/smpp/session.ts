@@ -253,7 +253,8 @@ export class Session {
     }
     const pending = command && this.#window.take(sequence, command)
     if (!pending) return
-    // An error is told by the header alone.
+    // An error, and that we are bound, is told by the header alone.
+    this.#bound(pending, command, status)
     if (status === STATUS.ESME_ROK) pending.settle({ kind: 'unknown', reason: 'unreadable' })
     else pending.settle({ kind: 'response', pdu: nack(sequence, status) })
     this.#freed(pending)
@@ -265,10 +266,14 @@ export class Session {
       this.#unmatched(pdu)
       return
     }
-    const bound = boundBy(pending.command)
-    if (bound && pdu.command_status === STATUS.ESME_ROK && pdu.command !== 'generic_nack') this.#state = bound
+    this.#bound(pending, pdu.command, pdu.command_status)
     pending.settle({ kind: 'response', pdu })
     this.#freed(pending)
+  }
+
+  #bound({ command }: Pending, response: Command, status: number): void {
+    const bound = boundBy(command)
+    if (bound && status === STATUS.ESME_ROK && response !== 'generic_nack') this.#state = bound
   }
 
   #unmatched(pdu: Pdu): void {

@@ -109,6 +109,21 @@ test('sequence numbers go from 1 to 0x7FFFFFFF and begin again, past those that 
   expect([window.nextSequence(), window.nextSequence()]).toEqual([SEQUENCE_MAX, 2])
 })
 
+test.each([
+  ['that names the SMSC in more than 15 characters', 'smsc-01.example.\0'],
+  ['without the NUL behind its name', 'smsc'],
+])('a bind_resp %s binds, for its header says so', (_, body) => {
+  const { session } = rig()
+  void session.request('bind_transceiver', {})
+  const response = Buffer.concat([
+    pduBytes('bind_transceiver_resp', {}, 1).subarray(0, 16),
+    Buffer.from(body),
+  ])
+  response.writeUInt32BE(response.length)
+  session.received(response)
+  expect(session.state).toBe('bound_trx')
+})
+
 test('a generic_nack binds nothing, whatever its status', async () => {
   const { session, clock } = rig()
   void session.request('bind_transceiver', { system_id: 'me' })
