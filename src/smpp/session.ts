@@ -210,14 +210,29 @@ export class Session {
   async unbind(drainMs: number, reason: string): Promise<void> {
     if (this.#state === 'closed' || this.#leaving !== 'no') return
     this.#leaving = 'unbinding'
-    if (!this.#isQuiet()) {
-      await new Promise<void>(resolve => {
-        this.#quiet = resolve
-        this.#timers.leave = this.clock.after(drainMs, resolve)
-      })
-    }
+    if (!this.#isQuiet()) await this.#drained(drainMs)
     if (this.#state !== 'open') await this.request('unbind', {})
     this.close(reason)
+  }
+
+  /**
+   * The peer closes behind our answer, so what is in flight, both ways, may end before it: requests of the peer that were
+   * not answered would come again, and ours stay unknown. One that asks twice, or while we leave ourselves, has it at once.
+   */
+  async #unboundByPeer(sequence: number): Promise<void> {
+    if (this.#leaving === 'no' && !this.#isQuiet()) {
+      this.#leaving = 'unbinding'
+      await this.#drained(this.options.responseTimeoutMs)
+    }
+    this.#write('unbind_resp', {}, sequence, STATUS.ESME_ROK)
+    this.#closeSoon('unbound by the peer')
+  }
+
+  #drained(drainMs: number): Promise<void> {
+    return new Promise(resolve => {
+      this.#quiet = resolve
+      this.#timers.leave = this.clock.after(drainMs, resolve)
+    })
   }
 
   #isQuiet(): boolean {
@@ -298,10 +313,8 @@ export class Session {
       const again = boundBy(command) !== undefined && this.#state !== 'open'
       this.#answer(pdu, again ? STATUS.ESME_RALYBND : STATUS.ESME_RINVBNDSTS)
     } else if (command === 'enquire_link') this.#write('enquire_link_resp', {}, sequence, STATUS.ESME_ROK)
-    else if (command === 'unbind') {
-      this.#write('unbind_resp', {}, sequence, STATUS.ESME_ROK)
-      this.#closeSoon('unbound by the peer')
-    } else if (this.#inbound >= this.#inboundMax) this.#answer(pdu, this.#later())
+    else if (command === 'unbind') void this.#unboundByPeer(sequence)
+    else if (this.#inbound >= this.#inboundMax) this.#answer(pdu, this.#later())
     else this.#handle(pdu)
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Command, Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { isAllowed } from '../../src/smpp/state.ts'
-import { bound, kindOf, responded, rig } from './session_rig.ts'
+import { bound, kindOf, type Rig, responded, rig } from './session_rig.ts'
 import { pduBytes } from './wire.ts'
 
 describe('unbind', () => {
@@ -14,6 +14,41 @@ describe('unbind', () => {
       true,
       ['unbound by the peer'],
     ])
+  })
+
+  test('of the peer is answered behind what is in flight both ways, which is told what became of it', async () => {
+    let finish = (_: number): void => undefined
+    const made = await bound({}, { request: () => new Promise<number>(resolve => (finish = resolve)) })
+    const { session, transport, clock, ends } = made
+    const reply = session.request('submit_sm', {})
+    await clock.settle()
+    session.received(Buffer.concat([pduBytes('deliver_sm', {}, 50), pduBytes('unbind', {}, 51)]))
+    expect([session.room, kindOf(await session.request('submit_sm', {}))]).toEqual([0, 'unwritten'])
+    session.received(responded(2))
+    await clock.advance(1000)
+    expect([kindOf(await reply), transport.last, ends]).toEqual(['response', 'submit_sm 2 0x0', []])
+    finish(0)
+    await clock.settle()
+    expect(transport.pdus.slice(-2).map(pdu => pdu.command)).toEqual(['deliver_sm_resp', 'unbind_resp'])
+    expect([transport.closed, ends, clock.timers]).toEqual([true, ['unbound by the peer'], 0])
+  })
+
+  test.each([
+    ['waits no longer than a response may take', async ({ clock }: Rig) => clock.advance(5000)],
+    [
+      'waits no longer when it comes again',
+      async ({ session }: Rig) => session.received(pduBytes('unbind', {}, 52)),
+    ],
+    ['ends with a connection that is lost meanwhile', async ({ session }: Rig) => session.close('gone')],
+  ])('of the peer %s', async (_, turn) => {
+    const made = await bound({}, { request: () => new Promise<number>(() => {}) })
+    const { session, transport, clock, ends } = made
+    session.received(Buffer.concat([pduBytes('deliver_sm', {}, 50), pduBytes('unbind', {}, 51)]))
+    await clock.advance(4999)
+    expect([transport.pdus.length, ends]).toEqual([1, []])
+    await turn(made)
+    await clock.settle()
+    expect([transport.closed, ends.length, clock.timers]).toEqual([true, 1, 0])
   })
 
   test('waits for a full socket to take its answer', async () => {
