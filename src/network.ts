@@ -107,8 +107,8 @@ export class Network {
   readonly #leaving = new Map<NetworkLink, Promise<void>>()
   /** When links were last taken out, by their accounts: what they sent counts for who comes after them. */
   readonly #left = new Map<string, number>()
-  /** A link waits until another that drains is gone, for the licence counts both. */
-  #waitsForLicence = false
+  /** A link waits until another that drains is gone. */
+  #waits = false
   readonly #health: Health<NetworkLink>
 
   constructor(
@@ -225,12 +225,20 @@ export class Network {
     let used = [...this.#leaving.keys(), ...links].filter(
       ({ smpp }) => smpp.enabled || smpp.connected(),
     ).length
-    this.#waitsForLicence = false
-    for (const { smpp } of wanted.slice(0, max)) {
-      if (smpp.enabled) continue
-      if (!smpp.connected() && ++used > max) this.#waitsForLicence = true
-      else smpp.enable()
+    this.#waits = false
+    for (const link of wanted.slice(0, max)) {
+      if (link.smpp.enabled) continue
+      const unlicensed = !link.smpp.connected() && ++used > max
+      if (unlicensed || this.#succeeds(link)) this.#waits = true
+      else link.smpp.enable()
     }
+  }
+
+  /** The link that it replaces still drains: many accounts have one session, and a second bind is refused for minutes. */
+  #succeeds({ id, account }: NetworkLink): boolean {
+    for (const leaving of this.#leaving.keys())
+      if ((leaving.id === id || leaving.account === account) && leaving.smpp.connected()) return true
+    return false
   }
 
   /** Tells all that wait in queues that nothing was sent, and takes no more. */
@@ -321,7 +329,7 @@ export class Network {
       deliver,
       late,
       room: () => {
-        if (this.#waitsForLicence) this.applyLicence()
+        if (this.#waits) this.applyLicence()
         this.#pump()
       },
       state: (link, from, to, reason) => {

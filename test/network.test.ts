@@ -52,7 +52,7 @@ async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]
         pdu: () => ({ destination_addr: `4915${each}`, short_message: new Uint8Array([0x41]) }),
       })
   }
-  return { clock, network, arrived, send, licence, switches }
+  return { clock, network, smsc, arrived, send, licence, switches }
 }
 
 const TWO: LinkSettings = { ...LINK, id: 2, name: 'two' }
@@ -124,6 +124,28 @@ test('of links that the licence allows none binds while another still drains', a
   expect(network.links()[0]?.state).toBe('DISABLED')
   await clock.advance(1000)
   expect(bound().map(({ settings: { id } }) => id)).toEqual([2])
+  void network.close()
+  await clock.advance(10_000)
+  expect(clock.timers).toBe(0)
+})
+
+test.each([
+  ['with another bind', { ...LINK, systemType: 'vas' }],
+  ['at another address', { ...LINK, address: { host: 'smsc', port: 2776 } }],
+  ['under another id', { ...LINK, id: 2 }],
+])('a link that a reload binds anew %s has one session at a time', async (_, link) => {
+  const { clock, network, smsc, send } = await setUp()
+  smsc.set('me', { delay: '300ms' })
+  send(1)
+  await clock.advance(10)
+  network.apply(settings([link]))
+  const sessions: number[] = []
+  for (let ms = 0; ms < 1000; ms++) {
+    await clock.advance(1)
+    sessions.push(smsc.accounts.get('me')?.sessions.size ?? 0)
+  }
+  expect(Math.max(...sessions)).toBe(1)
+  expect(boundIds(network)).toEqual([link.id])
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)
