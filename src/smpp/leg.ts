@@ -25,6 +25,9 @@ export interface LegParts {
   readonly log: Log
 }
 
+/** A session that is lost sooner is a try that failed: an SMSC that drops each one behind its bind is asked ever more rarely. */
+const LASTED_MS = 10_000
+
 /** `waiting`: for the next try. */
 export type LegState = 'stopped' | 'connecting' | 'bound' | 'waiting' | 'stopping'
 
@@ -37,6 +40,8 @@ export class Leg {
   #state: LegState = 'stopped'
   #session: Session | undefined
   #bindStatus: number | undefined
+  /** Monotonic milliseconds. */
+  #boundAt = 0
   #cancel: () => void = () => undefined
   #stopped: (() => void) | undefined
   #window: number
@@ -136,7 +141,7 @@ export class Leg {
 
   #bound(session: Session, reply: Reply): void {
     if (session.state !== 'open' && session.state !== 'closed') {
-      this.#backoff.succeeded()
+      this.#boundAt = this.parts.clock.monotonic()
       this.#become('bound', 'bound')
     } else if (reply.kind === 'response') {
       this.#bindStatus = reply.pdu.command_status
@@ -147,6 +152,8 @@ export class Leg {
   #lost(reason: string): void {
     this.#session = undefined
     if (!this.#stopped) {
+      const lastedMs = this.parts.clock.monotonic() - this.#boundAt
+      if (this.#state === 'bound' && lastedMs >= LASTED_MS) this.#backoff.succeeded()
       this.#retry(reason)
       return
     }

@@ -95,12 +95,29 @@ describe('a link that is lost', () => {
     expect(made.net.attempts).toBeGreaterThan(2)
   })
 
-  test('begins again with short waits once it was bound', async () => {
+  test('begins again with short waits once it was bound for ten seconds', async () => {
     const made = await afterAnOutage()
-    await made.clock.advance(30_000)
+    while (made.link.state() !== 'LOADED') await made.clock.advance(1000)
+    await made.clock.advance(9000)
+    made.peer.close('gone')
+    await made.clock.advance(15_000)
+    expect(made.link.state()).toBe('UNBOUND')
+    while (made.link.state() !== 'LOADED') await made.clock.advance(1000)
+    await made.clock.advance(10_000)
     made.peer.close('gone')
     await made.clock.advance(1000)
     expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('right behind each bind is bound ever more rarely', async () => {
+    const made = rig()
+    made.answer = () => {
+      made.clock.after(50, () => made.peer.close('full'))
+      return 0
+    }
+    await made.started()
+    await made.clock.advance(60_000)
+    expect([made.sessions.length, made.link.state()]).toEqual([8, 'UNBOUND'])
   })
 
   test('before its bind is answered was never bound', async () => {
