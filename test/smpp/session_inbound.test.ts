@@ -51,6 +51,20 @@ describe('unbind', () => {
     expect([transport.closed, ends.length, clock.timers]).toEqual([true, 1, 0])
   })
 
+  test('of either end goes on with the last response that was awaited', async () => {
+    const ours = await bound()
+    void ours.session.request('submit_sm', {})
+    void ours.session.unbind(3000, 'bye')
+    ours.session.received(responded(2))
+    await ours.clock.settle()
+    expect(ours.transport.last).toBe('unbind 3 0x0')
+    const { session, transport, clock } = await bound()
+    void session.request('submit_sm', {})
+    session.received(Buffer.concat([pduBytes('unbind', {}, 51), responded(2)]))
+    await clock.settle()
+    expect(transport.last).toBe('unbind_resp 51 0x0')
+  })
+
   test('waits for a full socket to take its answer', async () => {
     const { session, transport } = await bound()
     transport.capacity = 4
@@ -263,11 +277,18 @@ describe('inbound requests', () => {
   )
 
   test('of alert_notification are handed over and not answered', async () => {
-    const { session, transport, clock, requests } = await bound()
-    session.received(pduBytes('alert_notification', { source_addr: '44' }, 8))
-    await clock.settle()
-    expect(requests).toMatchObject([{ command: 'alert_notification', source_addr: '44' }])
-    expect(transport.last).toBe('bind_transceiver 1 0x0')
+    for (const answer of [0, undefined]) {
+      const requests: Pdu[] = []
+      const request = (pdu: Pdu): Answer => {
+        requests.push(pdu)
+        return answer
+      }
+      const { session, transport, clock } = await bound({}, { request })
+      session.received(pduBytes('alert_notification', { source_addr: '44' }, 8))
+      await clock.settle()
+      expect(requests).toMatchObject([{ command: 'alert_notification', source_addr: '44' }])
+      expect(transport.last).toBe('bind_transceiver 1 0x0')
+    }
   })
 
   test('that have no response of their own are refused with a generic_nack', async () => {
