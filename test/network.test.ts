@@ -25,7 +25,7 @@ async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]
   const smsc = new MemorySmsc(
     'smsc',
     1000,
-    ['me'],
+    ['me', 'you'],
     clock,
     () => 0.5,
     () => arrived.push(clock.monotonic()),
@@ -33,9 +33,13 @@ async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]
   const nobody = { sent() {}, arrived() {}, halved() {} }
   const net = new MemoryNet(clock, () => 0.5, nobody, new Map([['smsc', smsc]]))
   const random = (count: number): Uint8Array => new Uint8Array(count)
+  const told: string[] = []
+  const note = (level: string) => (fields: object) =>
+    void told.push(`${level} ${'to' in fields ? fields.to : ''}`)
+  const log = { ...silent, info: note('info'), warn: note('warn') }
   const network = new Network(settings(links), {
     clock,
-    log: silent,
+    log,
     smpp: { connect: net.connect, clock, random, log: silent },
     deliver: () => 0,
     late: () => undefined,
@@ -44,18 +48,22 @@ async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]
   })
   network.start()
   await clock.advance(10)
-  const send = (count: number): void => {
-    const pool = network.route(MESSAGE)
+  const send = (count: number, esme = 1): void => {
+    const pool = network.route({ ...MESSAGE, esme })
     for (let each = 0; each < count; each++)
       void pool.send({
         ...{ partCount: 1, tag: () => undefined, preferred: 1, destination: `4915${each}` },
         pdu: () => ({ destination_addr: `4915${each}`, short_message: new Uint8Array([0x41]) }),
       })
   }
-  return { clock, network, smsc, arrived, send, licence, switches }
+  return { clock, network, net, smsc, arrived, send, licence, switches, told }
 }
 
 const TWO: LinkSettings = { ...LINK, id: 2, name: 'two' }
+/** Of another account. */
+const OTHER: LinkSettings = { ...TWO, systemId: 'you' }
+/** Where nobody listens. */
+const NOWHERE: LinkSettings = { ...LINK, address: { host: 'nowhere', port: 2775 } }
 const boundIds = (network: Network) =>
   network.links().flatMap(({ state, settings }) => (state === 'LOADED' ? [settings.id] : []))
 
@@ -114,16 +122,15 @@ test.each([
 })
 
 test('of links that the licence allows none binds while another still drains', async () => {
-  const { clock, network } = await setUp(1)
-  const two = { ...LINK, id: 2, name: 'two', systemId: 'me' }
-  const bound = () => network.links().filter(({ state }) => state === 'LOADED')
-  expect(bound()).toHaveLength(1)
-  const job = { partCount: 1, tag: () => undefined, preferred: 1, destination: '4915' }
-  void network.route(MESSAGE).send({ ...job, pdu: () => ({ destination_addr: '4915' }) })
-  network.apply(settings([two]))
+  const { clock, network, smsc, send } = await setUp(1)
+  expect(boundIds(network)).toEqual([1])
+  smsc.set('me', { delay: '300ms' })
+  send(1)
+  network.apply(settings([OTHER]))
+  await clock.advance(200)
   expect(network.links()[0]?.state).toBe('DISABLED')
   await clock.advance(1000)
-  expect(bound().map(({ settings: { id } }) => id)).toEqual([2])
+  expect(boundIds(network)).toEqual([2])
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)
@@ -149,6 +156,69 @@ test.each([
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)
+})
+
+test('a link that cannot connect counts for the licence, once', async () => {
+  const { clock, network, smsc, send, switches } = await setUp(2, [NOWHERE, TWO])
+  switches.set(2, false)
+  network.applyLicence()
+  await clock.advance(100)
+  switches.set(2, true)
+  network.applyLicence()
+  await clock.advance(100)
+  expect(boundIds(network)).toEqual([2])
+  smsc.set('me', { delay: '300ms' })
+  send(1, 2)
+  network.apply(settings([NOWHERE, { ...OTHER, id: 3, name: 'three' }]))
+  await clock.advance(200)
+  expect(boundIds(network)).toEqual([])
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([3])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a link waits for none that drains beside it', async () => {
+  const { clock, network, smsc, send } = await setUp()
+  smsc.set('me', { delay: '300ms' })
+  send(1)
+  network.apply(settings([{ ...LINK, systemType: 'vas' }, OTHER]))
+  await clock.advance(200)
+  expect(boundIds(network)).toEqual([2])
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([1, 2])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a link that is lost or slowed down is a warning in the log, whatever an operator does is not', async () => {
+  const { clock, network, net, smsc, send, switches, told } = await setUp()
+  smsc.set('me', { error: '0x58=always' })
+  send(1)
+  await clock.advance(100)
+  smsc.set('me', {})
+  await clock.advance(2000)
+  net.cut()
+  await clock.advance(1000)
+  switches.set(1, false)
+  network.applyLicence()
+  await clock.advance(1000)
+  expect(told).toEqual([
+    ...['info UNBOUND', 'info CONNECTING', 'info LOADED', 'warn THROTTLED', 'info LOADED'],
+    ...['warn UNBOUND', 'info CONNECTING', 'info LOADED', 'info DISABLED'],
+  ])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a rule sends to a link that is in no pool by its name', async () => {
+  const { clock, network } = await setUp(0, [LINK, OTHER])
+  const compiled = compileRules([{ name: 'all', pool: 'two' }], { pools: ['two'] })
+  if ('problems' in compiled) throw new Error('the rule is broken')
+  network.follow(compiled.rules)
+  expect(network.route(MESSAGE).options.links.map(({ id }) => id)).toEqual([2])
+  void network.close()
+  await clock.advance(10_000)
 })
 
 test('of the links the licence leaves those with the lowest ids, also when it comes to allow fewer', async () => {
