@@ -193,6 +193,21 @@ describe('a pool', () => {
     expect(first.written).toEqual(['a.0', 'b.0'])
   })
 
+  test('keeps what it had no room for behind what it passed over, and says for whom', async () => {
+    const { pool, first, second } = setUp({ links: [1, 2] })
+    first.free = 1
+    second.free = 0
+    for (const name of ['a', 'b']) void pool.send(job(name, { destination: 'x' }))
+    for (const name of ['c', 'd', 'e']) void pool.send(job(name))
+    second.free = 1
+    pool.pump()
+    expect([pool.queued, second.written]).toEqual([3, ['c.0']])
+    expect(['x', 'c', 'd', 'e'].map(each => pool.waitsFor(each))).toEqual([true, false, true, true])
+    second.free = 2
+    pool.pump()
+    expect([pool.queued, first.written, second.written]).toEqual([1, ['a.0'], ['c.0', 'd.0', 'e.0']])
+  })
+
   test('moves what no socket has taken to another link', async () => {
     const { clock, pool, first, second } = setUp({ links: [1, 2] })
     const sent = pool.send(job('a'))
