@@ -551,6 +551,14 @@ describe('a link that answers badly', () => {
     expect(await go(world, 20, [])).toEqual([20])
   })
 
+  test('is passed over by what asked for another link, which has no room', async () => {
+    const world = setUp({ links: [1, 2, 3] })
+    await go(world, 20, [lost])
+    world.second.free = 0
+    void world.pool.send(job('a', { preferred: 2 }))
+    expect(world.links.map(({ open }) => open)).toEqual([0, 0, 1])
+  })
+
   test('is used while it returns, where there is no other', async () => {
     const world = setUp()
     await go(world, 20, [lost])
