@@ -85,6 +85,20 @@ describe('a pool', () => {
     expect(pool.unfinished).toBe(0)
   })
 
+  test('says of the link it would take whether it was asked for or picked', () => {
+    const { pool } = setUp({ links: [1, 2] })
+    const reasons = (preferred: number) =>
+      pool.explain({ preferred, destination: 'x' }).map(({ taken, reason }) => [taken, reason])
+    expect(reasons(2)).toEqual([
+      [false, 'another'],
+      [true, 'preferred'],
+    ])
+    expect(reasons(99)).toEqual([
+      [true, 'strategy'],
+      [false, 'another'],
+    ])
+  })
+
   test('takes a link that throws to have written, and goes on', async () => {
     const { pool, first } = setUp()
     first.broken = true
@@ -563,6 +577,8 @@ describe('a link that answers badly', () => {
     const world = setUp()
     await go(world, 20, [lost])
     await world.clock.advance(10_000)
+    // What it is asked for it would take a share of only.
+    expect(world.pool.explain({ preferred: 1, destination: 'x' })).toMatchObject([{ reason: 'strategy' }])
     expect(await go(world, 20, [])).toEqual([20])
   })
 
