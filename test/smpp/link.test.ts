@@ -154,6 +154,33 @@ describe('a link', () => {
     ])
   })
 
+  test('tells how full its window is, and counts what became of each submit', async () => {
+    const made = await rig({ window: 4 }).started()
+    expect(made.link.load()).toBe(0)
+    made.answer = never
+    void made.link.submit({}, 1)
+    await made.clock.settle()
+    expect([made.link.load(), made.link.sessions()]).toEqual([0.25, 1])
+    made.net.accept = undefined
+    made.peer.close('gone')
+    void made.link.submit({}, 2)
+    await made.clock.advance(1)
+    expect([made.link.load(), made.link.sessions()]).toEqual([0, 0])
+    void made.link.submit({}, 3)
+    await made.clock.settle()
+    expect(made.link.stats()).toMatchObject({ submitted: 2, accepted: 0, unknown: 1, unwritten: 1 })
+  })
+
+  test('hands on what the SMSC delivers, and no other request', async () => {
+    const { link, sink, clock } = byHand()
+    for (const command of ['deliver_sm', 'alert_notification', 'data_sm'] as const)
+      sink.received(pduBytes(command, {}, 7))
+    expect(link.stats().delivered).toBe(2)
+    const closed = link.close()
+    await clock.advance(10_000)
+    await closed
+  })
+
   test('counts what it sent in the last second', async () => {
     const { link, clock } = await rig({ window: 100 }).started()
     for (let each = 0; each < 5; each++) void link.submit({}, each)

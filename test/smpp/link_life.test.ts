@@ -205,6 +205,7 @@ describe('a link that is disabled', () => {
     made.link.enable()
     made.link.disable('again')
     made.link.enable()
+    expect(made.link.state()).toBe('UNBOUND')
     // The SMSC waits as long for the answer that it never gives before it answers the unbind.
     await made.clock.advance(11_000)
     expect([made.link.state(), made.sessions.length]).toEqual(['LOADED', 2])

@@ -41,6 +41,13 @@ describe('limit_tps', () => {
       expect((arrivals[i] ?? 0) - (arrivals[i - 50] ?? 0)).toBeGreaterThan(1000)
   })
 
+  test('leaves what comes past it unwritten', async () => {
+    const { link, clock } = await rig({ limitTps: 1, window: 1000 }).started()
+    const outcomes = [link.submit({}, 1), link.submit({}, 2)]
+    await clock.settle()
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['accepted', 'unwritten'])
+  })
+
   test('is there again whole once its second is over, also where it was not used up', async () => {
     const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
     for (let i = 0; i < 5; i++) void link.submit({}, i)
@@ -156,6 +163,20 @@ describe('an SMSC that throttles', () => {
     expect(made.link.load()).toBe(1 / 7)
     await made.clock.advance(1000)
     expect(made.link.state()).toBe('LOADED')
+  })
+
+  test('and then takes what it gets has its window grow back', async () => {
+    const made = await rig({ window: 10 }).started()
+    made.answer = () => 0x58
+    void made.link.submit({}, 1)
+    await made.clock.advance(10)
+    expect(made.link.stats().window).toBe(7)
+    made.answer = () => ({ status: 0, body: { message_id: 'id' } })
+    for (let sent = 0; sent < 30; sent++) {
+      void made.link.submit({}, 1)
+      await made.clock.settle()
+    }
+    expect(made.link.stats().window).toBe(10)
   })
 
   test('that takes nothing at all is asked ever more rarely', async () => {
