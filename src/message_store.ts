@@ -39,6 +39,7 @@ const COMMIT_PACE_MS = 2
 export async function openMessageStore(config: Config, parts: StoreParts): Promise<OpenedStore> {
   const { aerospike, storage } = config
   const { clock, log } = parts
+  if (!aerospike?.spool) await tellOfLeft(config, parts)
   if (!aerospike) {
     const path = messagesPath(storage.db_path)
     const store = await openSqliteStore({
@@ -51,7 +52,6 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
     const sweepPace = { everyMs: SQLITE_SWEEP_MS, inPieces: true }
     return { store, node: config.node, sweepPace, ...(lastIds && { lastIds }) }
   }
-  if (!aerospike.spool) await tellOfLeft(config, parts)
   const store = aerospike.spool
     ? await openSpooled(config, aerospike, parts)
     : await openCluster(config, aerospike, parts)
@@ -97,12 +97,21 @@ async function openSpooled(
 
 /** Nothing that was spooled is forgotten by switching the spool off. */
 async function tellOfLeft({ storage }: Config, { clock, log }: StoreParts): Promise<void> {
-  const file = spoolPath(storage.db_path)
-  if (!existsSync(file)) return
+  const { file, waiting } = await leftInSpool(storage.db_path, clock)
+  if (waiting > 0) log.error({ file, waiting }, 'writes wait in the spool: switch aerospike.spool on again')
+}
+
+/** How many writes wait in the spool of a gateway that does not run. */
+export async function leftInSpool(
+  dbPath: string,
+  clock: Clock,
+): Promise<{ readonly file: string; readonly waiting: number }> {
+  const file = spoolPath(dbPath)
+  if (!existsSync(file)) return { file, waiting: 0 }
   const spool = openSpool(file, clock)
   const waiting = spool.depth
   await spool.close()
-  if (waiting > 0) log.error({ file, waiting }, 'writes wait in the spool: switch aerospike.spool on again')
+  return { file, waiting }
 }
 
 function openCluster(config: Config, aerospike: ClusterConfig, parts: StoreParts): Promise<AerospikeStore> {

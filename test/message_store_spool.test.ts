@@ -25,10 +25,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-function configured(spool: boolean): Config {
+/** `spool` undefined: without the cluster. */
+function configured(spool: boolean | undefined): Config {
   const file = join(folder, 'sms-proxy.yaml')
   const hosts = `127.0.0.1:${server.nodes[0]?.port}`
-  writeFileSync(file, `storage: { db_path: ./sms.db }\naerospike: { hosts: "${hosts}", spool: ${spool} }\n`)
+  const cluster = spool === undefined ? '' : `aerospike: { hosts: "${hosts}", spool: ${spool} }\n`
+  writeFileSync(file, `storage: { db_path: ./sms.db }\n${cluster}`)
   const loaded = loadConfig(file, {})
   if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems))
   return loaded.config
@@ -40,7 +42,7 @@ const say =
     void said.push(`${level} ${text}`)
 const log: Log = { debug() {}, info: say('info'), warn: say('warn'), error: say('error'), child: () => log }
 
-const open = (spool: boolean): Promise<OpenedStore> =>
+const open = (spool: boolean | undefined): Promise<OpenedStore> =>
   openMessageStore(configured(spool), { clock: systemClock, random: systemRandom, log })
 
 const ids = createIds(systemClock, systemRandom)
@@ -72,6 +74,16 @@ test('what waits in a spool that was switched off is named at the start, and tol
   expect(await last.store.find(one.id)).toEqual(one)
   expect(said.filter(line => line.startsWith('error'))).toEqual([])
   await last.store.close()
+})
+
+test('what waits in a spool is named at the start of a gateway that has left the cluster', async () => {
+  const { store } = await open(true)
+  server.kill(0)
+  await store.save(message())
+  await store.close()
+  const alone = await open(undefined)
+  expect(said).toContain('error writes wait in the spool: switch aerospike.spool on again')
+  await alone.store.close()
 })
 
 test('a gateway whose cluster is away starts on what it knew, and names that once while it goes on looking', async () => {

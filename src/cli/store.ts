@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { systemClock, systemRandom } from '../clock.ts'
 import { type Config, findConfigFile } from '../config/index.ts'
 import { messageOf } from '../errors.ts'
-import { clusterClient, messagesPath } from '../message_store.ts'
+import { clusterClient, leftInSpool, messagesPath } from '../message_store.ts'
 import { openAerospikeCopy } from '../store/aerospike_copy.ts'
 import { type CopySide, CopyStopped, copyStore, KINDS, type Report, type Step } from '../store/copy.ts'
 import { SqliteCopy } from '../store/sqlite_copy.ts'
@@ -66,6 +66,7 @@ async function copy(
   const random = systemRandom
   const path = messagesPath(config.storage.db_path)
   if (source === 'sqlite' && !existsSync(path)) throw new Error(`there is no ${path}: nothing to copy`)
+  if (source === 'aerospike') await refuseLeft(config.storage.db_path)
   const file = new SqliteCopy({ path, retentionMs: config.storage.retention, clock, random })
   try {
     // What the client has to say of nodes is no news here; what it was told to do unsafely is.
@@ -103,6 +104,15 @@ async function copy(
     progress.end()
     await file.close()
   }
+}
+
+/** What waits for the cluster would be in neither copy. */
+async function refuseLeft(dbPath: string): Promise<void> {
+  const { file, waiting } = await leftInSpool(dbPath, systemClock)
+  if (waiting > 0)
+    throw new Error(
+      `writes wait in ${file} (${waiting}): run the gateway with aerospike.spool until the cluster has them, then copy`,
+    )
 }
 
 /** Answers whether the process was told to stop; a second such signal ends it at once. */

@@ -6,6 +6,7 @@ import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { Message } from '../../src/message.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { openSpool } from '../../src/store/sqlite_spool.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { messageOf } from '../support/message.ts'
 
@@ -86,6 +87,20 @@ test('copy brings a file into a cluster and back, and counts what it did', async
   const store = await open()
   expect(await store.totals()).toEqual({ messages: 11 })
   await store.close()
+})
+
+test('copy leaves a cluster alone that has not yet heard of all that waits in the spool', async () => {
+  configure()
+  mkdirSync(join(folder, 'data'))
+  const file = join(folder, 'data/sms-spool.db')
+  const spool = openSpool(file, systemClock)
+  await spool.append({ kind: 'save', message: message('1') })
+  await spool.close()
+  expect(await sms('copy --from aerospike --to sqlite')).toEqual({
+    code: 1,
+    out: '',
+    err: `writes wait in ${file} (1): run the gateway with aerospike.spool until the cluster has them, then copy\n`,
+  })
 })
 
 test('copy stops at a signal, and goes on from there', async () => {
