@@ -15,14 +15,16 @@ const CALLERS_FAULTS: ReadonlySet<ErrorName> = new Set([
   'BIN_TYPE_ERROR',
 ])
 
-const NO_TTL =
-  'the Aerospike namespace refuses records that expire: set nsup-period in it, say to 120 (seconds)'
+/** The server has one code for all of these. */
+const FORBIDDEN =
+  'the Aerospike namespace forbids the write: set nsup-period in it, say to 120 (seconds), or else see whether a ' +
+  'set has reached its stop-writes-count or stop-writes-size, or the clocks of the nodes differ'
 
 const WRONG_LOGIN = 'the Aerospike cluster refuses user and password'
 
 /** Any other is {@link AWAY}. */
 const FAULTS: Partial<Record<ErrorName, string>> = {
-  FAIL_FORBIDDEN: NO_TTL,
+  FAIL_FORBIDDEN: FORBIDDEN,
   SERVER_MEM_ERROR: 'the Aerospike namespace is full and takes no writes',
   DEVICE_OVERLOAD: 'the storage of the Aerospike cluster is overloaded',
   CLIENT_OVERLOADED: 'too many writes wait for the Aerospike cluster',
@@ -71,7 +73,7 @@ export const isAway = (error: unknown): boolean => {
 /** Why the store cannot be opened, for the operator alone. */
 export function openFault(cause: unknown, namespace: string): string {
   const code = codeOf(cause)
-  if (code === 'FAIL_FORBIDDEN') return NO_TTL
+  if (code === 'FAIL_FORBIDDEN') return FORBIDDEN
   if (code === 'INVALID_NAMESPACE') return `the Aerospike cluster has no namespace "${namespace}"`
   const why = messageOf(cause)
   const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : undefined

@@ -517,6 +517,14 @@ describe('a cluster that fails', () => {
     await expect(open('a')).rejects.toThrow('set nsup-period')
   })
 
+  test('a set that takes no more is named as what may forbid a write', async () => {
+    const { store } = await open('a')
+    // The server's one code for it, for clocks that differ, and for records that may not expire.
+    for (const node of server.nodes) node.fail({ kind: 'refuse', resultCode: 22 }, 10)
+    await expect(store.save(message())).rejects.toThrow('the store did not take it')
+    expect(store.fault()).toContain('stop-writes-count')
+  })
+
   test('a namespace that is not there, and a cluster that is not, are named', async () => {
     await expect(open('a', { namespace: 'absent' })).rejects.toThrow('no namespace "absent"')
     const { hosts } = server

@@ -89,7 +89,7 @@ test('what cannot pass ends the copy at once, in words for an operator', async (
   const cluster = await rigged.cluster()
   for (const node of server.nodes) node.fail({ kind: 'refuse', resultCode: resultCodes.FAIL_FORBIDDEN }, 10)
   await expect(rigged.copy(rigged.sqlite('a.db'), cluster)).rejects.toThrow(
-    'the Aerospike namespace refuses records that expire: set nsup-period in it',
+    'the Aerospike namespace forbids the write: set nsup-period in it',
   )
 })
 
