@@ -139,6 +139,17 @@ export function withPart(message: Message, index: number, change: PartChange): M
   return { ...message, parts, state, error, updatedAt: Math.max(change.at, message.updatedAt) }
 }
 
+const LEFT_OPEN =
+  'the gateway went down before the outcome was stored: the SMSC may have the message, so it is not sent again'
+
+/** A message that a crash left without an outcome. `at` in Unix milliseconds. */
+export function givenUp(message: Message, at: number): Message {
+  let unknown = message
+  for (const index of message.parts.keys())
+    unknown = withPart(unknown, index, { state: 'unknown', error: 0, reason: LEFT_OPEN, at })
+  return unknown
+}
+
 /** News that say no more than is known (ENROUTE after submitted, UNKNOWN after unknown) change nothing. */
 function advances(from: PartState, to: PartState): boolean {
   if (isFinalPart(to)) return true

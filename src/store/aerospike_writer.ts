@@ -1,6 +1,6 @@
 import type { Key, ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type Message, withPart } from '../message.ts'
+import { givenUp, type Message, withPart } from '../message.ts'
 import { type Count, countOf, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
 import { type Candidate, type Naming, type Receipts, toldBy } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
@@ -116,13 +116,7 @@ export class Writer {
     const stored = await this.#changeIfThere(
       id,
       deadline,
-      each => {
-        let { message } = each
-        if (!isLost(each, before)) return message
-        for (const index of message.parts.keys())
-          message = withPart(message, index, { state: 'unknown', error: 0, at })
-        return message
-      },
+      each => (isLost(each, before) ? givenUp(each.message, at) : each.message),
       { token, mayBeDone: false },
     )
     const count = stored && countOf(stored, token)

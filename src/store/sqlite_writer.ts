@@ -1,6 +1,6 @@
 import { type Database, SQLiteError } from 'bun:sqlite'
 import { ChurningMap } from '../churning_map.ts'
-import { isFinal, type Message, withPart } from '../message.ts'
+import { givenUp, isFinal, type Message, withPart } from '../message.ts'
 import { idKey, isFindable } from './id_key.ts'
 import { CANDIDATES_MAX, isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
@@ -269,11 +269,7 @@ export class SqliteWriter {
     const rows = this.#sql.findOpen.values(before) as MessageRow[]
     for (const row of rows) {
       const stored = { message: toMessage(row, this.accounts), tallied: row[13] }
-      let message = stored.message
-      for (const index of message.parts.keys()) {
-        message = withPart(message, index, { state: 'unknown', error: 0, at: this.#now })
-      }
-      this.#update(message, stored)
+      this.#update(givenUp(stored.message, this.#now), stored)
     }
     return rows.length
   }

@@ -171,7 +171,7 @@ export function describeStore(
         expect(await store.recover(clock.now())).toBe(1)
         const parts = [part('77')]
         const outcome = await store.save({ ...open, parts, state: 'submitted', updatedAt: clock.now() })
-        expect(outcome.parts[0]).toMatchObject({ state: 'submitted', smscId: '77' })
+        expect(outcome).toMatchObject({ error: '', parts: [{ state: 'submitted', smscId: '77' }] })
         expect(await tally()).toEqual([{ campaign: 'spring', sme: 1, sent: 1, failed: 0 }])
         expect(await store.settle(receipt(['77']))).toMatchObject({ matched: true })
       })
@@ -413,7 +413,11 @@ export function describeStore(
         store = await opened.reopen()
         expect(await store.recover(clock.now())).toBe(1)
         expect(await store.recover(clock.now())).toBe(0)
-        expect(await store.find(old.id)).toMatchObject({ state: 'unknown', parts: [{ state: 'unknown' }] })
+        expect(await store.find(old.id)).toMatchObject({
+          state: 'unknown',
+          parts: [{ state: 'unknown' }],
+          error: expect.stringContaining('the SMSC may have the message'),
+        })
         expect(await store.find(young.id)).toEqual(young)
         expect(await store.find(answered.id)).toEqual(answered)
         expect(await tally()).toEqual([{ campaign: 'spring', sme: 1, sent: 1, failed: 1 }])

@@ -1,4 +1,4 @@
-import { type Message, type PartChange, withPart } from '../../src/message.ts'
+import { givenUp, type Message, type PartChange, withPart } from '../../src/message.ts'
 import { idKey } from '../../src/store/id_key.ts'
 import { sameNumber } from '../../src/store/same_number.ts'
 import type {
@@ -83,10 +83,7 @@ export class StoreModel {
     )
     for (const message of open) {
       this.#counted.add(message.id)
-      let next = message
-      for (const part of message.parts.keys())
-        next = withPart(next, part, { state: 'unknown', error: 0, at: now })
-      this.#put(next)
+      this.#put(givenUp(message, now))
     }
     return open.length
   }

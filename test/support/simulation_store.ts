@@ -1,4 +1,4 @@
-import { isFinalPart, type Message, withPart } from '../../src/message.ts'
+import { givenUp, isFinalPart, type Message, withPart } from '../../src/message.ts'
 import { idKey } from '../../src/store/id_key.ts'
 import { sameNumber } from '../../src/store/same_number.ts'
 import {
@@ -114,10 +114,7 @@ export class MemoryStore
     )
     for (const message of open) {
       this.counted.add(message.id)
-      let next = message
-      for (const part of message.parts.keys())
-        next = withPart(next, part, { state: 'unknown', error: 0, at: now })
-      this.#put(next)
+      this.#put(givenUp(message, now))
     }
     return open.length
   }
