@@ -34,9 +34,9 @@ export const isSaved = (spool: Spool, id: string): boolean =>
 export function spooledMatch(spool: Spool, receipt: StoredReceipt): Settled {
   let fallback: Settled | undefined
   for (const [form, key] of receipt.ids.entries()) {
-    for (const { write } of spool.under(smscKey(receipt.account, key)).toReversed()) {
-      if (write.kind !== 'save' || !mayTake(form, receipt.address, write.message)) continue
-      const message = spooledMessage(spool, write.message.id)
+    for (const saved of newestFirst(spool.under(smscKey(receipt.account, key)))) {
+      if (!mayTake(form, receipt.address, saved)) continue
+      const message = spooledMessage(spool, saved.id)
       const part = message ? partOf(message, receipt.account, key) : -1
       if (!message || part < 0) continue
       const settled = { matched: true, form, message, part } as const
@@ -46,6 +46,12 @@ export function spooledMatch(spool: Spool, receipt: StoredReceipt): Settled {
   }
   return fallback ?? { matched: false }
 }
+
+/** By their ids, as the cluster sees them: an older one may have come to the disk last. */
+const newestFirst = (entries: readonly SpoolEntry[]): Message[] =>
+  entries
+    .flatMap(({ write }) => (write.kind === 'save' ? [write.message] : []))
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
 
 function withReceipts(spool: Spool, message: Message): Message {
   const found = new Map<number, StoredReceipt>()

@@ -178,6 +178,22 @@ describe('while the cluster is away', () => {
     expect((await store.find(one.id))?.state).toBe('submitted')
   })
 
+  test('a receipt that fits several of them goes to the newest, whichever came to the disk last, as in the cluster', async () => {
+    cluster.away = true
+    const older = message()
+    clock.skip(1)
+    const newer = message({ parts: older.parts })
+    await store.save(newer)
+    await store.save(older)
+    expect(await store.settle(receipt(smscId(older)))).toMatchObject({
+      matched: true,
+      message: { id: newer.id },
+    })
+    cluster.away = false
+    await drained()
+    expect([await stateKept(older), await stateKept(newer)]).toEqual(['submitted', 'delivered'])
+  })
+
   test('of receipts for one id the first final one stays; segments join; a late answer follows its message', async () => {
     cluster.away = true
     const [one, two] = [message(), unanswered('unknown')]
