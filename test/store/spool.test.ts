@@ -178,6 +178,18 @@ describe('while the cluster is away', () => {
     expect((await store.find(one.id))?.state).toBe('submitted')
   })
 
+  test('a receipt that fits several of them goes to the handset that it names, also where another form names a newer one', async () => {
+    cluster.away = true
+    const named = message({ destination: '447700900123' })
+    const other = message({ destination: '447700900999', parts: named.parts })
+    const guessed = message({ destination: '447700900123' })
+    for (const one of [named, other, guessed]) await store.save(one)
+    const told = receipt('', { ids: [smscId(named), smscId(guessed)], address: '07700900123' })
+    expect(await store.settle(told)).toMatchObject({ matched: true, form: 0, message: { id: named.id } })
+    const first = { ids: [smscId(other), smscId(guessed)], address: '447700900888' }
+    expect(await store.settle(receipt('', first))).toMatchObject({ form: 0, message: { id: other.id } })
+  })
+
   test('a receipt that fits several of them goes to the newest, whichever came to the disk last, as in the cluster', async () => {
     cluster.away = true
     const older = message()
