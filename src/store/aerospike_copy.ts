@@ -21,6 +21,8 @@ export interface AerospikeCopyOptions {
   readonly clock: Clock
   readonly random: Random
   readonly retentionMs: number
+  /** The same for each copy of this file, of which one runs at a time: it goes on where one that was killed swept. */
+  readonly instance: string
   /** Partitions that are read together: what an interrupted copy has to read again. */
   readonly partitionsTogether?: number
   /** Rows that are copied together. */
@@ -83,10 +85,10 @@ export class AerospikeCopy implements CopySide {
   /** What a sweep does for gateways that are dead, of all of them. */
   async prepare(): Promise<void> {
     await this.#refuseGateways()
-    const { clock } = this.options
-    const holder = { nonce: this.#nonce, instance: this.#nonce, name: 'store copy' }
+    const { clock, instance } = this.options
+    const holder = { nonce: this.#nonce, instance, name: 'store copy' }
     const lease = new Lease(this.records, 'sweep', holder, LEASE_SECONDS)
-    if (!(await lease.hold(this.#deadline(), false)))
+    if (!(await lease.hold(this.#deadline(), true)))
       throw new StoreError(
         `somebody sweeps the cluster: a gateway that was killed at it is dead in ${LEASE_SECONDS / 60} minutes`,
       )

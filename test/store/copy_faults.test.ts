@@ -84,6 +84,16 @@ test('a copy waits for a cluster that is away for a while, and goes on', async (
   expect(await observed('b.db', asked)).toEqual(await observed('a.db', asked))
 })
 
+test('a copy goes on at once where one of the same file was killed in its sweep, and waits for a gateway that was', async () => {
+  await rigged.leaveSweep('file')
+  const other = await rigged.cluster('another')
+  await expect(other.prepare()).rejects.toThrow('somebody sweeps the cluster')
+  const again = await rigged.cluster('file')
+  await again.prepare()
+  // It has let go of the sweep.
+  await other.prepare()
+})
+
 test('what cannot pass ends the copy at once, in words for an operator', async () => {
   await lived('a.db')
   const cluster = await rigged.cluster()

@@ -8,6 +8,8 @@ import { systemRandom } from '../../src/clock.ts'
 import { type Message, type Part, type PartState, stateOf } from '../../src/message.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { type AerospikeCopy, openAerospikeCopy } from '../../src/store/aerospike_copy.ts'
+import { Lease } from '../../src/store/aerospike_lease.ts'
+import { Deadline, Records } from '../../src/store/aerospike_records.ts'
 import {
   type CopyParts,
   type CopySide,
@@ -119,7 +121,10 @@ export interface Rig {
   readonly clock: TurnedClock
   path(name: string): string
   sqlite(name: string, rowsMax?: number): SqliteCopy
-  cluster(): Promise<AerospikeCopy>
+  /** `instance`: of the file at its other side. */
+  cluster(instance?: string): Promise<AerospikeCopy>
+  /** What a copy, or a gateway, leaves that is killed in the middle of its sweep. */
+  leaveSweep(instance: string): Promise<void>
   gateway(name: string): Promise<MessageStore>
   clusterGateway(name?: string): Promise<MessageStore>
   /** Copies to its end, and closes both sides. */
@@ -171,8 +176,9 @@ export function rig(hostsOf?: () => readonly Host[]): Rig {
     },
     sqlite: (name, rowsMax = 3) =>
       new SqliteCopy({ path: path(name), retentionMs: RETENTION_MS, clock, random: systemRandom, rowsMax }),
-    cluster: () =>
+    cluster: (instance = 'copy') =>
       openAerospikeCopy({
+        instance,
         client: connect(hostsOf?.() ?? fixed),
         namespace,
         prefix,
@@ -182,6 +188,14 @@ export function rig(hostsOf?: () => readonly Host[]): Rig {
         partitionsTogether: 1024,
         rowsMax: 3,
       }),
+    async leaveSweep(instance) {
+      const client = connect(hostsOf?.() ?? fixed)
+      await client.connect()
+      const records = new Records(client, namespace, prefix, clock)
+      const lease = new Lease(records, 'sweep', { nonce: 'killed', instance, name: 'killed' }, 600)
+      await lease.hold(new Deadline(clock, 10_000), false)
+      client.close()
+    },
     gateway: name => openSqliteStore({ path: path(name), clock, retentionMs: RETENTION_MS }),
     clusterGateway: (name = 'gateway') =>
       openAerospikeStore({
