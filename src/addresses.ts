@@ -12,7 +12,7 @@ export type Address =
 const SENDER = /^[ !"#$%&'()*+,\-./0-9:;<=>?A-Z_a-z¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùü]{1,11}$/
 
 export const ADDRESS_RULE =
-  'a number of 7 to 15 digits (+ first if you like) or a short code of 3 to 6 digits'
+  'a number of 7 to 15 digits (+ or 00 first if you like) or a short code of 3 to 6 digits'
 export const SENDER_RULE = `${ADDRESS_RULE}, or a name of 1 to 11 letters and digits`
 
 /** The destination in digits; undefined when it is none. */
@@ -62,9 +62,15 @@ function isDigits(text: string): boolean {
   return text !== ''
 }
 
+/**
+ * `+`, or `00` as most countries dial it: no E.164 number begins with a zero. Written so, a number would pass by the lists and
+ * rules that know it, and an SMSC may take the zeros off.
+ */
+const INTERNATIONAL = /^(\+(00)?|00(?=\d{7}))/
+
 function readNumber(text: string): Address | undefined {
   const bare = isDigits(text) ? text : text.replace(/[\s-]/g, '')
-  const digits = bare.startsWith('+') ? bare.slice(1) : bare
+  const digits = bare.replace(INTERNATIONAL, '')
   if (!isDigits(digits)) return undefined
   if (digits.length >= 7 && digits.length <= 15) return { kind: 'e164', digits }
   if (digits.length >= 3 && digits.length <= 6 && bare === digits) return { kind: 'short', digits }

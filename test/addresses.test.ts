@@ -7,11 +7,17 @@ describe('a number', () => {
     ['+49 151 123-45678', '4915112345678'],
     ['1234567', '1234567'],
     ['123456789012345', '123456789012345'],
-  ])('%p is E.164 and loses its +, spaces and dashes', (text, digits) => {
+    ['0049 151 12345678', '4915112345678'],
+    ['00123456789012345', '123456789012345'],
+    ['+004915112345678', '4915112345678'],
+    ['001234567', '1234567'],
+    ['00123456', '00123456'],
+    ['01511234567', '01511234567'],
+  ])('%p is E.164 and loses its + or 00, spaces and dashes', (text, digits) => {
     expect(readDestination(text)).toEqual({ kind: 'e164', digits })
   })
 
-  test.each(['123', '12-34', '123456'])('%p is a short code', text => {
+  test.each(['123', '12-34', '123456', '001234'])('%p is a short code', text => {
     expect(readDestination(text)).toEqual({ kind: 'short', digits: text.replace('-', '') })
   })
 
@@ -21,6 +27,7 @@ describe('a number', () => {
     '12',
     '+12345',
     '1234567890123456',
+    '001234567890123456',
     '++4915112345678',
     '49+15112345678',
     'SHOP',

@@ -28,6 +28,7 @@ const LINE_CHARACTERS_MAX = 256
 
 const HASH = 0x9e3779b1
 const NEWLINE = 10
+const ZERO = 48
 const CARRIAGE_RETURN = 13
 /** The table is made for as many entries as the file's size lets expect, and grows when that was too few. */
 const LINE_BYTES_TYPICAL = 14
@@ -120,7 +121,7 @@ export class List {
 
   /** True when the longest entry that fits the value lists it. */
   has(value: string): boolean {
-    const key = numberOf(value)
+    const key = value.startsWith('00') ? undefined : numberOf(value)
     return key === undefined ? this.#hasText(value) : this.#hasNumber(key, value.length)
   }
 
@@ -154,10 +155,11 @@ export class List {
 
   /** The common line, digits and perhaps a star, without making a string of it; false when it is another. */
   #addDigits(octets: Uint8Array, start: number, end: number): boolean {
+    if (octets[start] === ZERO && octets[start + 1] === ZERO) return false
     let key = 1
     let at = start
     for (; at < end; at++) {
-      const digit = (octets[at] ?? 0) - 48
+      const digit = (octets[at] ?? 0) - ZERO
       if (digit < 0 || digit > 9) break
       key = key * 10 + digit
     }
@@ -178,7 +180,9 @@ export class List {
     if (entry.includes('\r')) throw new Error('a carriage return ends no line: write a line feed')
     const listed = !entry.startsWith('!')
     const prefix = entry.endsWith('*')
-    const text = normal(entry.slice(listed ? 0 : 1, prefix ? -1 : undefined))
+    const text = prefix
+      ? normal(entry.slice(listed ? 0 : 1, -1), /^00(?=\d)/)
+      : normal(entry.slice(listed ? 0 : 1))
     if (text === '' || text.includes('*'))
       throw new Error('"*" stands at the end of a prefix and nowhere else')
     const key = numberOf(text)
@@ -202,15 +206,15 @@ function numberOf(text: string): number | undefined {
   if (text.length === 0 || text.length > DIGITS_MAX) return undefined
   let key = 1
   for (let i = 0; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 48
+    const digit = text.charCodeAt(i) - ZERO
     if (digit < 0 || digit > 9) return undefined
     key = key * 10 + digit
   }
   return key
 }
 
-/** One spelling for what counts as the same. */
-function normal(text: string): string {
+/** One spelling for what counts as the same: numbers as messages have them (addresses.ts), short codes with their zeros. */
+function normal(text: string, international = /^00(?=\d{7})/): string {
   const bare = text.replace(/[+\s-]/g, '')
-  return DIGITS.test(bare) ? bare : text.trim().toLowerCase()
+  return DIGITS.test(bare) ? bare.replace(international, '') : text.trim().toLowerCase()
 }

@@ -66,11 +66,12 @@ export function compileRules(
 ): { readonly rules: Rules } | { readonly problems: readonly RuleProblem[] } {
   const problems: RuleProblem[] = []
   const report: Report = (path, message) => void problems.push({ path, message })
-  const entries = data ?? []
-  if (!Array.isArray(entries)) report('rules', 'must be a list of rules')
-  else if (entries.length > RULES_MAX) report('rules', `has more than ${RULES_MAX} rules`)
+  // A file that was cut off while it was written would let through what its rules refuse.
+  if (data === null) report('rules', 'are empty: write [] for none')
+  else if (!Array.isArray(data)) report('rules', 'must be a list of rules')
+  else if (data.length > RULES_MAX) report('rules', `has more than ${RULES_MAX} rules`)
   else {
-    const read = entries.map((entry, index) => readRule(entry, index, pools, report))
+    const read = data.map((entry, index) => readRule(entry, index, pools, report))
     reportTwins(read, report)
     reportShadowed(read, report)
     const list = read.filter(rule => rule !== undefined)

@@ -144,7 +144,7 @@ function readAddress(
     }
     return pattern
   }
-  const bare = item.replace(/^\+/, '').replace(/[\s-]/g, '')
+  const bare = item.replace(/[\s-]/g, '').replace(/^(\+|00(?=\d))/, '')
   const isNumber = /^\d+$/.test(bare)
   if (field === 'destination' && !isNumber) {
     return wrong('can never match: a destination is digits (a pattern stands between slashes)')

@@ -38,6 +38,15 @@ describe('a list', () => {
     expect(list.entries).toBe(6)
   })
 
+  test('holds a number that begins with 00 as a message has it, and a short code as it is', async () => {
+    const list = await read('00447700900123\n0044 7700 900124\n!00447700900125\n0033*\n001234\n00*')
+    const has = (...values: string[]) => values.map(value => list.has(value))
+    expect(has('447700900123', '447700900124', '33612345678')).toEqual([true, true, true])
+    expect(has('00447700900123', '+44 7700 900124', '0033612345678')).toEqual([true, true, true])
+    expect(has('447700900125', '00447700900125', '1234', '47')).toEqual([false, false, false, false])
+    expect(has('001234', '005678')).toEqual([true, true])
+  })
+
   test('decides by the longest entry that fits, an exact one before any prefix', async () => {
     const list = await read('44*\n!4477*\n447700*\n!447700900123\nspam*\n!spamalot')
     const has = (...values: string[]) => values.map(value => list.has(value))
@@ -84,17 +93,18 @@ describe('a list', () => {
       const listed = draw() < 0.6
       const prefix = draw() < 0.3
       const held = prefix ? prefixes : exact
-      held.set(number, listed)
+      held.set(number.replace(prefix ? /^00(?=\d)/ : /^00(?=\d{7})/, ''), listed)
       return `${listed ? '' : '!'}${number}${prefix ? '*' : ''}`
     })
     const list = await read(lines.join('\n'), 20_000)
     expect(list.entries).toBe(exact.size + prefixes.size)
     for (let i = 0; i < 20_000; i++) {
-      const number = written(draw() < 0.5 ? 20 : 5)
+      const value = written(draw() < 0.5 ? 20 : 5)
+      const number = value.replace(/^00(?=\d{7})/, '')
       const ends = Array.from(number, (_, at) => prefixes.get(number.slice(0, number.length - at)))
       const expected = exact.get(number) ?? ends.find(end => end !== undefined) ?? false
-      for (const value of [number, `+${number.slice(0, 2)} ${number.slice(2)}-`]) {
-        expect([value, list.has(value)]).toEqual([value, expected])
+      for (const spelling of [value, `+${value.slice(0, 2)} ${value.slice(2)}-`]) {
+        expect([spelling, list.has(spelling)]).toEqual([spelling, expected])
       }
     }
   })

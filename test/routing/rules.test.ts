@@ -71,6 +71,8 @@ describe('deciding', () => {
     ['source: "ac"', {}, false],
     ['source: "/^ac/i"', {}, true],
     ['source: "+4917"', { source: '491700' }, true],
+    ['destination: "0049 17"', { destination: '491700' }, true],
+    ['destination: "00"', { destination: '001234' }, true],
     ['source: ["/^\\\\d{3,6}$/", "Acme"]', { source: '12345' }, true],
     ['source: ["/^\\\\d{3,6}$/", "Acme"]', { source: '1234567' }, false],
     ['app_id: [2, 3]', { app_id: 3 }, true],
@@ -293,9 +295,16 @@ describe('problems', () => {
     expect(problemsOf(`[${prefixes.join()}]`)).toEqual([])
   })
 
-  test('an empty file is no rules', () => {
-    expect(compileRules(parse(''), { pools })).toEqual({ rules: NO_RULES })
+  test('an empty list is no rules', () => {
+    expect(compileRules(parse('[]'), { pools })).toEqual({ rules: NO_RULES })
   })
+
+  test.each(['', '# nothing\n'])(
+    'an empty file %p, as one that was cut off is, is no list of rules',
+    text => {
+      expect(problemsOf(text)).toEqual([{ path: 'rules', message: 'are empty: write [] for none' }])
+    },
+  )
 
   test.each([
     ['{}', '{ parts: 2 }'],
