@@ -76,6 +76,15 @@ describe('a value', () => {
     expect(Object.isFrozen(config.filters)).toBe(true)
   })
 
+  test('that is left empty is its default, a section too, and all of an empty file', () => {
+    const defaults = good('{}')
+    expect(good('endpoint:\nlog: ~\nsmpp:\n  links:\n  queue_max:\ngrpc:\n')).toEqual(defaults)
+    for (const text of ['', '# nothing\n', '---\n']) {
+      expect(good(text)).toEqual(defaults)
+      expect(good(text, { SMS_PROXY_NODE: '3' }).node).toBe(3)
+    }
+  })
+
   test('may be its least and its most', () => {
     expect([good('node: 0').node, good('node: 31').node]).toEqual([0, 31])
   })
@@ -100,6 +109,8 @@ describe('a value', () => {
     ['smpp: { links: x }', 'smpp.links must be a list'],
     ['log: { message_text: "yes" }', 'log.message_text is "yes": wanted is true or false'],
     ['monitoring: { sampling: 2 }', 'monitoring.sampling is "2": wanted is a number from 0 to 1'],
+    ['node: "3"', 'node is "3": wanted is a whole number from 0 to 31'],
+    ['log: { message_text: "true" }', 'log.message_text is "true": wanted is true or false'],
     ['node: 1.5', 'node is "1.5": wanted is a whole number from 0 to 31'],
     ['just text', 'must have keys and values'],
     ['node: 32', 'node is "32": wanted is a whole number from 0 to 31'],
