@@ -25,6 +25,8 @@ const BATCH = 5_000
 const DIGITS_MAX = 15
 const DIGITS = /^\d+$/
 const LINE_CHARACTERS_MAX = 256
+/** A number as tables and address books write it, which as a text no message would have: in quotes, `(0)`, `,John`, 4.47701E+11. */
+const NUMBER_OF_OTHERS = /^["'(+]*(?:\d[\s()-]*){7,}(?:$|["'|,;])|^\d[.,]\d+e\+?\d+$/
 
 const HASH = 0x9e3779b1
 const NEWLINE = 10
@@ -186,6 +188,10 @@ export class List {
     if (text === '' || text.includes('*'))
       throw new Error('"*" stands at the end of a prefix and nowhere else')
     const key = numberOf(text)
+    if (!DIGITS.test(text) && NUMBER_OF_OTHERS.test(text))
+      throw new Error(
+        'a number is digits, with +, spaces or - between: no quotes, brackets or further columns',
+      )
     if (key !== undefined) {
       if (prefix) this.#addPrefix(key, text.length, listed)
       else this.#numbers.set(key, listed)

@@ -24,8 +24,15 @@ export const WITHOUT_CLOCK = `(() => {
 
 /** (module namespace) → what the filter says of itself, as JSON. Throws when that is not sound. */
 export const DECLARE = `(() => {
-  const { stringify } = JSON
+  const { stringify } = JSON, { keys } = Object, { apply } = Reflect, { toLowerCase } = String.prototype
+  // A name that is nearly one of these would be passed over, and "whitelist" would refuse what it is to let pass.
+  const meant = { __proto__: null, description: 'description', blacklist: 'blacklist', black_list: 'blacklist', active: 'active',
+    enabled: 'active', mode: 'mode', whitelist: 'blacklist = false', white_list: 'blacklist = false' }
   return module => {
+    for (const name of keys(module)) {
+      const known = meant[apply(toLowerCase, name, [])] ?? name
+      if (known !== name) throw new Error('"' + name + '" says nothing of a filter: write "export const ' + known + '"')
+    }
     const { description = '', blacklist = true, active = true, mode = 'enforce', default: decide } = module
     if (typeof module.then === 'function')
       throw new Error('it waits for something as it loads: a filter answers at once')

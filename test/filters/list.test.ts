@@ -125,6 +125,34 @@ describe('a list', () => {
     ])
   })
 
+  test.each([
+    '"447700900123"',
+    "'447700900123',",
+    '447700900123,John',
+    '447700900123; John',
+    '+44 (0)7700 900123',
+    '(447) 700-900123',
+    '!447700900123,John',
+    '4.47701E+11',
+  ])('refuses %p, which as a text would be in no message', async line => {
+    await expect(read(`1\n${line}`)).rejects.toThrow(
+      'line 2: a number is digits, with +, spaces or - between',
+    )
+  })
+
+  test.each([
+    '24/7 Taxi',
+    '2026.11.27',
+    'order 4477009001',
+    '1234567 shops',
+    '447700x',
+    'a,b',
+    '12345678901234567890',
+  ])('takes %p', async line => {
+    const list = await read(line)
+    expect([list.entries, list.has(line)]).toEqual([1, true])
+  })
+
   test('takes the later of two entries that contradict each other', async () => {
     expect((await read('44\n!44')).has('44')).toBeFalse()
     expect((await read('!44\n44')).has('44')).toBeTrue()

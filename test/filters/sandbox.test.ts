@@ -373,9 +373,24 @@ describe('a filter', () => {
     ['export const blacklist = 1', '"blacklist" must be true or false'],
     ['export const active = "yes"', '"active" must be true or false'],
     ['export const mode = "off"', '"mode" must be "enforce" or "shadow"'],
+    [
+      'export const blackList = false',
+      '"blackList" says nothing of a filter: write "export const blacklist"',
+    ],
+    [
+      'export const whitelist = 1',
+      '"whitelist" says nothing of a filter: write "export const blacklist = false"',
+    ],
+    ['export const Mode = 1', '"Mode" says nothing of a filter: write "export const mode"'],
+    ['export const enabled = false', '"enabled" says nothing of a filter: write "export const active"'],
   ])('that declares %s is refused: %s', (line, error) => {
     const source = line.includes('active = true') ? line : `${line}\nexport default () => true`
     expect(() => new Sandbox('f', source, limits)).toThrow(error)
+  })
+
+  test('may export more, for tests of its own', () => {
+    const source = 'export const isPremium = n => n > 1, toString = 1\nexport default () => true'
+    expect(new Sandbox('f', source, limits).declaration.blacklist).toBeTrue()
   })
 
   test('declares what it is; what it leaves out has its default', () => {
