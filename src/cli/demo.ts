@@ -29,6 +29,7 @@ export const demo = (argv: string[]): Promise<number> =>
     const adminKey = Buffer.from(systemRandom(12)).toString('hex')
     const log = createLog({ level: 'info', format: 'auto', messageText: false, server: '' })
     const smsc = startSmsc(log.child('smsc'))
+    const told = signalled(log)
     try {
       const read = (): Config => readDemoConfig(folder, port, smsc.port, adminKey)
       const gateway = await start(read(), log, read, 'name another port with --port')
@@ -36,7 +37,7 @@ export const demo = (argv: string[]): Promise<number> =>
       try {
         await register(url, adminKey)
         process.stdout.write(welcome(url, folder, adminKey))
-        await signalled(log)
+        await told
       } finally {
         await gateway.stop()
       }

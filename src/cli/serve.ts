@@ -26,8 +26,10 @@ export const serve = (argv: string[]): Promise<number> =>
       messageText: config.log.message_text,
       server: config.server_name,
     })
+    // Also while it starts: by itself the signal would end what has begun to send, and process 1 of a container not at all.
+    const told = signalled(log)
     const gateway = await start(config, log, () => reread(file), 'set another endpoint')
-    await signalled(log)
+    await told
     await gateway.stop()
     log.info({}, 'stopped')
     return 0

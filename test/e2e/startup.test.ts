@@ -230,6 +230,26 @@ describe('the binary', () => {
     expect(await child.exited).toBe(0)
   }, 240_000)
 
+  test('stops as it should at a SIGTERM that comes while it starts', async () => {
+    using at = folder(yaml('env: x'))
+    const child = Bun.spawn([BINARY, 'serve'], {
+      cwd: at.path,
+      env: {},
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'ignore',
+      timeout: 20_000,
+      killSignal: 'SIGKILL',
+    })
+    let said = ''
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      // The first line of a start, long before the last.
+      if (said === '') child.kill('SIGTERM')
+      said += chunk
+    }
+    expect([await child.exited, said]).toEqual([0, expect.stringContaining('"stopped"')])
+  }, 240_000)
+
   test('takes a signal that comes twice at once, from a shell to its group and from who runs it, as one', async () => {
     await using smsc = startSmsc()
     await using gateway = await startGateway({ links: [{ port: smsc.port }] })
