@@ -32,7 +32,9 @@ export function receiptsAtHand(writes: readonly Write[]): AtHand {
       if (message && isFor(receipt, message)) atHand.set(message.id, receipt)
       for (const key of receipt.ids) if (saved.has(key)) saved.set(key, undefined)
     } else if (write.op === 'resolve' || write.op === 'recover' || write.op === 'sweep') {
-      saved.clear()
+      for (const key of saved.keys()) saved.set(key, undefined)
+      // It may be the id of an older message from now on.
+      if (write.op === 'resolve') saved.set(idKey(write.late.smscId), undefined)
     }
   }
   return atHand

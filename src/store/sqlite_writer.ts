@@ -90,7 +90,7 @@ export class SqliteWriter {
   /** Of this batch; and what became of those that were applied with their message. */
   #atHand: AtHand = NONE_AT_HAND
   #settled = new Map<StoredReceipt, Settled>()
-  /** The greatest id that was saved, now and before this batch. */
+  /** No message that has an SMSC id has a greater id, now and before this batch. */
   #newest = ''
   #newestBefore = ''
   /** False when memory may differ from the database: at the start and after a rollback. */
@@ -173,7 +173,6 @@ export class SqliteWriter {
   #save(given: Message): Message {
     const message = this.#withHeld(given, given.parts.keys())
     const tallied = this.#tallies.tally(message, NOT_TALLIED)
-    if (given.id > this.#newest) this.#newest = given.id
     // It takes the newest message with its id: only one that is newer than all before is sure to be that.
     const receipt = given.id > this.#newestBefore ? this.#atHand.get(given.id) : undefined
     const stored = receipt ? withPart(message, 0, receiptChange(receipt)) : message
@@ -318,6 +317,7 @@ export class SqliteWriter {
   }
 
   #index(message: Message, parts: Iterable<number>): void {
+    if (message.id > this.#newest) this.#newest = message.id
     for (const index of parts) {
       const { smscId = '', account = '' } = message.parts[index] ?? {}
       const key = idKey(smscId)

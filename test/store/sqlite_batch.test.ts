@@ -74,6 +74,31 @@ describe('in one batch with the message', () => {
     expect(await store.find(older.id)).toEqual(older)
   })
 
+  test.each([false, true])(
+    'a receipt takes the newer of two with its id, also where a late answer named that; in an earlier batch: %p',
+    async earlier => {
+      const [older, newer] = [message(), message([part('')], { state: 'accepted' })]
+      await store.claim(
+        { appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: clock.now() + 1 },
+        newer,
+      )
+      await store.recover(clock.now() + 1)
+      const late = { messageId: newer.id, part: 0, state: 'submitted', smscId: '1', error: 0, at: 2 } as const
+      const resolved = store.resolve(late)
+      if (earlier) await resolved
+      const [, settled] = await Promise.all([store.save(older), store.settle(receiptFor(older)), resolved])
+      expect(settled).toMatchObject({ matched: true, message: { id: newer.id } })
+      expect(await store.find(older.id)).toEqual(older)
+    },
+  )
+
+  test('a receipt takes the newer of two with its id, also where a sweep comes between them', async () => {
+    const [older, newer] = [message(), message()]
+    const asked = [store.save(newer), store.sweep(clock.now()), store.save(older)]
+    const [settled] = await Promise.all([store.settle(receiptFor(older)), ...asked])
+    expect(settled).toMatchObject({ matched: true, message: { id: newer.id } })
+  })
+
   test('a receipt finds its part of several', async () => {
     const sent = message([part('1'), part('2')])
     const [, settled] = await Promise.all([
