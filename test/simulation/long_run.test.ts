@@ -95,8 +95,9 @@ test('72 hours of light traffic and link flaps leave nothing behind: timers, que
   expect(sends).toBeGreaterThan(8000)
   expect((states.get('submitted') ?? 0) + (states.get('delivered') ?? 0)).toBeGreaterThan(sends * 0.8)
 
-  void life.stop().then(() => expect(life.clock.timers).toBe(0))
+  const stopped = life.stop().then(() => life.clock.timers)
   await clock.advance(MINUTE_MS)
+  expect(await stopped).toBe(0)
   smsc.close()
   net.cut()
   await clock.settle()
