@@ -655,8 +655,8 @@ export function describeStore(
       expect(await saving).toEqual(last)
       await closing
       await store.close()
-      expect(store.save(message([part('2')]))).rejects.toBeInstanceOf(StoreError)
-      expect(store.find(last.id)).rejects.toBeInstanceOf(StoreError)
+      await expect(store.save(message([part('2')]))).rejects.toBeInstanceOf(StoreError)
+      await expect(store.find(last.id)).rejects.toBeInstanceOf(StoreError)
       store = await opened.reopen()
       expect(await store.find(last.id)).toEqual(last)
     })

@@ -180,6 +180,6 @@ test('TLS stands on the endpoint with the certificate that is configured, and no
     data: { tls: boolean }
   }
   expect(config.data.tls).toBe(true)
-  expect(fetch(`${url}/healthy`)).rejects.toThrow(/self.signed|certificate/i)
-  expect(gateway.fetch('GET', '/healthy')).rejects.toThrow()
+  await expect(fetch(`${url}/healthy`)).rejects.toThrow(/self.signed|certificate/i)
+  await expect(gateway.fetch('GET', '/healthy')).rejects.toThrow()
 })

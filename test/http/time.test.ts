@@ -122,7 +122,7 @@ async function underWay() {
 test('stopping lets what is in flight finish, and takes nothing more', async () => {
   const { outcome, response: first } = await underWay()
   const stopped = edge.stop(5000)
-  expect(fetch(`${edge.url}/healthy`, { headers: { connection: 'close' } })).rejects.toThrow()
+  await expect(fetch(`${edge.url}/healthy`, { headers: { connection: 'close' } })).rejects.toThrow()
   outcome.resolve(message())
   expect((await first).status).toBe(200)
   await stopped

@@ -113,8 +113,8 @@ test('with no public key configured an upload is invalid and says why', async ()
   })
 })
 
-test('a public key that is none is refused at the start', () => {
-  expect(setUp('not a key').start()).rejects.toThrow('license.public_key')
+test('a public key that is none is refused at the start', async () => {
+  await expect(setUp('not a key').start()).rejects.toThrow('license.public_key')
 })
 
 test.each([

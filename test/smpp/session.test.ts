@@ -88,7 +88,7 @@ describe('requests', () => {
 
   test('that do not fit their fields reject and take no slot', async () => {
     const { session } = await bound()
-    expect(session.request('submit_sm', { destination_addr: '1'.repeat(30) })).rejects.toThrow(
+    await expect(session.request('submit_sm', { destination_addr: '1'.repeat(30) })).rejects.toThrow(
       'destination_addr',
     )
     expect(session.inFlight).toBe(0)

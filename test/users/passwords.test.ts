@@ -28,8 +28,8 @@ test('a flood is worked off a few at a time, in order, and past the queue it is 
   const slow = { verify: work, hash: (password: string) => work(password).then(String) }
   const { hash, verify } = bounded(slow, { atOnceMax: 2, waitingMax: 2 })
   const calls = [verify('a', ''), hash('b'), verify('c', ''), hash('d')]
-  expect(verify('e', '')).rejects.toMatchObject({ code: 'unavailable' })
-  expect(hash('e')).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(verify('e', '')).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(hash('e')).rejects.toMatchObject({ code: 'unavailable' })
   await Bun.sleep(0)
   expect(started).toEqual(['a', 'b'])
   gates.get('b')?.reject(new Error('broken'))

@@ -246,7 +246,7 @@ describe('registering', () => {
   test('keeps what is wrong in allowed_ips out, and names it', async () => {
     const { users } = open()
     const wrong = { ...PROXY_USER, allowedIps: ['10.0.0.0/8', '10.0.0.0/33'] }
-    expect(users.registerProxyUser(wrong, 'test')).rejects.toThrow(/10\.0\.0\.0\/33/)
+    await expect(users.registerProxyUser(wrong, 'test')).rejects.toThrow(/10\.0\.0\.0\/33/)
     const id = await users.registerProxyUser({ ...PROXY_USER, allowedIps: ['10.0.0.0/8'] }, 'test')
     const appId = users.user(id)?.appId ?? 0
     expect(users.app(appId)?.allowedIps.has('10.1.2.3')).toBe(true)
