@@ -117,8 +117,8 @@ describe('the client behind proxies', () => {
   })
 
   test('a header of a megabyte is read to its bound, and no further', () => {
-    const started = performance.now()
-    expect(clientIp('10.0.0.1', `${'10.0.0.1,'.repeat(100_000)}10.0.0.1`, trusted)).toBe('10.0.0.1')
-    expect(performance.now() - started).toBeLessThan(5000)
+    const hops = (count: number): string => `203.0.113.9${',10.0.0.2'.repeat(count)}`
+    expect(clientIp('10.0.0.1', hops(31), trusted)).toBe('203.0.113.9')
+    for (const count of [32, 100_000]) expect(clientIp('10.0.0.1', hops(count), trusted)).toBe('10.0.0.2')
   })
 })

@@ -128,10 +128,9 @@ describe('a filter that fails', () => {
     }
     for (let i = 0; i < TRIP_FAULTS; i++) expect(reason()).toBe('the filter did not answer in time')
     expect(folder.filters.inspect().filters[0]).toMatchObject({ state: 'tripped', timeouts: TRIP_FAULTS })
-    const began = performance.now()
     for (let i = 0; i < 1000; i++) expect(reason()).toStartWith('the filter is out of use for a while')
-    // Asked each time, it would take 20 s.
-    expect(performance.now() - began).toBeLessThan(10_000)
+    // It was not asked.
+    expect(folder.filters.inspect().filters[0]?.timeouts).toBe(TRIP_FAULTS)
     expect(folder.logged.at(-1)).toStartWith('filter failed repeatedly and is out of use for a while')
     clock.byMs += TRIPPED_MS
     expect(reason()).toBe('the filter did not answer in time')
