@@ -120,7 +120,6 @@ test('a whole number stored as a double is one to both', async () => {
 
 test('both compute the same digest for every kind of key', async () => {
   const keys: UserKey[] = [
-    '',
     'text',
     'Größe 🙂',
     0,
@@ -131,7 +130,7 @@ test('both compute the same digest for every kind of key', async () => {
     Uint8Array.of(0),
     new Uint8Array(300).fill(9),
   ]
-  for (const value of keys.filter(value => value !== '')) {
+  for (const value of keys) {
     const record = key(namespace, set, value)
     await client.put(record, { a: 1 })
     expect(await official.ask('digest', { set, key: tag(value) })).toBe(

@@ -45,7 +45,19 @@ describe('sms-proxy', () => {
   test('helps, with every command', async () => {
     const { code, out } = await sms('--help')
     expect(code).toBe(0)
-    for (const word of ['init', 'check', 'user', 'store', 'license', 'smsc', 'health', 'version']) {
+    for (const word of [
+      'serve',
+      'demo',
+      'init',
+      'check',
+      'filter',
+      'smsc',
+      'store',
+      'license',
+      'user',
+      'health',
+      'version',
+    ]) {
       expect(out).toContain(`sms-proxy ${word}`)
     }
   })
