@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, spyOn, test } from 'bun:test'
-import { systemClock, systemRandom } from '../../src/clock.ts'
+import { type Clock, systemClock, systemRandom } from '../../src/clock.ts'
 import type { LinkOptions, SubmitOutcome } from '../../src/smpp/link.ts'
 import { Link } from '../../src/smpp/link.ts'
-import type { Address, Listener, ListenOptions } from '../../src/smpp/net.ts'
+import type { Address, ListenOptions } from '../../src/smpp/net.ts'
 import { connect, listen } from '../../src/smpp/net.ts'
 import { Session } from '../../src/smpp/session.ts'
+import { TurnedClock } from '../support/clock.ts'
 import { certPem, keyPem } from './certificate.ts'
 import { silent } from './wire.ts'
 
@@ -14,7 +15,7 @@ afterEach(async () => {
 })
 
 /** An SMSC that takes every submit_sm; `arrivals` has the monotonic moment of each. */
-function smsc(options: Partial<ListenOptions> = {}): { listener: Listener; arrivals: number[] } {
+function smsc({ clock = systemClock, ...options }: Partial<ListenOptions> & { clock?: Clock } = {}) {
   const arrivals: number[] = []
   const listener = listen({ host: '127.0.0.1', port: 0, ...options }, transport => {
     return new Session(
@@ -23,12 +24,12 @@ function smsc(options: Partial<ListenOptions> = {}): { listener: Listener; arriv
       {
         request: pdu => {
           if (pdu.command !== 'submit_sm') return 0
-          arrivals.push(performance.now())
+          arrivals.push(clock.monotonic())
           return { status: 0, body: { message_id: `${arrivals.length}` } }
         },
         closed() {},
       },
-      systemClock,
+      clock,
       silent,
     )
   })
@@ -36,7 +37,12 @@ function smsc(options: Partial<ListenOptions> = {}): { listener: Listener; arriv
   return { listener, arrivals }
 }
 
-function linkTo(address: Address, options: Partial<LinkOptions> = {}, room?: (link: Link) => void): Link {
+function linkTo(
+  address: Address,
+  options: Partial<LinkOptions> = {},
+  room?: (link: Link) => void,
+  clock: Clock = systemClock,
+): Link {
   const link = new Link(
     {
       id: 1,
@@ -57,7 +63,7 @@ function linkTo(address: Address, options: Partial<LinkOptions> = {}, room?: (li
     },
     {
       connect,
-      clock: systemClock,
+      clock,
       random: systemRandom,
       log: silent,
       events: { room: link => room?.(link), deliver: () => 0, late() {}, state() {} },
@@ -165,13 +171,17 @@ test('a link over TLS takes ten thousand submits, each answered with its own id'
 })
 
 test('no sliding second at the SMSC holds more than limit_tps', async () => {
-  const { listener, arrivals } = smsc()
-  await new Promise<void>(resolve => {
-    linkTo({ host: '127.0.0.1', port: listener.port }, { limitTps: 500 }, link => {
-      while (link.room() > 0) void link.submit({}, 0)
-      if (arrivals.length >= 1000) resolve()
-    })
-  })
+  const clock = new TurnedClock()
+  const { listener, arrivals } = smsc({ clock })
+  const fill = (link: Link): void => {
+    while (link.room() > 0) void link.submit({}, 0)
+  }
+  const link = linkTo({ host: '127.0.0.1', port: listener.port }, { limitTps: 500 }, fill, clock)
+  // No time passes while octets are on their way.
+  while (arrivals.length < 1500) {
+    await clock.advance(1)
+    while (link.state() !== 'LOADED' || arrivals.length < link.stats().submitted) await clock.settle()
+  }
   for (let i = 500; i < arrivals.length; i++)
     expect((arrivals[i] ?? 0) - (arrivals[i - 500] ?? 0)).toBeGreaterThan(1000)
 })
