@@ -6,6 +6,7 @@ import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
 import { commandOf, PDUS } from '../../src/smpp/pdu.ts'
 import { STATUS, statusName } from '../../src/smpp/status.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
+import { quickestMs } from '../support/quickest.ts'
 import { VECTORS } from './vectors.ts'
 import { encodePdu, framed } from './wire.ts'
 
@@ -132,9 +133,8 @@ describe('decode', () => {
   test('takes as many of them as a PDU holds in the time of its length', () => {
     const callback_num_pres_ind = Array.from({ length: 13_000 }, (_, index) => index & 3)
     const longest = encoded('deliver_sm', { tlvs: { callback_num_pres_ind } })
-    const startedAt = performance.now()
     expect(decode(longest).tlvs).toEqual({ callback_num_pres_ind })
-    expect(performance.now() - startedAt).toBeLessThan(200)
+    expect(quickestMs(() => void decode(longest))).toBeLessThan(200)
   })
 })
 

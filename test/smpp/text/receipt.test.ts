@@ -8,6 +8,7 @@ import {
   statOf,
   writeReceipt,
 } from '../../../src/smpp/text/receipt.ts'
+import { quickestMs } from '../../support/quickest.ts'
 
 const carried = (text: string, fields: Partial<Carried> = {}): Carried => ({
   esm_class: 0x04,
@@ -134,9 +135,8 @@ describe('the text of a receipt', () => {
     'of spaces by the thousand behind %j is read at once',
     begin => {
       const message_payload = new Uint8Array(Buffer.from(`${begin}${' '.repeat(64_000)}x`))
-      const startedAt = performance.now()
       expect(read('', { tlvs: { message_payload } }).id).toBe('7')
-      expect(performance.now() - startedAt).toBeLessThan(500)
+      expect(quickestMs(() => void read('', { tlvs: { message_payload } }))).toBeLessThan(500)
     },
   )
 })
