@@ -20,7 +20,7 @@ const CLUSTER = process.env.E2E_AEROSPIKE
 const SPOOL = process.env.E2E_SPOOL ?? 'false'
 let namespaces = 0
 /** No binary outlives its test by more, whatever becomes of the test. */
-const LIFE_MS = 240_000
+export const LIFE_MS = 240_000
 
 export interface LinkTarget {
   readonly port: number

@@ -315,9 +315,14 @@ describe('route/explain', () => {
     const links = [{ port: smsc.port }, { port: smsc.port, more: 'limit_tps: 1' }]
     await using gateway = await startGateway({ links })
     await gateway.admin('PUT', '/api/v1/admin/smpp/1/toggle', { enabled: false })
-    await gateway.send()
-    expect(await explain(gateway)).toMatchObject({
-      outcome: 'queued',
+    const told = await gateway.until(
+      async () => {
+        await gateway.send()
+        return explain(gateway)
+      },
+      ({ outcome }) => outcome === 'queued',
+    )
+    expect(told).toMatchObject({
       summary: 'waits in the queue of pool-1: no link can take it now',
       pool: {
         links: [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { certPem } from '../smpp/certificate.ts'
 import { startSmsc } from '../support/smsc.ts'
-import { BINARY, run, startGateway, TestGateway } from './gateway.ts'
+import { BINARY, LIFE_MS, run, startGateway, TestGateway } from './gateway.ts'
 
 /** An empty folder with these files in it. */
 function folder(files: Readonly<Record<string, string>> = {}): { readonly path: string } & Disposable {
@@ -180,7 +180,7 @@ describe('the binary', () => {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
-      timeout: 20_000,
+      timeout: LIFE_MS,
       killSignal: 'SIGKILL',
     })
     let said = ''
@@ -193,7 +193,7 @@ describe('the binary', () => {
     const shell = Bun.spawn(['bash', '-c', lines.join('\n')], {
       stdout: 'pipe',
       stderr: 'pipe',
-      timeout: 10_000,
+      timeout: LIFE_MS,
     })
     const [sent = '', info = ''] = (await new Response(shell.stdout).text()).split('\n')
     expect(await new Response(shell.stderr).text()).toBe('')
@@ -212,7 +212,7 @@ describe('the binary', () => {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'ignore',
-      timeout: 20_000,
+      timeout: LIFE_MS,
       killSignal: 'SIGKILL',
     })
     const file = join(at.path, 'sms-proxy.yaml')
@@ -238,7 +238,7 @@ describe('the binary', () => {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'ignore',
-      timeout: 20_000,
+      timeout: LIFE_MS,
       killSignal: 'SIGKILL',
     })
     let said = ''

@@ -1,10 +1,18 @@
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startSmsc } from '../support/smsc.ts'
-import { BINARY, run, startGateway, type TestGateway } from './gateway.ts'
+import { ADMIN_KEY, BINARY, LIFE_MS, run, startGateway, TestGateway } from './gateway.ts'
 
 /**
  * No file may grow past a few KiB: what a full disk is to a program, and what any user on any machine can do.
@@ -80,24 +88,24 @@ describe('a store that does not take writes', () => {
   }, 240_000)
 
   test('a log that cannot be written costs lines, not messages', async () => {
-    using at = folder('sms.db')
-    const port = freePort()
-    const child = Bun.spawn([BINARY, 'serve', '--config', at.config], {
-      cwd: at.path,
-      env: { SMS_PROXY_ENDPOINT: `127.0.0.1:${port}` },
+    await using smsc = startSmsc()
+    await using gateway = new TestGateway({ links: [{ port: smsc.port }] })
+    const child = Bun.spawn([BINARY, 'serve', '--config', gateway.configFile], {
+      cwd: gateway.folder,
+      env: { ADMIN_API_KEY: ADMIN_KEY },
       stdin: 'ignore',
       // Every write to it fails with ENOSPC.
       stdout: Bun.file('/dev/full'),
       stderr: 'pipe',
-      timeout: 15_000,
+      timeout: LIFE_MS,
       killSignal: 'SIGKILL',
     })
-    const healthy = () =>
-      fetch(`http://127.0.0.1:${port}/healthy`).then(
-        reply => reply.status,
-        () => 0,
-      )
-    while ((await healthy()) !== 200) await Bun.sleep(20)
+    gateway.port = await gateway.until(
+      () => listeningPort(child.pid),
+      port => port !== 0,
+    )
+    await gateway.bound()
+    expect((await gateway.send()).body).toMatchObject({ success: true, status: 'submitted' })
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
     expect(await new Response(child.stderr).text()).toBe('')
@@ -106,11 +114,22 @@ describe('a store that does not take writes', () => {
 
 const FAULT = 'the disk reports an error'
 
-function freePort(): number {
-  const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
-  const { port = 0 } = server
-  server.stop(true)
-  return port
+/** The port at which a process listens, which its log cannot say; 0 while there is none. */
+function listeningPort(pid: number): number {
+  const socketOf = (fd: string): string | undefined => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1]
+    } catch {
+      return undefined
+    }
+  }
+  const sockets = new Set(readdirSync(`/proc/${pid}/fd`).map(socketOf))
+  // proc_pid_net(5): the second column is the local address, the fourth its state (0A: it listens), the tenth its inode.
+  const rows = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map(line => line.trim().split(/\s+/))
+  const [, local = ''] = rows.find(row => row[3] === '0A' && sockets.has(row[9])) ?? []
+  return Number.parseInt(local.split(':')[1] ?? '0', 16)
 }
 
 interface Folder extends Disposable {

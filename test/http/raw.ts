@@ -1,7 +1,10 @@
 import { connect } from 'node:net'
 
-/** Octets as they are, past what `fetch` would tidy up; resolves with the first answer, or what there is of it. */
-export function raw(port: number, request: string | Uint8Array, silentMs = 500): Promise<string> {
+/**
+ * Octets as they are, past what `fetch` would tidy up; resolves with the first answer, or what there is of it when
+ * the connection ends, or when nothing came for `silentMs`.
+ */
+export function raw(port: number, request: string | Uint8Array, silentMs = 0): Promise<string> {
   return new Promise(resolve => {
     let answer = ''
     const socket = connect(port, '127.0.0.1', () => socket.write(request))
