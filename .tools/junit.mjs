@@ -12,6 +12,18 @@ export function countTests(xml) {
 }
 
 /**
+ * Those of `files` that no test of a JUnit report came from: what was in them is not asked any more.
+ * @param {string} xml
+ * @param {readonly string[]} files
+ * @returns {string[]}
+ */
+export function emptyFiles(xml, files) {
+  const cases = xml.matchAll(/<testcase\b([^>]*)>/g)
+  const heard = new Set([...cases].map(([, test = '']) => attribute(test, 'file')))
+  return files.filter(file => !heard.has(file))
+}
+
+/**
  * What failed in a JUnit report, each with its place and message on lines of its own.
  * @param {string} xml
  * @returns {string[]}

@@ -1,15 +1,16 @@
 /**
  * `npm test`: types, lint, every test, the build, and the tests of the built binary; ends with one line,
  * `N passed, N failed`, counted from the runners' own reports. A check that has no tests to count (types, lint,
- * build) counts as one failure when it fails. In CI a skipped test is a failure: its tool is missing.
+ * build) counts as one failure when it fails, and so does a file without a test. In CI a skipped test is a failure:
+ * its tool is missing.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { install } from './install.mjs'
-import { countTests, failedTests } from './junit.mjs'
+import { countTests, emptyFiles, failedTests } from './junit.mjs'
 
 /** Ends a test that hangs, and none that is slow: the runner's own 5 s would do that on a busy machine. */
 const TIMEOUT = '--timeout=240000'
@@ -26,9 +27,18 @@ const failures = []
 check('types', ['node_modules/typescript/bin/tsc'])
 check('lint and format', ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings'])
 // A file of tests on each core, alone in its own process; those of the binary put their load on all cores, one after the other.
-tests('tests', ['test', '--parallel', '--path-ignore-patterns=test/e2e/**', ...process.argv.slice(2)])
-if (process.argv.length === 2 && check('build', ['.tools/build.ts']))
-  tests('end to end', ['test', './test/e2e'])
+const chosen = process.argv.slice(2)
+const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .filter(file => file.endsWith('.test.ts'))
+  .map(file => `test/${file.replaceAll(sep, '/')}`)
+const [endToEnd, others] = [true, false].map(is => files.filter(file => file.startsWith('test/e2e/') === is))
+tests(
+  'tests',
+  ['test', '--parallel', '--path-ignore-patterns=test/e2e/**', ...chosen],
+  chosen.length === 0 ? others : [],
+)
+if (chosen.length === 0 && check('build', ['.tools/build.ts']))
+  tests('end to end', ['test', './test/e2e'], endToEnd)
 
 rmSync(reports, { recursive: true })
 if (process.env.CI && total.skipped > 0) {
@@ -57,11 +67,11 @@ function check(name, args) {
 }
 
 /**
- * Runs tests; a run that fails with no failed test in its report (a file that does not load, a crash) is one
- * failure.
- * @type {(name: string, args: string[]) => void}
+ * Runs tests, some of them in each of `files`; a run that fails with no failed test in its report (a file that does
+ * not load, a crash) is one failure.
+ * @type {(name: string, args: string[], files?: readonly string[]) => void}
  */
-function tests(name, args) {
+function tests(name, args, files = []) {
   const report = join(reports, `${name.replaceAll(' ', '-')}.xml`)
   const passed = run(name, [...args, TIMEOUT, '--reporter=junit', `--reporter-outfile=${report}`])
   let counts = { passed: 0, failed: 0, skipped: 0 }
@@ -69,6 +79,9 @@ function tests(name, args) {
     const xml = readFileSync(report, 'utf8')
     counts = countTests(xml)
     failures.push(...failedTests(xml))
+    const empty = emptyFiles(xml, files)
+    failures.push(...empty.map(file => `${file} has no test`))
+    counts.failed += empty.length
   } catch {}
   if (!passed && counts.failed === 0) counts.failed = 1
   total.passed += counts.passed

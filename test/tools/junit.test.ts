@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { countTests, failedTests } from '../../.tools/junit.mjs'
+import { countTests, emptyFiles, failedTests } from '../../.tools/junit.mjs'
 
 test('a report is counted by its root element, not by its suites', () => {
   const xml = `<?xml version="1.0"?>
@@ -11,6 +11,20 @@ test('a report is counted by its root element, not by its suites', () => {
 
 test('what is no report is an error, never nought failures', () => {
   expect(() => countTests('')).toThrow('no JUnit report')
+})
+
+test('a file is empty when none of its tests is in the report, whatever became of those of others', () => {
+  const xml = `<testsuites tests="2" failures="1" skipped="1">
+  <testsuite name="test/c.test.ts" file="test/c.test.ts" tests="0" />
+  <testcase name="later" file="test/a.test.ts" line="3">
+    <skipped />
+  </testcase>
+  <testcase name="fails in test/c.test.ts" file="test/b.test.ts" line="7">
+    <failure type="TimeoutError" message="test timed out" />
+  </testcase>
+</testsuites>`
+  const files = ['test/a.test.ts', 'test/b.test.ts', 'test/c.test.ts']
+  expect(emptyFiles(xml, files)).toEqual(['test/c.test.ts'])
 })
 
 test('each test that failed is told with its file, line, name and message; one that passed or was skipped is not', () => {
