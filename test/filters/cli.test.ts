@@ -71,7 +71,7 @@ test('filter test asks about the message that its options describe', async () =>
     'only.js': 'export const blacklist = false\nexport default () => true',
     'endless.js': 'export default () => { for (;;) {} }',
   })
-  await folder.write('large.js', 'const a = new Array(2e6).fill(1)\nexport default () => a.length === 0')
+  await folder.write('large.js', 'const a = new Array(1e6).fill(1)\nexport default () => a.length === 0')
   const ask = (file: string, options = '') =>
     filter('test', join(folder.dir, file), ...options.split(' ').filter(word => word !== ''))
   const all =
@@ -85,8 +85,10 @@ test('filter test asks about the message that its options describe', async () =>
   const only = await ask('only.js')
   expect(only.code).toBe(0)
   expect(only.out).toMatch(/^only \(whitelist\)\n.*\npasses {2}\(it matches/)
-  expect((await ask('large.js')).code).toBe(2)
-  expect((await ask('large.js', '--memory 64')).code).toBe(0)
+  // With time to spare, which a busy machine may need.
+  const large = (options = '') => ask('large.js', `--timeout 1000 ${options}`)
+  expect((await large()).err).toContain('out of memory')
+  expect((await large('--memory 64')).code).toBe(0)
   expect((await ask('endless.js', '--timeout 33')).err).toContain('no answer within 33 ms')
   expect((await ask('only.js', '--app-id 0')).err).toStartWith('--app-id is a whole number, 1 or more')
   // Every number that a link can have.
