@@ -85,6 +85,33 @@ describe('a value', () => {
     }
   })
 
+  test('that is not there is what the contract says, down to each link and pool', () => {
+    const config = good(
+      `aerospike: { hosts: h }\nsmpp: { links: [${LINK}], pools: [{ id: 0, name: p, links: [a] }] }`,
+    )
+    expect(config).toMatchObject({
+      env: 'production',
+      endpoint: { host: '0.0.0.0', port: 8088 },
+      storage: { db_path: join(folder, 'data/sms.db') },
+      aerospike: { port: 3000, namespace: 'sms', sweep_time: 3_600_000, ttl: 86_400_000 },
+      security: { token_ttl: 86_400_000, allowed_ips: [], trusted_proxies: [], open_routes: [] },
+      rate_limit: { global: { rps: 0, burst: 0 }, per_app: { rps: 0, burst: 0 } },
+      license: { file: join(folder, 'data/license.json'), public_key: '' },
+      filters: { dir: join(folder, 'filters'), timeout: 20, memory: 8 * 1024 * 1024, on_error: 'reject' },
+      statistic_exporter: { enabled: false, target: '', bucket: '', tls: false },
+      monitoring: { otel: false, sampling: 0.1, collector: 'otel-collector:4317' },
+    })
+    expect(config.smpp.max_parts).toBe(10)
+    expect(config.smpp.links).toMatchObject([
+      {
+        ...{ port: 2775, tls: false, interface_version: '3.4', bind: 'transceiver', enabled: true },
+        ...{ response_timeout: 5000, enquire_link: 30_000, window: 100, limit_tps: 100 },
+        short_code: { ton: 3, npi: 0 },
+      },
+    ])
+    expect(config.smpp.pools).toMatchObject([{ strategy: 'least_loaded' }])
+  })
+
   test('may be its least and its most', () => {
     expect([good('node: 0').node, good('node: 31').node]).toEqual([0, 31])
   })
