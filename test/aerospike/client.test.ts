@@ -430,21 +430,14 @@ describe('query', () => {
 
   test('only the bins asked for come', async () => {
     await filled
-    for await (const record of client.query({
-      namespace,
-      set: many,
-      bins: ['n'],
-      partitions: { first: 0, count: 64 },
-    })) {
-      expect(Object.keys(record.bins)).toEqual(['n'])
-    }
-    for await (const record of client.query({
-      namespace,
-      set: many,
-      bins: [],
-      partitions: { first: 0, count: 64 },
-    })) {
-      expect(Object.keys(record.bins)).toEqual([])
+    for (const bins of [['n'], []]) {
+      let count = 0
+      const partitions = { first: 0, count: 64 }
+      for await (const record of client.query({ namespace, set: many, bins, partitions })) {
+        expect(Object.keys(record.bins)).toEqual(bins)
+        count++
+      }
+      expect(count).toBeGreaterThan(0)
     }
   })
 

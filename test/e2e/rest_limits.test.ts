@@ -156,10 +156,16 @@ describe('access', () => {
       links: [{ port: smsc.port }],
       yaml: 'security: { token_ttl: 1s }',
     })
+    const headers = await gateway.asApp()
+    const { iat, exp } = JSON.parse(
+      Buffer.from(headers.authorization?.split('.')[1] ?? '', 'base64url').toString(),
+    )
+    expect(exp - iat).toBe(1)
     await gateway.until(
       () => numbers(gateway),
       status => status === 401,
     )
+    expect(Date.now() / 1000).toBeGreaterThanOrEqual(exp)
   })
 })
 
