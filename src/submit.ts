@@ -261,11 +261,11 @@ function remember(unsaved: ChurningMap<string, Message>, outcome: Message): void
   if (unsaved.size > UNSAVED_MAX) unsaved.shed(1)
 }
 
-/** The SMSC may have the message: the words say so. */
+/** Words and code say whether the SMSC may have the message, as they do where the store takes it. */
 function notKept(message: Message, error: unknown): GatewayError {
   const what = taken(message) ? 'the SMSC took the message, but' : `${message.error}, and`
   return new GatewayError(
-    'store_failed',
+    message.parts.every(part => part.state === 'failed') ? 'not_sent' : 'store_failed',
     `${what} its outcome could not be stored: ${publicWords(error)}`,
     error,
   )

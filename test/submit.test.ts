@@ -270,9 +270,21 @@ describe('a send', () => {
   test('that the SMSC refused and whose outcome could not be stored says both', async () => {
     const results = (): PartResult<SendLink>[] => [{ kind: 'refused', status: 0x0b, link }]
     const { submit } = setUp({ saveFails: () => true, results })
-    expect((await errorOf(submit(request))).publicText).toBe(
-      'SMSC refused with ESME_RINVDSTADR (0x0B), and its outcome could not be stored: the disk is full',
-    )
+    expect(await errorOf(submit(request))).toMatchObject({
+      code: 'not_sent',
+      publicText:
+        'SMSC refused with ESME_RINVDSTADR (0x0B), and its outcome could not be stored: the disk is full',
+    })
+  })
+
+  test('whose outcome could not be stored is no failure while the SMSC may have a part of it', async () => {
+    const results = (): PartResult<SendLink>[] => [
+      { kind: 'unknown', reason: 'timeout', link },
+      { kind: 'unsent', reason: 'no_room' },
+    ]
+    const { submit } = setUp({ saveFails: () => true, results })
+    const error = await errorOf(submit({ ...request, text: 'x'.repeat(200) }))
+    expect(error.code).toBe('store_failed')
   })
 
   test('that the SMSC refuses is failed, with the name and code of its error', async () => {
