@@ -26,7 +26,7 @@ const DIGITS_MAX = 15
 const DIGITS = /^\d+$/
 const LINE_CHARACTERS_MAX = 256
 /** A number as tables and address books write it, which as a text no message would have: in quotes, `(0)`, `,John`, 4.47701E+11. */
-const NUMBER_OF_OTHERS = /^["'(+]*(?:\d[\s()-]*){7,}(?:$|["'|,;])|^\d[.,]\d+e\+?\d+$/
+const NUMBER_OF_OTHERS = /^["'(+]*(?:\d[\s()-]*){7,}(?:$|["'|,;\t])|^(["'])\+?\d+\1$|^\d[.,]\d+e\+?\d+$/
 
 const HASH = 0x9e3779b1
 const NEWLINE = 10
