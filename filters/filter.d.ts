@@ -51,7 +51,7 @@ export interface Sms {
   /**
    * Is `value` on the list `filters/<list>.txt`? One entry a line: `447700900123` exactly, `4477009*` all that
    * begin so, `!44770090012*` but not these; the longest entry that fits decides. Letters' case does not count, `#`
-   * begins a comment. A list may have a million entries; one that is not there is an error.
+   * begins a comment. A list may have five million entries; one that is not there is an error.
    */
   in(list: string, value: string): boolean
 }

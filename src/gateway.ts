@@ -4,7 +4,7 @@ import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig, showPublicly } from './config/index.ts'
 import { GatewayError } from './errors.ts'
 import { createExplain } from './explain.ts'
-import { brokenFiles, cannotBeUsed, type OpenFilters, openFilters } from './filters/index.ts'
+import { broken, cannotBeUsed, type OpenFilters, openFilters } from './filters/index.ts'
 import { type FilterThread, openFilterThread } from './filters/thread.ts'
 import { createApp } from './http/app.ts'
 import type { HttpDependencies } from './http/dependencies.ts'
@@ -221,8 +221,8 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         requireRunning()
         throw error
       })
-      const broken = brokenFiles(inspection)
-      if (broken.length > 0) throw new GatewayError('invalid', cannotBeUsed(broken))
+      const unusable = broken(inspection)
+      if (unusable.length > 0) throw new GatewayError('invalid', cannotBeUsed(unusable))
       // A link that began now would be closed by nobody, and keep the process from its end.
       requireRunning()
       // Again, since the file may have changed meanwhile, and been taken.

@@ -1,14 +1,14 @@
 import type { Cancel, Clock } from '../clock.ts'
 import { Chain, callersWords } from './chain.ts'
 import type { FilterMessage, Filters, Verdict } from './filter.ts'
-import { type FilterLogger, Loader } from './loader.ts'
+import { type FilterLogger, Loader, NO_FOLDER } from './loader.ts'
 import { type Declaration, FilterFault, pack, Sandbox } from './sandbox.ts'
 
 export { TRIPPED } from './chain.ts'
 export type { FilterLogger } from './loader.ts'
 
 export interface FiltersOptions {
-  /** The folder of `<name>.js` and `<name>.txt`; one that is not there holds none, until it is. */
+  /** The folder of `<name>.js` and `<name>.txt`; one that is not there yet holds none. */
   readonly dir: string
   /** For one filter's answer to one message. */
   readonly timeoutMs: number
@@ -115,18 +115,20 @@ export const SAMPLE_MESSAGE: FilterMessage = {
   time: 1_767_225_600,
 }
 
-/** What stands in the folder and is not in force as it stands, a line each. */
-export function brokenFiles({ filters, lists }: Pick<Inspection, 'filters' | 'lists'>): readonly string[] {
+/** What is not in force as it stands, a line each: files, and a folder that may hold filters which nobody can read. */
+export function broken({ folder_error, filters, lists }: Inspection): readonly string[] {
+  const none = folder_error === NO_FOLDER && filters.length + lists.length === 0
   const line =
     (suffix: string) =>
     ({ name, error }: { readonly name: string; readonly error: string }) =>
       error === '' ? [] : [`${name}${suffix}: ${error}`]
-  return [...filters.flatMap(line('.js')), ...lists.flatMap(line('.txt'))]
+  const files = [...filters.flatMap(line('.js')), ...lists.flatMap(line('.txt'))]
+  return folder_error === '' || none ? files : [folder_error, ...files]
 }
 
 /** In words for an operator. */
-export const cannotBeUsed = (broken: readonly string[]): string =>
-  ['filters that cannot be used:', ...broken].join('\n  ')
+export const cannotBeUsed = (lines: readonly string[]): string =>
+  ['filters that cannot be used:', ...lines].join('\n  ')
 
 /** A change is taken at the second look that sees it: within two of these and the time to load it. */
 export const LOOK_MS = 300
@@ -141,9 +143,9 @@ const UNDECLARED: Declaration = { description: '', blacklist: true, active: fals
 export async function openFilters(options: FiltersOptions): Promise<OpenFilters> {
   const filters = new LiveFilters(options)
   await filters.reload()
-  const broken = filters.broken()
-  if (options.onError === 'reject' && broken.length > 0) {
-    throw new Error(cannotBeUsed(broken))
+  const lines = broken(filters.inspect())
+  if (options.onError === 'reject' && lines.length > 0) {
+    throw new Error(`${options.dir}: ${cannotBeUsed(lines)}`)
   }
   filters.watch()
   return filters
@@ -261,12 +263,6 @@ class LiveFilters implements OpenFilters {
     this.#closed = true
     this.#cancel()
     await this.#scan
-  }
-
-  /** What is not in force, a line each. */
-  broken(): string[] {
-    const folder = this.#loader.isFolderHidden ? [`${this.options.dir}: ${this.#loader.folderError}`] : []
-    return [...folder, ...brokenFiles(this.inspect())]
   }
 
   watch(): void {

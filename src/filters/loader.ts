@@ -44,7 +44,7 @@ const LISTS_MAX = 100
 const LIST_BYTES_MAX = 128 * 1024 * 1024
 export const LIST_ENTRIES_MAX = 5_000_000
 
-const NO_FOLDER = 'the filter folder is not there'
+export const NO_FOLDER = 'the filter folder is not there'
 const NAME = /^[A-Za-z0-9_][\w.-]{0,63}\.(js|txt)$/
 
 /**
@@ -74,11 +74,6 @@ export class Loader {
   /** Why the folder could not be looked at the last time, empty when it could; what was loaded stays in force. */
   get folderError(): string {
     return this.#folderError
-  }
-
-  /** There is a folder, or something else in its place, and it may hold filters that nobody can read. */
-  get isFolderHidden(): boolean {
-    return this.#folderError !== '' && this.#folderError !== NO_FOLDER
   }
 
   /** `sms.in(name, value)`: undefined when there is no such list. */

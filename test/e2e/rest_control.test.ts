@@ -222,6 +222,30 @@ describe('a configuration that is wrong', () => {
     expect((await gateway.admin('POST', '/api/v1/admin/reload')).status).toBe(200)
   })
 
+  test('of a folder of filters that cannot be read, or is gone with filters of it in force, is refused', async () => {
+    await using smsc = startSmsc()
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    const reload = () => gateway.admin('POST', '/api/v1/admin/reload')
+    const filters = `${gateway.folder}/filters`
+    expect((await reload()).status).toBe(200)
+    writeFileSync(filters, 'a file')
+    const refused = await reload()
+    expect([refused.status, refused.body.error]).toEqual([
+      400,
+      'filters that cannot be used:\n  the filter folder cannot be read (ENOTDIR)',
+    ])
+    rmSync(filters)
+    mkdirSync(filters)
+    writeFileSync(`${filters}/all.js`, 'export default () => true')
+    expect((await reload()).status).toBe(200)
+    rmSync(filters, { recursive: true })
+    expect((await reload()).body.error).toEndWith('the filter folder is not there')
+    expect((await gateway.send()).status).toBe(403)
+    mkdirSync(filters)
+    expect((await reload()).status).toBe(200)
+    expect((await gateway.send()).status).toBe(200)
+  })
+
   test('of rules that name no pool is refused, with the place in their own file', async () => {
     await using smsc = startSmsc()
     await using gateway = await startGateway({ links: [{ port: smsc.port }] })

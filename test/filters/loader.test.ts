@@ -306,7 +306,7 @@ describe('the folder', () => {
   test('that cannot be looked at keeps a gateway from starting where a failing filter refuses', async () => {
     await using folder = await openFolder({ 'a-file': '' })
     const dir = join(folder.dir, 'a-file')
-    const why = `${dir}: the filter folder cannot be read (ENOTDIR)`
+    const why = `${dir}: filters that cannot be used:\n  the filter folder cannot be read (ENOTDIR)`
     await expect(openFolder({}, { dir })).rejects.toThrow(why)
     await using open = await openFolder({}, { dir, onError: 'pass' })
     expect(heard(open)).toBe('pass')
