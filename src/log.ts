@@ -17,8 +17,6 @@ export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** `auto`: pretty on a terminal, JSON lines elsewhere. */
   readonly format: 'auto' | 'json' | 'pretty'
-  /** Shows `sms_text`, the field that a message's text belongs in; otherwise it is left out. */
-  readonly messageText: boolean
   /** Added to every line. */
   readonly server: string
 }
@@ -28,12 +26,11 @@ const SECRETS = ['password', 'secret', 'app_secret', 'appSecret', 'token', 'auth
 
 /** Logs to the standard output, or to `out`. All in this thread: a compiled binary has no worker file to load. */
 export function createLog(options: LogOptions, out?: DestinationStream): Log {
-  const { level, server, messageText } = options
+  const { level, server } = options
   const looksNice =
     options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true)
   const output = out ?? lineOutput(STANDARD_OUTPUT)
   const stream = looksNice ? prettyStream(output, out === undefined) : output
-  const hidden = SECRETS.flatMap(name => [name, `*.${name}`])
   const logger = pino(
     {
       level,
@@ -41,7 +38,7 @@ export function createLog(options: LogOptions, out?: DestinationStream): Log {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
       serializers: { err: errorFields },
-      redact: { paths: messageText ? hidden : [...hidden, 'sms_text'], remove: true },
+      redact: { paths: SECRETS.flatMap(name => [name, `*.${name}`]), remove: true },
     },
     stream,
   )

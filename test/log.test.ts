@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { createLog, type LogOptions } from '../src/log.ts'
 
-const OPTIONS: LogOptions = { level: 'info', format: 'json', messageText: false, server: 'gw-1' }
+const OPTIONS: LogOptions = { level: 'info', format: 'json', server: 'gw-1' }
 
 function logged(options: Partial<LogOptions>, use: (log: ReturnType<typeof createLog>) => void): string[] {
   const lines: string[] = []
@@ -42,12 +42,6 @@ test.each(['json', 'pretty'] as const)('no line in %s has a secret in it, wherev
   expect(lines).toHaveLength(2)
   expect(lines.join('')).not.toContain('hunter2')
   expect(lines[0]).toContain('"a"')
-})
-
-test('the text of a message is in a line only when it was asked for', () => {
-  const say = (log: ReturnType<typeof createLog>) => log.info({ message_id: 'm', sms_text: 'my PIN' }, 'sent')
-  expect(json(logged({}, say)[0])).not.toHaveProperty('sms_text')
-  expect(json(logged({ messageText: true }, say)[0])).toHaveProperty('sms_text', 'my PIN')
 })
 
 test('an error is one line, with its cause', () => {

@@ -27,7 +27,7 @@ export const demo = (argv: string[]): Promise<number> =>
     const port = wholeNumber('port', values.port, 65_535)
     const folder = await mkdtemp(join(tmpdir(), 'sms-proxy-demo-'))
     const adminKey = Buffer.from(systemRandom(12)).toString('hex')
-    const log = createLog({ level: 'info', format: 'auto', messageText: false, server: '' })
+    const log = createLog({ level: 'info', format: 'auto', server: '' })
     const smsc = startSmsc(log.child('smsc'))
     const told = signalled(log)
     try {

@@ -23,7 +23,6 @@ export const serve = (argv: string[]): Promise<number> =>
     const log = createLog({
       level: config.log.level,
       format: config.log.format,
-      messageText: config.log.message_text,
       server: config.server_name,
     })
     // Also while it starts: by itself the signal would end what has begun to send, and process 1 of a container not at all.

@@ -187,7 +187,6 @@ export const ConfigSchema = section('Configuration of sms-proxy', {
       ['auto', 'json', 'pretty'],
       'auto',
     ),
-    message_text: flag('write the texts of messages into the log', false),
   }),
   storage: section('the database: users, apps, and messages without aerospike', {
     db_path: path('SQLite file', { default: './data/sms.db' }),

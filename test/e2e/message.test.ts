@@ -52,6 +52,19 @@ describe('the binary', () => {
     })
   })
 
+  test('has no text of a message in its log, whatever becomes of it and whichever way it goes', async () => {
+    const text = 'your PIN is 8103'
+    await using smsc = startSmsc({ error: '0x0b=4917*' })
+    await using gateway = await startGateway({ links: [{ port: smsc.port }] })
+    expect((await gateway.send({ message: text })).status).toBe(200)
+    expect((await gateway.send({ message: text, destination: '+491701234567' })).status).toBe(500)
+    expect((await gateway.send({ message: text, encoding: 'none' })).status).toBe(400)
+    expect(await smsc.smsc.deliver({ source: '447700900123', destination: '12345', text })).toBe(true)
+    expect(await gateway.stop()).toBe(0)
+    expect(gateway.log.length).toBeGreaterThan(0)
+    expect(gateway.log.join('')).not.toContain(text)
+  })
+
   test.each([
     ['160 GSM characters', 'x'.repeat(160), 1, 0],
     ['161 GSM characters', 'x'.repeat(161), 2, 0],
