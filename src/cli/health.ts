@@ -5,6 +5,7 @@ import { askDirectly, codeOf, command } from './usage.ts'
 
 const USAGE = `sms-proxy health [--config FILE | --url URL]
     asks the server on this host whether it is healthy: exit code 0, else 1; for health checks of containers.
+    URL is the whole address, as in http://127.0.0.1:8088/healthy.
     A mistake in the configuration that is not of its endpoint is told, and decides nothing.
 `
 

@@ -60,6 +60,6 @@ export const LicenceInfo = Type.Object(
 /** The number in a path, from `minimum`; 400 for anything else. */
 export function idOf(text: string | undefined, minimum: 0 | 1): number {
   const id = /^\d{1,15}$/.test(text ?? '') ? Number(text) : -1
-  if (id < minimum) throw badRequest('invalid id: the path needs a positive number')
+  if (id < minimum) throw badRequest(`invalid id: the path needs a whole number from ${minimum}`)
   return id
 }
