@@ -166,7 +166,10 @@ type Candidate = PoolExplanation['candidates'][number]
 /** Why a link is taken or not, for an operator. */
 export function candidateWords({ taken, reason, shortage, link }: Candidate): string {
   if (taken) return TAKEN[reason]
-  if (reason === 'not_bound') return `not bound: ${link.enabled ? link.state : 'switched off'}`
+  if (reason === 'not_bound') {
+    if (link.settings.bind === 'receiver') return 'a receiver, which sends nothing'
+    return `not bound: ${link.enabled ? link.state : 'switched off'}`
+  }
   if (reason === 'no_room') return SHORT[shortage ?? 'window']
   return NOT_TAKEN[reason]
 }

@@ -291,10 +291,12 @@ test.each([
   expect(candidateWords({ link, taken: false, reason: 'no_room', shortage })).toBe(words)
 })
 
-test('a link that is not bound says in which state it is, or that it was switched off', () => {
+test('a link that is not bound says in which state it is, that it was switched off, or that it never sends', () => {
   const gone = { taken: false, reason: 'not_bound', shortage: undefined } as const
   expect(candidateWords({ ...gone, link: { ...link, state: 'CONNECTING' } })).toBe('not bound: CONNECTING')
   expect(candidateWords({ ...gone, link: { ...link, state: 'DISABLED', enabled: false } })).toBe(
     'not bound: switched off',
   )
+  const receiver = { ...link, settings: { ...link.settings, bind: 'receiver' } } as const
+  expect(candidateWords({ ...gone, link: receiver })).toBe('a receiver, which sends nothing')
 })

@@ -451,6 +451,15 @@ describe('health', () => {
     expect(err).toContain('does not answer')
   })
 
+  test('does not ail from a server that is over its global limit', async () => {
+    using server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: () => new Response('', { status: 429 }),
+    })
+    expect((await sms(`health --url http://127.0.0.1:${server.port}/healthy`)).code).toBe(0)
+  })
+
   test('asks over TLS where the server has it, whoever the certificate is for', async () => {
     write('a.crt', certPem)
     write('a.key', keyPem)
