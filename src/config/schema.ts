@@ -253,7 +253,7 @@ export const ConfigSchema = section('Configuration of sms-proxy', {
     }),
     queue_max: whole('messages that wait in one pool, at most', {
       default: 10_000,
-      minimum: 0,
+      minimum: 1,
       maximum: 1e6,
     }),
     links: list('accounts at SMSCs', link, 1000),

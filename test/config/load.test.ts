@@ -134,6 +134,7 @@ describe('a value', () => {
     ],
     ['tls: true', 'tls must have keys and values'],
     ['smpp: { links: x }', 'smpp.links must be a list'],
+    ['smpp: { queue_max: 0 }', 'smpp.queue_max is "0": wanted is a whole number from 1 to 1000000'],
     ['monitoring: { otel: "yes" }', 'monitoring.otel is "yes": wanted is true or false'],
     ['monitoring: { sampling: 2 }', 'monitoring.sampling is "2": wanted is a number from 0 to 1'],
     ['node: "3"', 'node is "3": wanted is a whole number from 0 to 31'],
