@@ -110,7 +110,7 @@ const statements = (db: Database) => ({
   ),
   heldCount: db.query('SELECT count(*) FROM held'),
   inbound: db.query(`SELECT ${INBOUND_COLUMNS} FROM inbound ORDER BY id DESC LIMIT ? OFFSET ?`),
-  inboundCount: db.query('SELECT count(*) FROM inbound'),
+  inboundCount: db.query('SELECT inbound FROM total'),
   total: db.query('SELECT messages FROM total'),
   tallies: db.query('SELECT campaign, sme, sent, failed FROM tally ORDER BY campaign, sme LIMIT ? OFFSET ?'),
   tallyCount: db.query('SELECT count(*) FROM tally'),

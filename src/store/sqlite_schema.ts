@@ -111,6 +111,13 @@ const MIGRATIONS: readonly string[] = [
   -- How far a copy has come that is not at its end (JSON); forgotten when a gateway opens the file.
   CREATE TABLE copying (copy TEXT NOT NULL PRIMARY KEY, progress TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- MO messages, counted as they come and go: to count the rows is to read all their texts.
+  ALTER TABLE total ADD COLUMN inbound INTEGER NOT NULL DEFAULT 0;
+  UPDATE total SET inbound = (SELECT count(*) FROM inbound);
+  CREATE TRIGGER inbound_came AFTER INSERT ON inbound BEGIN UPDATE total SET inbound = inbound + 1; END;
+  CREATE TRIGGER inbound_went AFTER DELETE ON inbound BEGIN UPDATE total SET inbound = inbound - 1; END;
+  `,
 ]
 
 /** The messages' file, for this process alone, with the newest schema. Throws a {@link StoreError}. */

@@ -12,7 +12,7 @@ import { type Log, openLog } from '../../src/store/sqlite_log.ts'
 import { openDatabase } from '../../src/store/sqlite_schema.ts'
 import { type MessageStore, StoreError } from '../../src/store/store.ts'
 import { TurnedClock } from '../support/clock.ts'
-import { messageOf } from '../support/message.ts'
+import { inboundOf, messageOf } from '../support/message.ts'
 
 let folder: string
 let path: string
@@ -212,13 +212,14 @@ test('a file that is no database, another program’s, or from the future is ref
   const store = await open()
   await store.close()
   const newer = new Database(path)
+  const version = Number(newer.query('PRAGMA user_version').values()[0]?.[0])
   newer.run('PRAGMA user_version = 99')
   newer.close()
   expect(await refusal()).toContain('written by a newer version of this program (schema 99')
 
   // A refusal holds no file, as whoever mends it has to see.
   const mended = new Database(path)
-  mended.run('PRAGMA user_version = 3')
+  mended.run(`PRAGMA user_version = ${version}`)
   mended.close()
   expect(await refusal()).toBe('opened')
 })
@@ -322,6 +323,30 @@ test('receipts that nobody asks for push out the oldest, so that a flood fills n
   const { rows } = await store.unmatched({ offset: 0, limit: 10 })
   expect(rows.map(row => row.ids[0])).toEqual(['5', '4', '3'])
   expect(await store.save(message())).toMatchObject({ state: 'submitted' })
+  await store.close()
+})
+
+test('the number of MO messages is kept beside them, and counted once in a file that has none yet', async () => {
+  const mo = () => inboundOf(clock.now(), { id: ids.messageId(), account: 'a:1/x', text: 'Hello' })
+  const total = async (store: MessageStore) => (await store.inbox({ offset: 0, limit: 1 })).total
+  const { db, store: before } = openWithDatabase()
+  await Promise.all([before.keepInbound(mo()), before.keepInbound(mo())])
+  // As the version before left it.
+  for (const trigger of ['inbound_came', 'inbound_went']) db.run(`DROP TRIGGER ${trigger}`)
+  db.run('ALTER TABLE total DROP COLUMN inbound')
+  db.run('PRAGMA user_version = 3')
+  await before.close()
+
+  const { db: file, store } = openWithDatabase()
+  const kept = () => file.query('SELECT inbound FROM total').values()
+  expect(kept()).toEqual([[2]])
+  const third = mo()
+  await store.keepInbound(third)
+  await store.keepInbound(third)
+  expect(kept()).toEqual([[3]])
+  expect(await total(store)).toBe(3)
+  expect(await store.sweep(systemClock.now() + 7200_000)).toBe(3)
+  expect(await total(store)).toBe(0)
   await store.close()
 })
 
