@@ -198,7 +198,7 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
     'sms_proxy_link_refusals_total',
     'Parts that the SMSC refused, by SMPP command_status.',
     ['link', 'code'],
-    from => [...from.links()].flatMap(({ name, stats }) => byCode(name, stats.refused)),
+    from => [...from.links()].flatMap(({ name, stats }) => byCode(name, stats)),
   ),
   counter(
     'sms_proxy_link_unknown_total',
@@ -352,14 +352,13 @@ function cumulated(name: string, labels: object, { bounds, counts, sum }: Histog
   ]
 }
 
-/** An SMSC may answer with any of 2^32 codes: those that came first have a label each, the rest share one. */
-const CODES_MAX = 32
-
-function byCode(link: string, refused: ReadonlyMap<number, number>): (readonly [Labels, number])[] {
-  const all = [...refused]
-  const rows = all
-    .slice(0, CODES_MAX)
-    .map(([code, count]) => [[link, `0x${code.toString(16).padStart(8, '0')}`], count] as const)
-  const others = all.slice(CODES_MAX).reduce((sum, [, count]) => sum + count, 0)
-  return others === 0 ? rows : [...rows, [[link, 'other'], others]]
+/** Those that have no count of their own share a label. */
+function byCode(
+  link: string,
+  { refused, refusedOtherwise }: LinkRow['stats'],
+): (readonly [Labels, number])[] {
+  const rows = [...refused].map(
+    ([code, count]) => [[link, `0x${code.toString(16).padStart(8, '0')}`], count] as const,
+  )
+  return refusedOtherwise === 0 ? rows : [...rows, [[link, 'other'], refusedOtherwise]]
 }

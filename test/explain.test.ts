@@ -95,6 +95,7 @@ const link: PoolExplanation['candidates'][number]['link'] = {
     submitted: 0,
     accepted: 0,
     refused: new Map(),
+    refusedOtherwise: 0,
     unknown: 0,
     unwritten: 0,
     delivered: 0,

@@ -11,8 +11,10 @@ export interface LinkStats {
   readonly rttMs: number
   readonly submitted: number
   readonly accepted: number
-  /** Refusals by `command_status`. */
+  /** Refusals by `command_status`, of the `CODES_MAX` that came first. */
   readonly refused: ReadonlyMap<number, number>
+  /** Refusals by any other. */
+  readonly refusedOtherwise: number
   /** Outcomes that are not known. */
   readonly unknown: number
   /** Handed to the link, and never to a socket. */
@@ -25,6 +27,8 @@ export interface LinkStats {
 const RTT_GAIN = 1 / 8
 const SLOT_MS = 50
 const SLOTS = 20
+/** An SMSC may answer with any of 2^32 codes. */
+const CODES_MAX = 32
 
 /** What a link counts, from its construction on. */
 export class LinkCounters {
@@ -35,6 +39,7 @@ export class LinkCounters {
   #delivered = 0
   #rttMs = 0
   readonly #refused = new Map<number, number>()
+  #refusedOtherwise = 0
   /** Sends by the slot of time they fell in, `SLOTS` of them round and round. */
   readonly #slots = new Uint32Array(SLOTS)
   #slot = 0
@@ -55,7 +60,9 @@ export class LinkCounters {
   }
 
   refused(status: number): void {
-    this.#refused.set(status, (this.#refused.get(status) ?? 0) + 1)
+    const before = this.#refused.get(status) ?? 0
+    if (before === 0 && this.#refused.size === CODES_MAX) this.#refusedOtherwise++
+    else this.#refused.set(status, before + 1)
   }
 
   unanswered(kind: 'unknown' | 'unwritten'): void {
@@ -77,6 +84,7 @@ export class LinkCounters {
       submitted: this.#submitted,
       accepted: this.#accepted,
       refused: new Map(this.#refused),
+      refusedOtherwise: this.#refusedOtherwise,
       unknown: this.#unknown,
       unwritten: this.#unwritten,
       delivered: this.#delivered,

@@ -56,6 +56,7 @@ export interface LinkRow {
     readonly submitted: number
     readonly accepted: number
     readonly refused: ReadonlyMap<number, number>
+    readonly refusedOtherwise: number
     readonly unknown: number
     readonly unwritten: number
     readonly delivered: number

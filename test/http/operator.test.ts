@@ -299,6 +299,7 @@ describe('route/explain', () => {
       submitted: 1,
       accepted: 1,
       refused: new Map(),
+      refusedOtherwise: 0,
       unknown: 0,
       unwritten: 0,
       delivered: 0,

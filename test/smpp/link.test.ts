@@ -87,6 +87,22 @@ describe('a link', () => {
     await link.close()
   })
 
+  test('counts 32 codes that its SMSC refuses with by themselves, and all further ones together', async () => {
+    const made = await rig().started()
+    let code = 0x400
+    made.answer = () => code++
+    for (let sent = 0; sent < 100; sent++) {
+      void made.link.submit({}, sent)
+      await made.clock.settle()
+    }
+    code = 0x400
+    void made.link.submit({}, 100)
+    await made.clock.settle()
+    const { refused, refusedOtherwise } = made.link.stats()
+    expect([refused.size, refusedOtherwise]).toEqual([32, 68])
+    expect([0x400, 0x41f, 0x420].map(each => refused.get(each))).toEqual([2, 1, undefined])
+  })
+
   test.each([0x08, 0x45, 0x64])(
     'answers a refusal with its status %d, counts it, and goes on',
     async status => {
