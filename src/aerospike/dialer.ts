@@ -49,7 +49,7 @@ export class Dialer {
     })
     let connection: Connection | undefined
     let late = false
-    const connecting = this.#connect(host, peer, events, silentMsMax).then(made => {
+    const connecting = this.#connect(host, peer, events, silentMsMax, timeout.promise).then(made => {
       connection = made
       if (late) made.close()
       return made
@@ -73,6 +73,7 @@ export class Dialer {
     peer: string,
     events: ConnectionEvents,
     silentMsMax: number,
+    timeout: Promise<never>,
   ): Promise<Connection> {
     const { connect, clock } = this.settings
     const limits = { frameBytesMax: this.settings.limits.frameBytesMax, socketTimeoutMs: silentMsMax }
@@ -80,14 +81,15 @@ export class Dialer {
     let lost = false
     let socket: Socket
     try {
-      socket = await connect(host, {
-        data: chunk => connection?.received(chunk),
+      const handlers = {
+        data: (chunk: Uint8Array) => connection?.received(chunk),
         drain: () => connection?.drained(),
         closed: () => {
           lost = true
           connection?.close()
         },
-      })
+      }
+      socket = await connect(host, handlers, timeout)
     } catch (cause) {
       throw new AerospikeError('CONNECTION_ERROR', `${peer} cannot be reached`, { node: peer, cause })
     }

@@ -45,5 +45,8 @@ export interface Socket {
   close(): void
 }
 
-/** Connects; rejects when it cannot. The caller keeps the time and closes what comes too late. */
-export type Connect = (to: Host, handlers: SocketHandlers) => Promise<Socket>
+/**
+ * Connects; rejects when it cannot. The caller keeps the time: once `late` rejects, a handshake is waited for no longer,
+ * and the caller closes what comes all the same.
+ */
+export type Connect = (to: Host, handlers: SocketHandlers, late: Promise<never>) => Promise<Socket>

@@ -10,10 +10,15 @@ export interface TlsOptions {
 
 /** TCP, or TLS when `tls` is given, through Bun's sockets. */
 export function socketConnector(tls: TlsOptions | undefined): Connect {
-  return (to, handlers) => connect(to, handlers, tls)
+  return (to, handlers, late) => connect(to, handlers, late, tls)
 }
 
-async function connect(to: Host, handlers: SocketHandlers, tls: TlsOptions | undefined): Promise<Socket> {
+async function connect(
+  to: Host,
+  handlers: SocketHandlers,
+  late: Promise<never>,
+  tls: TlsOptions | undefined,
+): Promise<Socket> {
   let closed = false
   const close = (cause: unknown) => {
     if (closed) return
@@ -57,7 +62,7 @@ async function connect(to: Host, handlers: SocketHandlers, tls: TlsOptions | und
     },
   })
   try {
-    await Promise.race([handshake.promise, refusal.promise])
+    await Promise.race([handshake.promise, refusal.promise, late])
   } catch (cause) {
     socket.terminate()
     throw cause

@@ -27,8 +27,8 @@ test('from one seed all nodes are found, and each gets what is its own', async (
 test('a node that has not told yet what it holds makes no namespace unknown: it is waited for', async () => {
   const tcp = socketConnector(undefined)
   let mute = true
-  const connect: Connect = async (to, handlers) => {
-    const socket = await tcp(to, handlers)
+  const connect: Connect = async (to, handlers, late) => {
+    const socket = await tcp(to, handlers, late)
     const write: typeof socket.write = (octets, count) => {
       if (!mute || !Buffer.from(octets.subarray(0, count)).includes('replicas'))
         return socket.write(octets, count)
@@ -265,6 +265,29 @@ describe('TLS', () => {
     const client = new AerospikeClient({ hosts, tls: { ca: certPem } })
     closing(() => client.close())
     expect((await failure(client.connect())).code).toBe('CONNECTION_ERROR')
+  })
+
+  test('a node that takes connections and does nothing more is left with none of them', async () => {
+    const seen = { opened: 0, closed: 0 }
+    const mute = Bun.listen({
+      hostname: '127.0.0.1',
+      port: 0,
+      socket: { data() {}, open: () => void seen.opened++, close: () => void seen.closed++ },
+    })
+    const hosts = [{ host: '127.0.0.1', port: mute.port }]
+    const client = new AerospikeClient({
+      hosts,
+      tls: {},
+      limits: { connectTimeoutMs: 20, tendIntervalMs: 20 },
+    })
+    closing(
+      () => client.close(),
+      () => mute.stop(true),
+    )
+    expect((await failure(client.connect())).code).toBe('CLIENT_TIMEOUT')
+    await until(() => seen.opened >= 3)
+    client.close()
+    await until(() => seen.closed === seen.opened)
   })
 })
 

@@ -48,8 +48,8 @@ describe('what was not sent', () => {
     let armed = false
     let cut: () => void = () => {}
     const tcp = socketConnector(undefined)
-    const connect: Connect = async (to, handlers) => {
-      const socket = await tcp(to, handlers)
+    const connect: Connect = async (to, handlers, late) => {
+      const socket = await tcp(to, handlers, late)
       const write = (octets: Uint8Array, count: number): number => {
         if (!armed) return socket.write(octets, count)
         armed = false

@@ -10,8 +10,8 @@ const FRAMES = 1000
 
 let written: Buffer = Buffer.alloc(0)
 const tcp = socketConnector(undefined)
-const overheard: Connect = async (to, handlers) => {
-  const socket = await tcp(to, handlers)
+const overheard: Connect = async (to, handlers, late) => {
+  const socket = await tcp(to, handlers, late)
   const write: Socket['write'] = (octets, count) => {
     written = Buffer.from(octets.subarray(0, count))
     return socket.write(octets, count)
@@ -45,6 +45,7 @@ const socket = await tcp(
       throw cause
     },
   },
+  new Promise<never>(() => {}),
 )
 const act = (kind: 'put' | 'get', n: number) => {
   const frame = frames[kind][n % FRAMES] ?? Buffer.alloc(0)

@@ -105,8 +105,8 @@ function holding(set: string) {
   const held: (() => void)[] = []
   let state: 'open' | 'armed' | 'holding' = 'open'
   const tcp = socketConnector(undefined)
-  const by: Connect = async (to, handlers) => {
-    const socket = await tcp(to, handlers)
+  const by: Connect = async (to, handlers, late) => {
+    const socket = await tcp(to, handlers, late)
     return {
       ...socket,
       write(octets, count) {
