@@ -193,7 +193,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
           network.links().map(({ settings, state, stats }) => {
             return { name: settings.name, limitTps: settings.limitTps, state, stats }
           }),
-        pools: () => network.pools(),
+        queues: () => network.queues(),
         store: () => ({ ...store.counts(), faulty: store.fault() !== undefined }),
         spool: () => spool?.spoolCounts(),
         rateLimits: () => [

@@ -218,8 +218,11 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
     ['link'],
     ofLinks(row => row.stats.delivered),
   ),
-  gauge('sms_proxy_pool_queued', 'Parts that wait for room on a link of the pool.', ['pool'], from =>
-    [...from.pools()].map(({ name, queued }) => [[name], queued]),
+  gauge(
+    'sms_proxy_pool_queued',
+    'Messages that wait for room on a link of the pool; a link in none is a pool of its own.',
+    ['pool'],
+    from => [...from.queues()].map(({ name, queued }) => [[name], queued]),
   ),
 
   counter('sms_proxy_receipts_total', 'Delivery receipts by what was done with them.', ['outcome'], from => {

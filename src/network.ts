@@ -69,7 +69,6 @@ export interface PoolView {
   readonly id: number
   readonly name: string
   readonly links: readonly NetworkLink[]
-  readonly queued: number
 }
 
 export interface RouteExplanation {
@@ -196,7 +195,7 @@ export class Network {
   pools(): PoolView[] {
     return this.#settings.pools.flatMap(({ id, name }) => {
       const pool = this.#pools.get(name)
-      return pool ? [{ id, name, links: pool.options.links, queued: pool.queued }] : []
+      return pool ? [{ id, name, links: pool.options.links }] : []
     })
   }
 
@@ -207,11 +206,9 @@ export class Network {
     return sessions
   }
 
-  /** Messages that wait for room, over all pools. */
-  queued(): number {
-    let queued = 0
-    for (const pool of this.#allPools) queued += pool.queued
-    return queued
+  /** Messages that wait for room, by pool: also where a link is a pool of its own. */
+  queues(): { readonly name: string; readonly queued: number }[] {
+    return this.#allPools.map(({ options: { name }, queued }) => ({ name, queued }))
   }
 
   /** Binds or unbinds links as switches, configuration and licence now say. */

@@ -39,7 +39,7 @@ function sources() {
     filters: () => [{ name: 'premium "rate"\\\n', ...filter }],
     rules: () => ({ count: 14, broken: true }),
     links: () => [{ name: 'smpp-link-1', state: 'LOADED', limitTps: 100, stats: link }],
-    pools: () => [{ name: 'pool-1', queued: 8 }],
+    queues: () => [{ name: 'pool-1', queued: 8 }],
     store: () => ({ commits: 2, writes: 30, failures: 1, seconds: 0.5, faulty: true }),
     spool: () => ({ entries: 3, entriesMax: 10, ageMs: 1500, spooled: 7, replayed: 4, refused: 0 }),
     rateLimits: () => [

@@ -354,6 +354,19 @@ test('closed while a message waits for the licence it leaves no timer', async ()
   expect(clock.timers).toBe(0)
 })
 
+test('what waits for a link in no pool is told under the name of the link, by messages and not by parts', async () => {
+  const { clock, network } = await setUp(0, [LINK, { ...OTHER, limitTps: 1 }])
+  const destination = '491511111'
+  const job = { partCount: 3, preferred: 2, destination, tag: () => undefined }
+  const pdu = () => ({ destination_addr: destination, short_message: new Uint8Array([0x41]) })
+  for (let each = 0; each < 4; each++) void network.route({ ...MESSAGE, esme: 2 }).send({ ...job, pdu })
+  await clock.advance(10)
+  expect(network.queues()).toEqual([
+    { name: 'one', queued: 0 },
+    { name: 'two', queued: 4 },
+  ])
+})
+
 test('a pool that a reload numbers anew has its new number everywhere', async () => {
   const { clock, network } = await setUp()
   for (const id of [1, 7]) {

@@ -4,7 +4,7 @@ import { poolViews, readiness } from '../src/views.ts'
 test('a pool allows as many parts a second as its links together, and has no limit where one has none', () => {
   const totalOf = (...limits: number[]) => {
     const links = limits.map((limitTps, id) => ({ name: `link-${id}`, settings: { limitTps } }))
-    return poolViews({ pools: () => [{ id: 0, name: 'pool', links, queued: 0 }] as never })[0]?.totalTps
+    return poolViews({ pools: () => [{ id: 0, name: 'pool', links }] as never })[0]?.totalTps
   }
   expect([totalOf(10, 20), totalOf(10, 0)]).toEqual([30, 0])
 })

@@ -13,7 +13,8 @@ export interface MetricsSources {
   /** `broken`: their file as it stands is not in force. */
   rules(): { readonly count: number; readonly broken: boolean }
   links(): Iterable<LinkRow>
-  pools(): Iterable<{ readonly name: string; readonly queued: number }>
+  /** Messages that wait, by pool. */
+  queues(): Iterable<{ readonly name: string; readonly queued: number }>
   store(): StoreCounts
   /** Undefined where there is none. */
   spool(): SpoolCounts | undefined

@@ -65,7 +65,7 @@ test('72 hours of light traffic and link flaps leave nothing behind: timers, que
   }
   /** What is there while nothing is sent. */
   const idle = (): object => ({
-    queued: life.network.queued(),
+    queues: life.network.queues(),
     unfinished: life.network.route({ ...ANY_MESSAGE, esme: 1 }).unfinished,
     inFlight: life.network.links().map(({ stats }) => stats.inFlight),
     sessions: life.network.sessions(),

@@ -12,7 +12,8 @@ import type { MemoryStore } from './simulation_store.ts'
 
 /** Nothing waits, nothing is under way. */
 export function checkIdle(network: Life['network'], { links }: NetworkSettings, book: Book): void {
-  if (network.queued() > 0) book.complain(`${network.queued()} messages are left in a queue`)
+  for (const { name, queued } of network.queues())
+    if (queued > 0) book.complain(`${queued} messages are left in the queue of ${name}`)
   for (const { id } of links) {
     const pool = network.route({ ...ANY_MESSAGE, esme: id })
     if (pool.unfinished > 0)
