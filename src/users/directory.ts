@@ -96,18 +96,18 @@ export class Directory {
 
   /** Undefined when the name is taken. */
   addApp(name: string, secretHash: string, allowedIps: readonly string[]): number | undefined {
-    this.#forget()
+    this.forget()
     return this.#sql.addApp.get(name, secretHash, JSON.stringify(allowedIps), this.clock.now())?.id
   }
 
   setAllowedIps(appId: number, allowedIps: readonly string[]): void {
-    this.#forget()
+    this.forget()
     this.#sql.setIps.run(JSON.stringify(allowedIps), appId)
   }
 
   /** True when the app had no user left and is gone; the default app stays. */
   deleteUnusedApp(appId: number): boolean {
-    this.#forget()
+    this.forget()
     return this.#sql.deleteUnusedApp.get(appId, DEFAULT_APP_ID, appId) !== null
   }
 
@@ -126,21 +126,22 @@ export class Directory {
 
   /** Undefined when the email is taken. */
   addUser(email: string, passwordHash: string, appId: number): number | undefined {
-    this.#forget()
+    this.forget()
     return this.#sql.addUser.get(email, passwordHash, appId, this.clock.now())?.id
   }
 
   setAdmin(userId: number, isAdmin: boolean): void {
-    this.#forget()
+    this.forget()
     this.#sql.setAdmin.run(isAdmin ? 1 : 0, userId)
   }
 
   deleteUser(userId: number): void {
-    this.#forget()
+    this.forget()
     this.#sql.deleteUser.run(userId)
   }
 
-  #forget(): void {
+  /** From here on lookups tell what is on disk now, whichever process wrote it. */
+  forget(): void {
     this.#apps.clear()
     this.#users.clear()
   }
@@ -151,7 +152,7 @@ export class Directory {
     if (now - this.#checkedAt < UNSEEN_MS_MAX) return
     this.#checkedAt = now
     const version = this.#sql.version.get()?.data_version
-    if (version !== this.#version) this.#forget()
+    if (version !== this.#version) this.forget()
     this.#version = version
   }
 }

@@ -145,7 +145,9 @@ export class Users {
     return id
   }
 
+  /** As it is on disk: what is decided by it would else stand on what another process changed a moment ago. */
   user(id: number): Pick<User, 'id' | 'email' | 'isAdmin' | 'appId'> | undefined {
+    this.directory.forget()
     return this.directory.user(id)
   }
 
@@ -201,7 +203,11 @@ export class Users {
   }
 
   #write<T>(change: () => T): T {
-    return this.db.transaction(change).immediate()
+    const write = this.db.transaction(() => {
+      this.directory.forget()
+      return change()
+    })
+    return write.immediate()
   }
 }
 

@@ -332,6 +332,29 @@ describe('deleting', () => {
   })
 })
 
+test('a change goes by what another process left a moment ago, not by what was looked up before', async () => {
+  const server = open()
+  const cli = open(server.path)
+  const first = await server.users.registerProxyUser(PROXY_USER, 'admin')
+  const second = await server.users.register('b@example.com', 'secret')
+  const { appId = 0 } = server.users.user(first) ?? {}
+  expect([server.users.user(second)?.isAdmin, server.users.app(appId)?.name]).toEqual([false, 'my-app'])
+  cli.users.toggleAdmin(second, 'cli')
+  cli.users.delete(first, 'cli')
+  expect(server.users.toggleAdmin(second, 'admin')).toBe(false)
+  const third = await server.users.registerProxyUser(PROXY_USER, 'admin')
+  const { appId: next = 0 } = server.users.user(third) ?? {}
+  expect(server.users.app(next)?.name).toBe('my-app')
+  cli.users.delete(third, 'cli')
+  expect(await codeOf(server.users.register('c@example.com', 'secret', next))).toBe('invalid')
+  cli.users.delete(second, 'cli')
+  expect(await codeOf(() => server.users.delete(second, 'admin'))).toBe('not_found')
+  const fourth = await server.users.register('d@example.com', 'secret')
+  expect(server.users.user(fourth)?.isAdmin).toBe(false)
+  cli.users.toggleAdmin(fourth, 'cli')
+  expect(server.users.user(fourth)?.isAdmin).toBe(true)
+})
+
 test('making an app and opening it to other networks leaves a line each', async () => {
   const { users, audit } = open()
   const app = { password: 'secret', appName: 'shop', appSecret: 'secret-of-the-shop' }
