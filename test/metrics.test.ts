@@ -132,6 +132,11 @@ test.each([
   'sms_proxy_store_failures_total 1',
   'sms_proxy_store_seconds_total 0.5',
   'sms_proxy_store_faulty 1',
+  'sms_proxy_spool_entries 3',
+  'sms_proxy_spool_entries_limit 10',
+  'sms_proxy_spool_age_seconds 1.5',
+  'sms_proxy_spool_spooled_total 7',
+  'sms_proxy_spool_replayed_total 4',
   'sms_proxy_licence_state{state="active"} 1',
   'sms_proxy_licence_state{state="none"} 0',
   'sms_proxy_licence_connections_limit 10',
@@ -139,6 +144,15 @@ test.each([
   `sms_proxy_licence_last_day_timestamp_seconds ${Date.UTC(2026, 11, 31) / 1000}`,
 ])('there is %s', async line => {
   expect((await sources().render()).split('\n')).toContain(line)
+})
+
+test('without a licence there is no last day', async () => {
+  const { all } = sources()
+  const none = { status: 'none', max_connections: 0, max_tps: 0, valid_until: '' } as const
+  const text = await createMetrics({ ...all, licence: () => none }).render()
+  expect(samples(text, 'sms_proxy_licence_last_day_timestamp_seconds')).toEqual([
+    'sms_proxy_licence_last_day_timestamp_seconds 0',
+  ])
 })
 
 test('the process tells of itself', async () => {
