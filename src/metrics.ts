@@ -85,8 +85,11 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   counter('sms_proxy_rate_limit_refusals_total', 'Requests refused by a rate limit.', ['level'], from =>
     [...from.rateLimits()].map(([level, refused]) => [[level], refused]),
   ),
-  counter('sms_proxy_sends_total', 'Sends by what became of them.', ['result'], from =>
-    [...from.sends()].map(([result, count]) => [[result], count]),
+  counter(
+    'sms_proxy_sends_total',
+    'Requests to send by what became of the message; one repeated under its Idempotency-Key counts each time.',
+    ['result'],
+    from => [...from.sends()].map(([result, count]) => [[result], count]),
   ),
 
   gauge(
@@ -184,7 +187,7 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   ),
   counter(
     'sms_proxy_link_submits_total',
-    'Parts written to a link.',
+    'Parts handed to a link; each is in flight, accepted, refused, unknown or unwritten.',
     ['link'],
     ofLinks(row => row.stats.submitted),
   ),
@@ -202,7 +205,7 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   ),
   counter(
     'sms_proxy_link_unknown_total',
-    'Parts written and never answered.',
+    'Parts written and not answered in time, or not before the connection ended.',
     ['link'],
     ofLinks(row => row.stats.unknown),
   ),

@@ -7,7 +7,7 @@ export interface Grant {
   readonly company: string
   /** `YYYY-MM-DD`: valid through the end of that day, UTC. */
   readonly valid_until: string
-  /** Bound SMPP sessions; 0: no limit. */
+  /** Bound links, a pair being one; 0: no limit. */
   readonly max_connections: number
   /** Parts a second over all links; 0: no limit. */
   readonly max_tps: number
