@@ -14,8 +14,8 @@ const CONTROLS = /\p{Cc}/u
 
 const invalid = (text: string): GatewayError => new GatewayError('invalid', text)
 
-/** One spelling for each mailbox: without spaces around it, NFC, lower case. */
-export const normaliseEmail = (text: string): string => text.trim().normalize('NFC').toLowerCase()
+/** One spelling for each mailbox: without spaces around it, lower case, NFC: J̌ has no form in one character, ǰ has. */
+export const normaliseEmail = (text: string): string => text.trim().toLowerCase().normalize('NFC')
 
 export function checkEmail(text: string): string {
   const email = normaliseEmail(text)

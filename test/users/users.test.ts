@@ -132,6 +132,8 @@ describe('registering', () => {
     expect(await codeOf(users.register('user@example.com', 'secret'))).toBe('invalid')
     await users.register('zo\u00eb@example.com', 'secret')
     expect(await codeOf(users.register('zoe\u0308@example.com', 'secret'))).toBe('invalid')
+    await users.register('\u01f0@example.com', 'secret')
+    expect(await codeOf(users.register('J\u030c@example.com', 'secret'))).toBe('invalid')
     expect(await users.login('USER@example.com', 'secret', 1)).toBeString()
   })
 
@@ -292,7 +294,7 @@ describe('deleting', () => {
   })
 
   test('the last user takes the app along, another leaves it, and app 1 stays', async () => {
-    const { users } = open()
+    const { users, audit } = open()
     const alone = await users.register('a@example.com', 'secret')
     const first = await users.registerProxyUser(PROXY_USER, 'test')
     const second = await users.registerProxyUser({ ...PROXY_USER, email: 'second@example.com' }, 'test')
@@ -302,6 +304,12 @@ describe('deleting', () => {
     expect(users.app(2)).toBeUndefined()
     users.delete(alone, 'test')
     expect(users.app(1)).toBeDefined()
+    expect(audit.newest(4).map(({ action, subject }) => `${action}: ${subject}`)).toEqual([
+      'delete user: user 1 of app 1',
+      'delete app: app 2',
+      'delete user: user 3 of app 2',
+      'delete user: user 2 of app 2',
+    ])
   })
 
   test('never gives an id away again, so that old messages and tokens find no new owner', async () => {
