@@ -261,7 +261,7 @@ export class Network {
     return {
       settings: link.settings,
       state: link.smpp.state(),
-      bound: link.smpp.sessions() > 0,
+      bound: link.smpp.bound(),
       enabled: this.#switchedOn(link),
       stats: link.smpp.stats(),
     }

@@ -47,12 +47,12 @@ export const filterViews = ({ filters }: Inspection) =>
 export function readiness(
   stopping: boolean,
   store: Pick<MessageStore, 'fault'>,
-  network: Pick<Network, 'sessions'>,
+  network: Pick<Network, 'links'>,
   warning: string | undefined,
 ): Readiness {
   const fault = store.fault()
   if (stopping) return { ready: false, reason: 'the gateway is stopping' }
   if (fault !== undefined) return { ready: false, reason: fault }
-  if (network.sessions() === 0) return { ready: false, reason: 'no link is bound' }
+  if (!network.links().some(({ bound }) => bound)) return { ready: false, reason: 'no link is bound' }
   return { ready: true, reason: warning ?? '' }
 }

@@ -211,6 +211,20 @@ test('a link that is lost or slowed down is a warning in the log, whatever an op
   await clock.advance(10_000)
 })
 
+test.each([
+  ['transmitter', 0, false],
+  ['receiver', 1, true],
+])('a pair that has lost its %s is bound where messages can go over it', async (_, lost, bound) => {
+  const { clock, network, net, smsc } = await setUp(0, [{ ...LINK, bind: 'pair' }])
+  expect(network.link(1)).toMatchObject({ state: 'LOADED', bound: true })
+  smsc.set('me', { bindStatus: '0x0d' })
+  const wires = [...net.wires]
+  wires[lost]?.cut()
+  await clock.advance(10)
+  expect(network.link(1)).toMatchObject({ state: 'UNBOUND', bound })
+  expect(network.sessions()).toBe(1)
+})
+
 test('a rule sends to a link that is in no pool by its name', async () => {
   const { clock, network } = await setUp(0, [LINK, OTHER])
   const compiled = compileRules([{ name: 'all', pool: 'two' }], { pools: ['two'] })

@@ -146,6 +146,11 @@ export class Link {
     return this.#transmit?.session !== undefined
   }
 
+  /** It can do what it is there for: that is its session for submit_sm, of a receiver the one it has. */
+  bound(): boolean {
+    return (this.#transmit ?? this.#legs[0])?.state === 'bound'
+  }
+
   /** Bound sessions: 0 to 2. */
   sessions(): number {
     return this.#legs.reduce((count, leg) => count + (leg.state === 'bound' ? 1 : 0), 0)

@@ -46,7 +46,7 @@ describe('a link', () => {
     expect([disabled.link.state(), disabled.net.attempts]).toEqual(['DISABLED', 0])
     expect(await disabled.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
     const receiver = await rig({ bind: 'receiver' }).started()
-    expect([receiver.link.state(), receiver.link.room()]).toEqual(['LOADED', 0])
+    expect([receiver.link.state(), receiver.link.room(), receiver.link.bound()]).toEqual(['LOADED', 0, true])
   })
 
   test('tells what fails at once after the call, for its caller may still walk its queue', async () => {
@@ -316,6 +316,17 @@ describe('a pair', () => {
     made.sessions[0]?.close('gone')
     await made.clock.settle()
     expect(made.link.room()).toBe(0)
+  })
+
+  test.each([
+    ['bind_transmitter', { bound: false, room: 0 }],
+    ['bind_receiver', { bound: true, room: 10 }],
+  ])('whose %s is refused is bound where it can send', async (refused, expected) => {
+    const made = rig({ bind: 'pair' })
+    made.answer = pdu => (pdu.command === refused ? 0x0d : 0)
+    const { link } = await made.started()
+    expect({ bound: link.bound(), room: link.room() }).toEqual(expected)
+    expect([link.state(), link.sessions()]).toEqual(['UNBOUND', 1])
   })
 
   test('tells of room when its transmitter is back, though its receiver is not', async () => {
