@@ -18,6 +18,8 @@ const NPI_ISDN = 1
 const PARTS_MAX = 255
 /** A rate is kept by so many pieces a second at most. */
 const MO_TICK_MS = 10
+/** Timers are late under load, which a rate makes up for; a process that stood still does not flood its ESMEs. */
+const MO_LATE_MS_MAX = 1000
 
 /** One system_id: its sessions, its faults, and what waits for it. */
 export class Account {
@@ -34,6 +36,8 @@ export class Account {
   #moReference = 0
   #moRunning = false
   #moOwed = 0
+  /** Until when `#moOwed` counts, monotonic. */
+  #moCounted = 0
 
   constructor(
     readonly systemId: string,
@@ -109,6 +113,7 @@ export class Account {
     if (this.#moRunning || this.#faults.moRate === 0) return
     this.#moRunning = true
     this.#moOwed = 0
+    this.#moCounted = this.clock.monotonic()
     this.#tickMo()
   }
 
@@ -121,7 +126,9 @@ export class Account {
     }
     const delayMs = Math.max(MO_TICK_MS, 1000 / moRate)
     this.later.after(delayMs, () => {
-      this.#moOwed += (moRate * delayMs) / 1000
+      const now = this.clock.monotonic()
+      this.#moOwed += (moRate * Math.min(now - this.#moCounted, delayMs + MO_LATE_MS_MAX)) / 1000
+      this.#moCounted = now
       for (; this.#moOwed >= 1; this.#moOwed--)
         void this.deliver({ source: HANDSET, destination: SHORT_CODE, text: moText })
       this.#tickMo()

@@ -51,7 +51,7 @@ const text = { hint: 'TEXT', value: 'a text of 1000 characters at most', read: r
 const idForm = oneOf(ID_FORMS)
 
 const TABLE = {
-  delay: setting(time, '0ms', 'before each response'),
+  delay: setting(time, '0ms', 'before the response to each message'),
   lose: setting(selector, 'never', 'messages that are taken and whose response is never sent'),
   reorder: setting(count, '0', 'send responses in groups of N, the last first'),
   error: setting(

@@ -24,7 +24,7 @@ test('smsc --help names every fault with its default, and what may be written', 
   const { code, out } = await ended('--help')
   expect(code).toBe(0)
   for (const { name } of FAULT_OPTIONS) expect(out).toContain(`  --${name}`)
-  expect(out).toContain('--delay TIME                    before each response (0ms)')
+  expect(out).toContain('--delay TIME                    before the response to each message (0ms)')
   expect(out).toContain('WHICH   never, always, a share such as 0.1')
   expect(out).not.toContain('undefined')
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
+import type { Clock } from '../../src/clock.ts'
 import { type Receipt, readReceipt } from '../../src/smpp/text/receipt.ts'
 import { absoluteTime } from '../../src/smpp/time.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -337,6 +338,21 @@ test('messages from handsets come at the rate that is set, until it is 0', async
   await clock.advance(1000)
   await quiet()
   expect(esme.delivered.length).toBeWithin(49, 53)
+})
+
+test('messages from handsets come at the rate that is set where timers are late, and a pause is not made up for', async () => {
+  const clock = new TurnedClock()
+  const late: Clock = { ...clock, after: (delayMs, task) => clock.after(delayMs + 30, task) }
+  await using smsc = startSmsc({ moRate: '50' }, { clock: late })
+  using esme = await Esme.bound(smsc.port)
+  await clock.settle()
+  await clock.advance(1000)
+  expect((await esme.deliveries(48)).length).toBeWithin(48, 51)
+  const before = esme.delivered.length
+  clock.skip(3_600_000)
+  await clock.advance(100)
+  await quiet()
+  expect(esme.delivered.length - before).toBeWithin(1, 100)
 })
 
 test('a closed SMSC leaves no timer behind', async () => {
