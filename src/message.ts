@@ -133,10 +133,20 @@ export function withPart(message: Message, index: number, change: PartChange): M
   }
   const parts = message.parts.with(index, part)
   const state = isFinal(message.state) ? message.state : stateOf(parts)
-  // News end the complaint about an answer that did not come.
-  const why = isFinal(message.state) ? message.error : (change.reason ?? message.error)
-  const error = state === 'submitted' || state === 'delivered' ? '' : why
+  const error = state === 'submitted' || state === 'delivered' ? '' : wordsOf(message, change, state, parts)
   return { ...message, parts, state, error, updatedAt: Math.max(change.at, message.updatedAt) }
+}
+
+/** The first end told stays; until then news end the complaint about an answer that did not come. */
+function wordsOf(before: Message, change: PartChange, state: MessageState, parts: readonly Part[]): string {
+  if (isFinal(before.state)) return before.error
+  if (change.reason !== undefined) return change.reason
+  // News that end no part end the message: all that was written is answered, and a part was never written.
+  if (state === 'failed' && !isFinalPart(change.state)) {
+    const unsent = parts.findIndex(part => part.state === 'failed')
+    return `part ${unsent + 1} of ${parts.length} was not sent`
+  }
+  return before.error
 }
 
 const LEFT_OPEN =

@@ -110,6 +110,18 @@ describe('a message', () => {
     expect(withPart(failed, 0, refused)).toMatchObject({ state: 'failed', error: 'SMSC refused with 0x45' })
   })
 
+  test('with a part that was never sent says so once the others are answered, whatever receipts say of them', () => {
+    const unsent = { state: 'failed', smscId: '', account: '', error: 0 } as const
+    const unanswered = { ...message('unknown', 'unknown', 'submitted'), error: 'no submit_sm_resp in time' }
+    const open = { ...unanswered, parts: [...unanswered.parts, unsent] }
+    const first = withPart(open, 1, { ...change('submitted'), smscId: 'late' })
+    expect([first.state, first.error]).toEqual(['unknown', 'no submit_sm_resp in time'])
+    const failed = { state: 'failed', error: 'part 4 of 4 was not sent' } as const
+    const second = withPart(first, 0, { ...change('submitted'), smscId: 'later' })
+    expect(second).toMatchObject(failed)
+    expect(withPart(second, 0, change('delivered'))).toMatchObject(failed)
+  })
+
   test('does not change for a part that it has not, nor for news that say less than is known', () => {
     const before = message('submitted')
     expect(withPart(before, 7, change('delivered'))).toBe(before)
