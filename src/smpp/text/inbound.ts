@@ -80,9 +80,10 @@ function alphabetOf(dataCoding: number): 'gsm7' | 'latin1' | 'ucs2' | 'binary' {
     case 0x08:
       return 'ucs2'
   }
+  // General data coding, not compressed, to be deleted or not, with a class or not: the alphabet in bits 3 and 2.
+  if (dataCoding > 0x0f && (dataCoding & 0xa0) === 0)
+    return (['gsm7', 'binary', 'ucs2', 'binary'] as const)[(dataCoding >> 2) & 3] ?? 'binary'
   const group = dataCoding >> 4
-  // General data coding with a message class: the alphabet in bits 3 and 2.
-  if (group === 0x1) return (['gsm7', 'binary', 'ucs2', 'binary'] as const)[(dataCoding >> 2) & 3] ?? 'binary'
   // Message waiting.
   if (group === 0xc || group === 0xd) return 'gsm7'
   if (group === 0xe) return 'ucs2'

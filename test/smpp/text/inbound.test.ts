@@ -29,7 +29,8 @@ describe('the User Data Header', () => {
   })
 
   test('ignores a part of 0, a part past the total and an element of the wrong length', () => {
-    for (const digits of ['050003ab0300', '050003ab0304', '050003ab0000', '040002ab03', '050803ab0302'])
+    const misshapen = ['040002ab03', '050803ab0302', '0600040b840302', '0605040b840302']
+    for (const digits of ['050003ab0300', '050003ab0304', '050003ab0000', ...misshapen])
       expect(readUserDataHeader(octets(digits))?.concatenation).toBeUndefined()
   })
 
@@ -50,6 +51,15 @@ describe('text of a deliver_sm', () => {
       [0x10, '00', '@'],
       [0x14, '00ff', '00ff'],
       [0x18, '0416', 'Ж'],
+      [0x20, 'cafe', 'cafe'],
+      [0x38, '0416', '0416'],
+      [0x40, '00', '@'],
+      [0x44, '00ff', '00ff'],
+      [0x48, '0416', 'Ж'],
+      [0x51, '00', '@'],
+      [0x68, '0416', '0416'],
+      [0x80, 'cafe', 'cafe'],
+      [0x98, '0416', '0416'],
       [0x02, 'cafe', 'cafe'],
       [0x04, 'cafe', 'cafe'],
       [0xc8, '00', '@'],
