@@ -28,7 +28,10 @@ const InboxRow = Type.Object(
     id: Type.String(),
     source: Type.String(),
     destination: Type.String(),
-    message: Type.String({ description: 'The text; each missing part is marked: `[part 2 of 3 missing]`' }),
+    message: Type.String({
+      description:
+        'The text, or in hexadecimal digits what data_coding says is none; each missing part is marked: `[part 2 of 3 missing]`',
+    }),
     complete: Type.Boolean({ description: 'False while parts of it are missing' }),
     parts: Integer({ minimum: 1 }),
     missing: Type.Array(Integer({ minimum: 1 }), { description: 'Numbers of the parts that did not come' }),
