@@ -142,6 +142,11 @@ describe('a message from a handset', () => {
       { reference: 200, total: 3, part: 2 },
     ],
     [
+      'the header of one of two',
+      { esm_class: 0x40, short_message: udh(0, 3, 200, 2, 1) },
+      { reference: 200, total: 2, part: 1 },
+    ],
+    [
       'a 16-bit header',
       { esm_class: 0x40, short_message: udh(8, 4, 2, 1, 3, 2) },
       { reference: 513, total: 3, part: 2 },
@@ -163,6 +168,13 @@ describe('a message from a handset', () => {
     const { receive, inbound } = setUp()
     expect(await receive(deliverSm(fields), link)).toBe(STATUS.ESME_ROK)
     expect(inbound).toMatchObject([{ text: 'hi', segment }])
+  })
+
+  test('with two of the SAR TLVs, which name no place, is whole', async () => {
+    const { receive, inbound } = setUp()
+    for (const tlvs of [{ sar_total_segments: 3 }, { sar_segment_seqnum: 1 }])
+      await receive(deliverSm({ short_message: octets('hi'), tlvs: { sar_msg_ref_num: 513, ...tlvs } }), link)
+    expect(inbound.map(({ segment }) => segment)).toEqual([undefined, undefined])
   })
 
   test('that is its own and only segment is whole', async () => {

@@ -23,7 +23,7 @@ describe('forms of a receipt’s id', () => {
   })
 
   test('an id that is no number has one form, and an empty one none', () => {
-    expect(ids('a29f-xyz')).toEqual(['a29f-xyz'])
+    for (const id of ['a29f-xyz', 'g1', '12:', '1g']) expect(ids(id)).toEqual([id])
     expect(ids('')).toEqual([])
   })
 
@@ -47,6 +47,12 @@ describe('an account’s habit', () => {
     )
     expect(habits.forms('a', '6700').map(form => form.base)).toEqual(['decimal', 'same', 'hexadecimal'])
     expect(habits.forms('b', '6700')[0]?.base).toBe('same')
+  })
+
+  test('is learned from an id with a letter too, which is no decimal number', () => {
+    const habits = new AccountHabits()
+    habits.learned('a', habits.forms('a', '1a2b'), 1)
+    expect(habits.forms('a', '6699')[0]?.base).toBe('hexadecimal')
   })
 
   test('is the one last seen', () => {
