@@ -109,8 +109,11 @@ describe('no part ends inside', () => {
   for (const [name, cluster] of clusters)
     for (let inside = 1; inside < cluster.length; inside++)
       test(`${name}, ${inside} units before the boundary`, () => {
+        const full = 'ж'.repeat(67)
         const before = 'ж'.repeat(67 - inside)
-        expect(texts(cut(before + cluster + 'ж'.repeat(40)))).toEqual([before, cluster + 'ж'.repeat(40)])
+        const rest = cluster + 'ж'.repeat(40)
+        expect(texts(cut(before + rest))).toEqual([before, rest])
+        expect(texts(cut(full + before + rest))).toEqual([full, before, rest])
       })
 
   test('the middle one of several flags', () => {
@@ -132,10 +135,12 @@ describe('no part ends inside', () => {
     })
 
   test('a surrogate pair, when a cluster is longer than a whole part', () => {
-    const cluster = `ж${'\u0301'.repeat(65)}${'\u{1d165}'.repeat(10)}`
-    const parts = texts(cut(cluster))
-    expect(parts.map(part => part.length)).toEqual([66, 20])
-    expect(parts.join('')).toBe(cluster)
+    for (const behind of ['\u{1d165}'.repeat(9), '\u0301'.repeat(18)]) {
+      const cluster = `ж${'\u0301'.repeat(65)}\u{1d165}${behind}`
+      const parts = texts(cut(cluster))
+      expect(parts.map(part => part.length)).toEqual([66, 20])
+      expect(parts.join('')).toBe(cluster)
+    }
   })
 })
 
@@ -157,6 +162,16 @@ describe('characters', () => {
     const error = refusal('Grüße 😀', { encoding: 'latin1' })
     expect(error.message).toBe(
       '😀 (U+1F600) at index 6 is not in Latin-1: leave it out, or let encoding be auto',
+    )
+  })
+
+  test('of Latin-1 are those up to ÿ, and the first of a text that is none is told as any other', () => {
+    expect(texts(cut('\0ÿ', { encoding: 'latin1' }))).toEqual(['\0ÿ'])
+    expect(refusal('Ā', { encoding: 'latin1' }).message).toStartWith(
+      'Ā (U+0100) at index 0 is not in Latin-1',
+    )
+    expect(refusal('ç', { encoding: 'gsm7' }).message).toStartWith(
+      'ç (U+00E7) at index 0 is not in GSM 03.38',
     )
   })
 
