@@ -72,6 +72,16 @@ describe('a message', () => {
     expect(stateOf([part('expired'), part('undeliverable')])).toBe('expired')
   })
 
+  test.each(['expired', 'rejected', 'deleted'] as const)(
+    'with a part %s stays what it is, whatever comes of the others',
+    first => {
+      const ended = withPart(message('submitted', 'submitted'), 0, change(first))
+      const other = first === 'rejected' ? 'expired' : 'rejected'
+      for (const last of ['delivered', other, 'unknown'] as const)
+        expect(withPart(ended, 1, change(last)).state).toBe(ended.state)
+    },
+  )
+
   test('that is delivered complains of nothing, and news that are older than it do not set its time back', () => {
     const unknown = { ...message('unknown'), error: 'no submit_sm_resp in time' }
     expect(withPart(unknown, 0, change('delivered', 500))).toMatchObject({
@@ -81,8 +91,11 @@ describe('a message', () => {
     })
   })
 
-  test('that the SMSC holds as ACCEPTED stays submitted', () => {
-    expect(withPart(message('submitted'), 0, change('accepted')).state).toBe('submitted')
+  test('that the SMSC holds as ACCEPTED stays submitted, and may be on its way again or lost sight of', () => {
+    const held = withPart(message('submitted'), 0, change('accepted'))
+    expect(held.state).toBe('submitted')
+    for (const state of ['submitted', 'unknown'] as const)
+      expect(withPart(held, 0, change(state))).toMatchObject({ state, parts: [{ state }] })
   })
 
   test('that is unknown may become anything', () => {
