@@ -65,7 +65,7 @@ const TABLE = {
   ),
   throttleRate: setting(count, '0', 'ESME_RTHROTTLED past N messages in any second; 0 is no limit'),
   throttleWindow: setting(count, '0', 'ESME_RTHROTTLED past N messages without a response; 0 is no limit'),
-  dropAfter: setting(count, '0', 'cut each connection at its N-th message; 0 is never'),
+  dropAfter: setting(count, '0', 'cut each connection at the N-th message that it takes; 0 is never'),
   dropReset: setting(flag, 'off', 'cut with a reset (RST), not an end (FIN)'),
   mute: setting(flag, 'off', 'take everything and answer nothing, enquire_link neither'),
   bindStatus: setting(status, '0x00', 'answer of each bind'),

@@ -123,6 +123,13 @@ describe('connections', () => {
     expect((await receipts(again, 1)).map(receipt => receipt?.id)).toContain('1000001')
   })
 
+  test('are cut at the N-th message that is taken: one that is refused does not count', async () => {
+    await using smsc = startSmsc({ dropAfter: '2', error: '0x45=1/2' })
+    using esme = await Esme.bound(smsc.port)
+    expect([told(await esme.submit()), told(await esme.submit())]).toEqual(['0x0 1000000', '0x45'])
+    expect(told(await esme.submit())).toBe('unknown closed')
+  })
+
   test('are cut on demand, of one account or of all', async () => {
     await using smsc = startSmsc()
     using one = await Esme.bound(smsc.port, 'bind_transceiver', 'one')
