@@ -291,6 +291,19 @@ describe('receipts', () => {
     expect([one.delivered.length, two.delivered.length]).toEqual([1, 1])
   })
 
+  test('that one session alone may have are given up where it receives nothing, and hold up nothing', async () => {
+    const taken: boolean[] = []
+    const onReceipt = (_: string, wasTaken: boolean): void => void taken.push(wasTaken)
+    await using smsc = startSmsc({ receiptBind: 'same' }, { onReceipt })
+    using transmitter = await Esme.bound(smsc.port, 'bind_transmitter')
+    using receiver = await Esme.bound(smsc.port, 'bind_receiver')
+    await transmitter.submits(3)
+    const message = { source: '4917012345', destination: '12345', text: 'Hi' }
+    expect(await smsc.smsc.deliver(message)).toBe(true)
+    expect(taken).toEqual([false, false, false])
+    expect([receiver.delivered.length, smsc.smsc.waiting]).toEqual([1, 0])
+  })
+
   test('of a transmitter reach its receiver', async () => {
     await using smsc = startSmsc()
     using transmitter = await Esme.bound(smsc.port, 'bind_transmitter')
