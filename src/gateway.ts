@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock, Random } from './clock.ts'
 import { type Config, describeConfig, showPublicly } from './config/index.ts'
-import { GatewayError } from './errors.ts'
+import { GatewayError, messageOf } from './errors.ts'
 import { createExplain } from './explain.ts'
 import { broken, cannotBeUsed, type OpenFilters, openFilters } from './filters/index.ts'
 import { type FilterThread, openFilterThread } from './filters/thread.ts'
@@ -105,7 +105,10 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
     })
     closing(store, each => each.close())
     // All that is open is of an earlier life, also where the clock was set back since.
-    const recovered = await store.recover(Number.MAX_SAFE_INTEGER)
+    const recovered = await store.recover(Number.MAX_SAFE_INTEGER).catch((cause: unknown) => {
+      const why = store.fault() ?? messageOf(cause)
+      throw new Error(`the messages that were left open cannot be ended: ${why}`, { cause })
+    })
     if (recovered > 0) log.warn({ messages: recovered }, 'left open by a crash: now unknown')
     closing(startSweeper(store, clock, log, sweepPace), stop => stop())
 

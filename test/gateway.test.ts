@@ -1,5 +1,6 @@
+import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, systemRandom } from '../src/clock.ts'
@@ -7,7 +8,7 @@ import { type Config, loadConfig } from '../src/config/index.ts'
 import { startGateway } from '../src/gateway.ts'
 import { createIds } from '../src/ids.ts'
 import type { Message } from '../src/message.ts'
-import { openMessageStore } from '../src/message_store.ts'
+import { messagesPath, openMessageStore } from '../src/message_store.ts'
 import { silent } from './support/simulation_quiet.ts'
 import { startSmsc } from './support/smsc.ts'
 
@@ -115,4 +116,21 @@ test('a message that a stop finds with a slow filter still ends in the store', (
     const { store } = await openMessageStore(config, PARTS)
     expect(await store.totals()).toEqual({ messages: 1 })
     await store.close()
+  }))
+
+test('messages that are damaged where a start looks for what is open end it, and it says so', () =>
+  inFolder(async folder => {
+    const config = configured(folder, [1])
+    const { store } = await openMessageStore(config, PARTS)
+    await store.close()
+    const path = messagesPath(config.storage.db_path)
+    const db = new Database(path)
+    const root = db.query("SELECT rootpage FROM sqlite_schema WHERE name = 'message_open'").values()[0]?.[0]
+    db.close()
+    const octets = readFileSync(path)
+    writeFileSync(path, octets.fill(0xff, (Number(root) - 1) * 4096, Number(root) * 4096))
+    const started = startGateway(config, { ...PARTS, readConfig: () => config })
+    await expect(started).rejects.toThrow(
+      'the messages that were left open cannot be ended: the database is damaged: restore it from a backup',
+    )
   }))

@@ -40,6 +40,16 @@ export function openFile(path: string, kind: FileKind): Database {
   }
 }
 
+/** What an opened file is made into. Where it is damaged at a place that this reads, the file is closed and the error names it. */
+export function madeOf<T>(path: string, db: Database, make: () => T): T {
+  try {
+    return make()
+  } catch (cause) {
+    db.close()
+    throw new StoreError(openFault(path, cause), { cause })
+  }
+}
+
 const CACHE_KIB_MIN = 16_000
 const CACHE_KIB_MAX = 64_000
 /** What lies above the leaves of the trees is a 130th of the file, and wants room for the leaves that pass by. */

@@ -2,7 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
 import { keysOf, orderOf, type SpoolEntry, type Spooled } from './spool_entry.ts'
 import { type Outcome, SqliteCommits } from './sqlite_commits.ts'
-import { openFile } from './sqlite_file.ts'
+import { madeOf, openFile } from './sqlite_file.ts'
 import { type Log, openLog } from './sqlite_log.ts'
 
 /** "SMSQ". */
@@ -46,7 +46,7 @@ export function openSpool(
   clock: Pick<Clock, 'now' | 'monotonic' | 'soon' | 'after'>,
 ): SqliteSpool {
   const db = openFile(path, { application: APPLICATION_ID, migrations: MIGRATIONS, touch: PROBE })
-  return new SqliteSpool(db, openLog(path), clock)
+  return madeOf(path, db, () => new SqliteSpool(db, openLog(path), clock))
 }
 
 /** Writes that wait for the cluster, in their order, in a file of this gateway. */

@@ -68,6 +68,9 @@ export function openDatabase(path: string, clock: Pick<Clock, 'now'>, random: Ra
     opened.run('PRAGMA synchronous = FULL')
     opened.run('PRAGMA foreign_keys = ON')
     opened.transaction(() => migrate(opened, clock, random)).immediate()
+    // What every start reads: a file that is damaged there is named.
+    tokenKeyOf(opened)
+    opened.query('SELECT * FROM link_switches').values()
     return opened
   } catch (cause) {
     db?.close()

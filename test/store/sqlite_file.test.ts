@@ -286,20 +286,41 @@ test('a database that may not be written fails its writes and still answers', as
   await store.close()
 })
 
-test('a file whose messages are damaged still takes what lies elsewhere', async () => {
-  const { db, store } = openWithDatabase()
-  await store.save(message())
-  const root = Number(db.query("SELECT rootpage FROM sqlite_schema WHERE name = 'message'").values()[0]?.[0])
+/** As a bad disk would. The store that had it is closed. */
+function damage(table: string): void {
+  const db = new Database(path)
+  const root = Number(db.query(`SELECT rootpage FROM sqlite_schema WHERE name = '${table}'`).values()[0]?.[0])
   const pageSize = Number(db.query('PRAGMA page_size').values()[0]?.[0])
-  await store.close()
+  db.close()
   const octets = readFileSync(path)
   writeFileSync(path, octets.fill(0xff, (root - 1) * pageSize, root * pageSize))
+}
+
+test('a file whose messages are damaged still takes what lies elsewhere', async () => {
+  const store = await open()
+  await store.save(message())
+  await store.close()
+  damage('message')
   const damaged = await open()
   await expect(damaged.save(message())).rejects.toBeInstanceOf(StoreError)
   const receipt = { account: 'a:1/x', ids: ['7'], address: '', state: 'delivered', error: 0, at: 1 } as const
   expect(await damaged.settle(receipt)).toEqual({ matched: false })
   await damaged.close()
 })
+
+test.each(['account', 'copying', 'total'])(
+  'a file whose %s is damaged is named at the start, and let go',
+  async table => {
+    const store = await open()
+    await store.save(message())
+    await store.close()
+    const whole = readFileSync(path)
+    damage(table)
+    expect(await refusal()).toBe(`${path} cannot be used: the database is damaged: restore it from a backup`)
+    writeFileSync(path, whole)
+    await (await open()).close()
+  },
+)
 
 test('past its limit a write is refused at once, and those that wait are kept', async () => {
   const store = await open(10)

@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterEach, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { systemRandom } from '../../src/clock.ts'
@@ -91,6 +91,18 @@ describe('the first start', () => {
     if (!words.includes('no folder')) mkdirSync(dirname(path))
     make(path)
     expect(() => open(path)).toThrow(words)
+  })
+
+  test.each(['installation', 'link_switches'])('where %s is damaged names the file', table => {
+    const { path, close } = open()
+    close()
+    opened.pop()
+    const db = new Database(path)
+    const root = db.query(`SELECT rootpage FROM sqlite_schema WHERE name = '${table}'`).values()[0]?.[0]
+    db.close()
+    const octets = readFileSync(path)
+    writeFileSync(path, octets.fill(0xff, (Number(root) - 1) * 4096, Number(root) * 4096))
+    expect(() => open(path)).toThrow(`${path} is damaged: restore a copy`)
   })
 
   test('is not repeated: users, apps, tokens and link switches outlive a restart', async () => {
