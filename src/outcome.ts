@@ -12,7 +12,8 @@ interface Taker {
 /** The message after its parts came back from the pool: states, SMSC ids, and why it failed if it did. */
 export function withResults(message: Message, results: readonly PartResult<Taker>[], at: number): Message {
   const parts = results.map(partOf)
-  return { ...message, parts, state: stateOf(parts), updatedAt: at, error: reasonOf(results) }
+  const updatedAt = Math.max(at, message.updatedAt)
+  return { ...message, parts, state: stateOf(parts), updatedAt, error: reasonOf(results) }
 }
 
 /** What is stored as the SMSC's id, given what its response says. */

@@ -154,6 +154,18 @@ describe('a send', () => {
     })
   })
 
+  test('is not updated before it was sent, though the clock is set back on its way', async () => {
+    const { submit, clock } = setUp({
+      results: () => {
+        const sentAt = clock.now()
+        clock.now = () => sentAt - 3_600_000
+        return [{ kind: 'accepted', messageId: '7', link }]
+      },
+    })
+    const { sentAt, updatedAt } = await submit(request)
+    expect(updatedAt).toBe(sentAt)
+  })
+
   test('of a long text is one submit_sm a part, joined by its header', async () => {
     const { submit, pdus } = setUp()
     const message = await submit({ ...request, text: 'x'.repeat(307) })
