@@ -62,6 +62,12 @@ export class Lease {
     return record && textOf(record.bins, 'instance')
   }
 
+  /** Seconds by which this host's clock is ahead of the cluster's, up to those of the lease: of one just taken or renewed. */
+  async clockAhead(deadline: Deadline): Promise<number> {
+    const record = await this.records.get(this.#key, deadline)
+    return this.seconds - (record?.ttlSeconds ?? this.seconds)
+  }
+
   /** Lets go of it, if it is held. */
   async release(deadline: Deadline): Promise<void> {
     const record = await this.records.get(this.#key, deadline)

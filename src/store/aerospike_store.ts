@@ -67,6 +67,8 @@ const PROBE_MS = 1000
 /** A write that could end after the lease waits for its renewal. */
 const LEASE_TRUSTED_MS = LEASE_SECONDS * 1000 - 2 * CALL_MS
 const SWEEP_LEASE_SECONDS = 600
+/** By a clock that is further ahead of the cluster's no gateway judges what is past its time for all. */
+const CLOCK_AHEAD_SECONDS_MAX = 300
 
 /** Messages in an Aerospike cluster, shared by up to 32 gateways. */
 export class AerospikeStore implements MessageStore {
@@ -241,11 +243,19 @@ export class AerospikeStore implements MessageStore {
       await this.#roll(this.#journal)
       const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
       if (!(await lease.hold(deadline, true))) return 0
-      const { clock, heldMax = HELD_MAX } = this.options
+      const { clock, log, heldMax = HELD_MAX } = this.options
       try {
+        const aheadSeconds = await lease.clockAhead(deadline)
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node), this.#roll)
         // What was kept when this gateway recovered. No outcome is given up: claims are under way.
         await this.#recovery.settle(this.#journal, 0, this.#ours)
+        if (aheadSeconds > CLOCK_AHEAD_SECONDS_MAX) {
+          log.warn(
+            { aheadSeconds },
+            "this host's clock is ahead of the cluster's: it removes nothing that is past its time",
+          )
+          return 0
+        }
         return await sweepRecords({
           records: this.records,
           receipts: this.#receipts,

@@ -351,6 +351,17 @@ describe('several gateways', () => {
     expect(a.store.fault()).toContain('another gateway has taken the place')
   })
 
+  test('a gateway whose clock is ahead removes nothing of the others', async () => {
+    const a = await open('a')
+    const kept = await a.store.save(message())
+    const ahead = Date.now() + 7200_000
+    wire = { ...patientClock, now: () => ahead }
+    const b = await open('b')
+    expect(await b.store.sweep(ahead)).toBe(0)
+    expect(await a.store.find(kept.id)).toEqual(kept)
+    expect(await a.store.sweep(ahead)).toBe(1)
+  })
+
   test('a flood of receipts without a message is cut to the newest by the sweep', async () => {
     const { store } = await open('a', { heldMax: 3 })
     for (const key of ['1', '2', '3', '4', '5']) {
