@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { resultCodes } from '../../src/aerospike/errors.ts'
 import { AerospikeClient, bins, type ClientOptions, key } from '../../src/aerospike/index.ts'
 import type { Connect } from '../../src/aerospike/ports.ts'
 import { socketConnector } from '../../src/aerospike/socket.ts'
@@ -222,6 +223,34 @@ test('close while a tend waits for a node that hangs leaves no socket and no tim
   expect((await connected).code).toBe('CLIENT_CLOSED')
   await until(() => node?.connections === 0)
   expect(clock.timers).toBe(0)
+})
+
+test('close between two looks at the cluster leaves no timer behind', async () => {
+  const clock = new TurnedClock()
+  const { client } = make({}, { clock })
+  await client.connect()
+  client.close()
+  expect(clock.timers).toBe(0)
+})
+
+test('however many calls find that the map is old, one look follows, and not at once after another', async () => {
+  const clock = new TurnedClock()
+  const { cluster, client } = make({}, { clock, limits: { tendIntervalMs: 1000 } })
+  await client.connect()
+  const [node] = cluster.nodes
+  const [record] = records
+  if (!node || !record) throw new Error('no record')
+  const before = clock.timers
+  for (let times = 0; times < 5; times++) {
+    node.fail({ kind: 'refuse', resultCode: resultCodes.PARTITION_UNAVAILABLE })
+    await failure(client.get(record, undefined, { attemptsMax: 1 }))
+  }
+  expect(clock.timers).toBe(before)
+  const asked = node.infos
+  await clock.advance(40)
+  expect(node.infos).toBe(asked)
+  await clock.advance(10)
+  await until(() => node.infos > asked)
 })
 
 test('connections that are not used are closed', async () => {
