@@ -406,9 +406,9 @@ test('a node that stays silent is told of once, and is no fault of the cluster',
   const clock = new TurnedClock()
   const tcp = socketConnector(undefined)
   let dials = 0
-  const connect: Connect = (to, handlers) => {
+  const connect: Connect = (to, ...how) => {
     if (to.port === second?.port) dials++
-    return tcp(to, handlers)
+    return tcp(to, ...how)
   }
   const limits = { tendIntervalMs: 10, connectTimeoutMs: 1e6, socketTimeoutMs: 1e6 }
   const { cluster, client } = make({ nodes: 2 }, { logger: { info() {}, warn }, clock, connect, limits })

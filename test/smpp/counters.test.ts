@@ -44,6 +44,6 @@ test('what became of parts is counted each by itself', () => {
   ])
   expect(counters.stats(6, 7)).toEqual({
     ...{ inFlight: 6, window: 7, sentLastSecond: 9, rttMs: 8, submitted: 9, accepted: 1, refused },
-    ...{ unknown: 3, unwritten: 4, delivered: 5 },
+    ...{ refusedOtherwise: 0, unknown: 3, unwritten: 4, delivered: 5 },
   })
 })
