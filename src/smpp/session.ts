@@ -266,9 +266,13 @@ export class Session {
       this.#write(response ?? 'generic_nack', {}, sequence, error.status)
       return
     }
-    const pending = command && this.#window.take(sequence, command)
-    if (!pending) return
     // An error, and that we are bound, is told by the header alone.
+    const pending = command && this.#window.take(sequence, command)
+    if (!pending) {
+      const late = command && status !== STATUS.ESME_ROK && this.#window.takeLate(sequence, command)
+      if (late) this.events.late?.(late.tag, nack(sequence, status))
+      return
+    }
     this.#bound(pending, command, status)
     if (status === STATUS.ESME_ROK) pending.settle({ kind: 'unknown', reason: 'unreadable' })
     else pending.settle({ kind: 'response', pdu: nack(sequence, status) })

@@ -72,11 +72,6 @@ describe('requests', () => {
     const { session, clock } = await bound({}, { room: () => rooms++ })
     const replies = [session.request('submit_sm', {}), session.request('submit_sm', {})]
     await clock.settle()
-    const broken = (sequence: number, status: number): Uint8Array => {
-      const bytes = pduBytes('submit_sm_resp', { message_id: 'x' }, sequence, status)
-      bytes[bytes.length - 1] = 65
-      return bytes
-    }
     session.received(broken(2, 0))
     session.received(broken(3, 0x45))
     expect(await Promise.all(replies)).toMatchObject([
@@ -94,6 +89,13 @@ describe('requests', () => {
     expect(session.inFlight).toBe(0)
   })
 })
+
+/** A submit_sm_resp whose body cannot be read. */
+function broken(sequence: number, status: number): Uint8Array {
+  const bytes = pduBytes('submit_sm_resp', { message_id: 'x' }, sequence, status)
+  bytes[bytes.length - 1] = 65
+  return bytes
+}
 
 test('sequence numbers go from 1 to 0x7FFFFFFF and begin again, past those that wait', () => {
   const window = new Window(10, 10, SEQUENCE_MAX - 1)
@@ -188,6 +190,16 @@ describe('a response that does not come', () => {
     session.received(responded(2))
     session.received(responded(2))
     expect(late).toMatchObject([[{ message: 7 }, { command: 'submit_sm_resp', message_id: 'id-2' }]])
+  })
+
+  test('that comes late and whose body says nothing tells an error by its header, once, and else nothing', async () => {
+    const { session, clock, late } = await bound()
+    void session.request('submit_sm', {}, 'first')
+    void session.request('submit_sm', {}, 'second')
+    await clock.advance(5000)
+    session.received(broken(2, 0))
+    for (let time = 0; time < 2; time++) session.received(broken(3, 0x45))
+    expect(late).toMatchObject([['second', { command_status: 0x45 }]])
   })
 
   test('is remembered for the last `lateMax` requests only', async () => {
