@@ -92,6 +92,7 @@ describe('a value', () => {
     expect(config).toMatchObject({
       env: 'production',
       endpoint: { host: '0.0.0.0', port: 8088 },
+      shutdown_timeout: 10_000,
       storage: { db_path: join(folder, 'data/sms.db') },
       aerospike: { port: 3000, namespace: 'sms', sweep_time: 3_600_000, ttl: 86_400_000 },
       security: { token_ttl: 86_400_000, allowed_ips: [], trusted_proxies: [], open_routes: [] },
