@@ -133,6 +133,17 @@ describe('messages from handsets', () => {
     expect(esme.delivered.every(pdu => readReceipt(pdu) === undefined)).toBe(true)
   })
 
+  test('of several parts have a reference of their own, for 256 of them', async () => {
+    await using smsc = startSmsc()
+    using esme = await Esme.bound(smsc.port)
+    for (let message = 0; message < 257; message++)
+      await smsc.smsc.deliver({ source: '4917012345', destination: '12345', text: 'x'.repeat(161) })
+    const references = esme.delivered.map(({ short_message }) => short_message[3])
+    expect(references).toHaveLength(514)
+    expect(new Set(references.slice(0, 512)).size).toBe(256)
+    expect(references.slice(512)).toEqual(references.slice(0, 2))
+  })
+
   test('wait for a receiver to bind', async () => {
     await using smsc = startSmsc({}, { accounts: [{ systemId: 'esme', password: 'secret' }] })
     const taken = smsc.smsc.deliver({ source: '491701', destination: '12345', text: 'a' })
