@@ -4,7 +4,6 @@ import type { Message } from '../message.ts'
 import { isId } from './message_id.ts'
 import { SqliteAccounts } from './sqlite_accounts.ts'
 import { SqliteCommits } from './sqlite_commits.ts'
-import { madeOf } from './sqlite_file.ts'
 import { type Log, openLog } from './sqlite_log.ts'
 import { SqliteReader } from './sqlite_reader.ts'
 import { openDatabase } from './sqlite_schema.ts'
@@ -36,11 +35,9 @@ export interface SqliteStoreOptions {
 /** Throws a {@link StoreError} that tells the operator what is wrong with the file. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const db = openDatabase(options.path)
-  return madeOf(options.path, db, () => {
-    // What was copied before may change from now on: a copy that was interrupted has to begin anew.
-    db.run('DELETE FROM copying')
-    return new SqliteStore(options, db, openLog(options.path))
-  })
+  // What was copied before may change from now on: a copy that was interrupted has to begin anew.
+  db.run('DELETE FROM copying')
+  return new SqliteStore(options, db, openLog(options.path))
 }
 
 /** One file, of this process alone: each call is a write of a group commit. */

@@ -10,6 +10,8 @@ export interface FileKind {
   readonly migrations: readonly string[]
   /** A write that changes nothing. */
   readonly touch: string
+  /** What is read before all else: a file that is damaged there is refused, and named. */
+  readonly reads: readonly string[]
 }
 
 /**
@@ -32,21 +34,12 @@ export function openFile(path: string, kind: FileKind): Database {
     db.run('PRAGMA journal_size_limit = 67108864') // octets of log that stay on disk after a checkpoint
     migrate(db, kind)
     db.run(kind.touch) // makes the log, and shows that the disk takes writes
+    for (const read of kind.reads) db.query(read).values()
     fitCache(db)
     return db
   } catch (cause) {
     db?.close()
     throw cause instanceof StoreError ? cause : new StoreError(openFault(path, cause), { cause })
-  }
-}
-
-/** What an opened file is made into. Where it is damaged at a place that this reads, the file is closed and the error names it. */
-export function madeOf<T>(path: string, db: Database, make: () => T): T {
-  try {
-    return make()
-  } catch (cause) {
-    db.close()
-    throw new StoreError(openFault(path, cause), { cause })
   }
 }
 

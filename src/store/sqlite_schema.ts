@@ -126,4 +126,5 @@ export const openDatabase = (path: string): Database =>
     application: APPLICATION_ID,
     migrations: MIGRATIONS,
     touch: 'UPDATE total SET messages = messages',
+    reads: ['SELECT id, name FROM account', 'SELECT id FROM identity', 'SELECT copy FROM copying'],
   })

@@ -2,7 +2,7 @@ import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
 import { keysOf, orderOf, type SpoolEntry, type Spooled } from './spool_entry.ts'
 import { type Outcome, SqliteCommits } from './sqlite_commits.ts'
-import { madeOf, openFile } from './sqlite_file.ts'
+import { openFile } from './sqlite_file.ts'
 import { type Log, openLog } from './sqlite_log.ts'
 
 /** "SMSQ". */
@@ -29,6 +29,7 @@ const MIGRATIONS = [
 ]
 
 const PROBE = 'UPDATE probe SET mark = mark'
+const READS = ['SELECT count(*) FROM entry', 'SELECT node FROM life']
 
 /** Writes that wait for their commit; those past it are refused at once. */
 const PENDING_MAX = 50_000
@@ -45,8 +46,9 @@ export function openSpool(
   path: string,
   clock: Pick<Clock, 'now' | 'monotonic' | 'soon' | 'after'>,
 ): SqliteSpool {
-  const db = openFile(path, { application: APPLICATION_ID, migrations: MIGRATIONS, touch: PROBE })
-  return madeOf(path, db, () => new SqliteSpool(db, openLog(path), clock))
+  const kind = { application: APPLICATION_ID, migrations: MIGRATIONS, touch: PROBE, reads: READS }
+  const db = openFile(path, kind)
+  return new SqliteSpool(db, openLog(path), clock)
 }
 
 /** Writes that wait for the cluster, in their order, in a file of this gateway. */

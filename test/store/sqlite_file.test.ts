@@ -308,7 +308,7 @@ test('a file whose messages are damaged still takes what lies elsewhere', async 
   await damaged.close()
 })
 
-test.each(['account', 'copying', 'total'])(
+test.each(['account', 'identity', 'copying', 'total'])(
   'a file whose %s is damaged is named at the start, and let go',
   async table => {
     const store = await open()
