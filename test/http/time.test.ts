@@ -65,6 +65,24 @@ test('a body that does not come is given up, and the connection with it', async 
   expect(clock.timers).toBe(0)
 })
 
+test('a body that comes within its time is waited for, whatever the looks at it meanwhile', async () => {
+  await start()
+  const { clock, post } = bare(() => new Response('handled'))
+  const late = Promise.withResolvers<void>()
+  const answering = post(
+    new ReadableStream({
+      async pull(stream) {
+        await late.promise
+        stream.enqueue(new TextEncoder().encode('{}'))
+        stream.close()
+      },
+    }),
+  )
+  await clock.advance(899)
+  late.resolve()
+  expect((await answering).status).toBe(200)
+})
+
 test('a body that is none says so', async () => {
   await start()
   const { post } = bare(() => new Response('handled'))
