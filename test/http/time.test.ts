@@ -24,11 +24,12 @@ const send = () => fetch(`${edge.url}/api/v1/sms/send`, jsonOf(SEND, edge.asApp)
 const bare = (handle: () => Response | Promise<Response>, more: Partial<Route> = {}) => {
   const clock = new TurnedClock()
   const timeouts: number[] = []
+  const observed: unknown[][] = []
   const deps = {
     clock,
     users: edge.users,
     rateLimits: { global: createRateLimiter(clock, {}) },
-    metrics: { render: () => '', observe() {} },
+    metrics: { render: () => '', observe: (...row: unknown[]) => void observed.push(row) },
     log: { error() {} },
   } as unknown as HttpDependencies
   const { answer } = createEdge(
@@ -52,17 +53,20 @@ const bare = (handle: () => Response | Promise<Response>, more: Partial<Route> =
       new Request('http://a/x', { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
       {},
     )
-  return { clock, timeouts, post }
+  return { clock, timeouts, observed, post }
 }
 
 test('a body that does not come is given up, and the connection with it', async () => {
   await start()
-  const { clock, post } = bare(() => new Response('handled'))
-  const answering = post(new ReadableStream({ pull: () => new Promise(() => {}) }))
-  await clock.advance(1000)
-  const response = await answering
-  expect([response.status, response.headers.get('connection')]).toEqual([408, 'close'])
-  expect(clock.timers).toBe(0)
+  const { clock, observed, post } = bare(() => new Response('handled'))
+  for (const _ of ['the first', 'another']) {
+    const answering = post(new ReadableStream({ pull: () => new Promise(() => {}) }))
+    await clock.advance(1000)
+    const response = await answering
+    expect([response.status, response.headers.get('connection')]).toEqual([408, 'close'])
+    expect(clock.timers).toBe(0)
+  }
+  expect(observed).toEqual(Array(2).fill(['POST', '/x', 408, 1000]))
 })
 
 test('a body that comes within its time is waited for, whatever the looks at it meanwhile', async () => {
