@@ -62,15 +62,22 @@ function isDigits(text: string): boolean {
   return text !== ''
 }
 
-/**
- * `+`, or `00` as most countries dial it: no E.164 number begins with a zero. Written so, a number would pass by the lists and
- * rules that know it, and an SMSC may take the zeros off.
- */
 const INTERNATIONAL = /^(\+(00)?|00(?=\d{7}))/
+const INTERNATIONAL_PREFIX = /^(\+|00(?=\d))/
+
+/**
+ * A number without spaces and dashes loses what dials out of a country: `+`, or `00` as most have it, since no E.164 number
+ * begins with a zero. Written so it would pass by the lists and rules that know it, and an SMSC may take the zeros off.
+ * A short code keeps its zeros.
+ */
+export const international = (bare: string): string => bare.replace(INTERNATIONAL, '')
+
+/** The same of the first digits of numbers, as rules and lists name them. */
+export const internationalPrefix = (bare: string): string => bare.replace(INTERNATIONAL_PREFIX, '')
 
 function readNumber(text: string): Address | undefined {
   const bare = isDigits(text) ? text : text.replace(/[\s-]/g, '')
-  const digits = bare.replace(INTERNATIONAL, '')
+  const digits = international(bare)
   if (!isDigits(digits)) return undefined
   if (digits.length >= 7 && digits.length <= 15) return { kind: 'e164', digits }
   if (digits.length >= 3 && digits.length <= 6 && bare === digits) return { kind: 'short', digits }

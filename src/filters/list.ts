@@ -1,3 +1,4 @@
+import { international, internationalPrefix } from '../addresses.ts'
 import { messageOf } from '../errors.ts'
 import { TextKey, TextTable } from './text_table.ts'
 
@@ -182,9 +183,8 @@ export class List {
     if (entry.includes('\r')) throw new Error('a carriage return ends no line: write a line feed')
     const listed = !entry.startsWith('!')
     const prefix = entry.endsWith('*')
-    const text = prefix
-      ? normal(entry.slice(listed ? 0 : 1, -1), /^00(?=\d)/)
-      : normal(entry.slice(listed ? 0 : 1))
+    const written = entry.slice(listed ? 0 : 1, prefix ? -1 : undefined)
+    const text = normal(written, prefix ? internationalPrefix : international)
     if (text === '' || text.includes('*'))
       throw new Error('"*" stands at the end of a prefix and nowhere else')
     const key = numberOf(text)
@@ -219,8 +219,8 @@ function numberOf(text: string): number | undefined {
   return key
 }
 
-/** One spelling for what counts as the same: numbers as messages have them (addresses.ts), short codes with their zeros. */
-function normal(text: string, international = /^00(?=\d{7})/): string {
+/** One spelling for what counts as the same: numbers as messages have them. */
+function normal(text: string, asMessagesHave = international): string {
   const bare = text.replace(/[+\s-]/g, '')
-  return DIGITS.test(bare) ? bare.replace(international, '') : text.trim().toLowerCase()
+  return DIGITS.test(bare) ? asMessagesHave(bare) : text.trim().toLowerCase()
 }

@@ -1,3 +1,4 @@
+import { internationalPrefix } from '../addresses.ts'
 import type { Condition } from './rules_condition.ts'
 import { readPattern } from './rules_pattern.ts'
 import { isZone, readDays, readTimeOfDay, weekMinuteIn, weekMinutes } from './rules_time.ts'
@@ -144,7 +145,7 @@ function readAddress(
     }
     return pattern
   }
-  const bare = item.replace(/[\s-]/g, '').replace(/^(\+|00(?=\d))/, '')
+  const bare = internationalPrefix(item.replace(/[\s-]/g, ''))
   const isNumber = /^\d+$/.test(bare)
   if (field === 'destination' && !isNumber) {
     return wrong('can never match: a destination is digits (a pattern stands between slashes)')
