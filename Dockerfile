@@ -4,7 +4,8 @@
 #   docker run --rm -v sms-proxy:/data sms-proxy init              # then edit /data/sms-proxy.yaml
 #   docker run -d --stop-timeout 20 -v sms-proxy:/data -p 8088:8088 -e ADMIN_API_KEY sms-proxy
 #
-# --stop-timeout: Docker kills after 10 s, which is what requests in flight may take by themselves (shutdown_timeout).
+# --stop-timeout: Docker kills after 10 s, which is what requests in flight may take by themselves (shutdown_timeout), before
+# what the SMSC has not answered (response_timeout, 5 s) has its outcome stored.
 # A configuration may also be mounted at /etc/sms-proxy/sms-proxy.yaml; let its db_path and license.file lie
 # under /data then, which is all that the server writes to.
 

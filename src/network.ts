@@ -226,13 +226,13 @@ export class Network {
     for (const link of wanted.slice(0, max)) {
       if (link.smpp.enabled) continue
       const unlicensed = !link.smpp.connected() && ++used > max
-      if (unlicensed || this.#succeeds(link)) this.#waits = true
+      if (unlicensed || this.#predecessorDrains(link)) this.#waits = true
       else link.smpp.enable()
     }
   }
 
-  /** The link that it replaces still drains: many accounts have one session, and a second bind is refused for minutes. */
-  #succeeds({ id, account }: NetworkLink): boolean {
+  /** What it comes after is connected still: many accounts have one session, and a second bind is refused for minutes. */
+  #predecessorDrains({ id, account }: NetworkLink): boolean {
     for (const leaving of this.#leaving.keys())
       if ((leaving.id === id || leaving.account === account) && leaving.smpp.connected()) return true
     return false

@@ -4,7 +4,6 @@ import { systemCode } from './errors.ts'
 import { type IpList, NO_IPS, parseIpList } from './ip_list.ts'
 import type { LinkSettings, NetworkSettings } from './network.ts'
 import { compileRules, NO_RULES, type Rules } from './routing/rules.ts'
-import type { RuleProblem } from './routing/rules_read.ts'
 
 /** The configuration in the words of the parts, none of which knows it. */
 
@@ -25,12 +24,8 @@ export function readRules({
   const { tree } = parsed
   const read = compileRules(plain(tree), { pools })
   if ('rules' in read) return read
-  const placed = ({ path, message }: RuleProblem): Complaint => ({
-    place: placeOf(tree, path.replace(/^rules/, '')),
-    path,
-    message,
-  })
-  return { problems: read.problems.map(placed) }
+  const placeOfRule = (path: string) => placeOf(tree, path.replace(/^rules/, ''))
+  return { problems: read.problems.map(problem => ({ place: placeOfRule(problem.path), ...problem })) }
 }
 
 function parseFile(file: string): ReturnType<typeof parseTree> {

@@ -73,9 +73,8 @@ async function copy(
     const log = { info() {}, warn: (fields: object, text: string) => 'user' in fields && progress.say(text) }
     const client = clusterClient(aerospike, { clock, random, log })
     const { namespace, ttl } = aerospike
-    const cluster = await openAerospikeCopy({
-      ...{ client, namespace, clock, random, retentionMs: ttl, instance: file.id },
-    })
+    const instance = file.id
+    const cluster = await openAerospikeCopy({ client, namespace, clock, random, retentionMs: ttl, instance })
     const book = file.book(source === 'sqlite' ? `to ${cluster.id}` : `from ${cluster.id} ${cluster.opening}`)
     try {
       const names = { sqlite: path, aerospike: `the Aerospike namespace ${namespace}` }

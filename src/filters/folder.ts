@@ -39,14 +39,14 @@ export class Folder {
     // Those that are gone come before those that are new: a renamed one takes its own place.
     const known = new Set([...this.#taken.keys(), ...this.#failing.keys()])
     for (const file of known.union(files)) {
-      const listed = files.has(file)
-      const stamp = await this.#stamp(file, listed)
+      const isListed = files.has(file)
+      const stamp = await this.#stamp(file, isListed)
       if (stamp === this.#taken.get(file)) this.#spotted.delete(file)
       else if (settled && this.#spotted.get(file) !== stamp) this.#spotted.set(file, stamp)
       else {
         const change = stamp === GONE ? { file } : await this.#read(file)
         // Written to while it was read: the next looks see what becomes of it.
-        if (settled && (await this.#stamp(file, listed)) !== stamp) continue
+        if (settled && (await this.#stamp(file, isListed)) !== stamp) continue
         if (change.mayPass) {
           if (this.#failing.get(file) !== change.error) changes.push(change)
           this.#failing.set(file, change.error ?? '')
@@ -64,13 +64,13 @@ export class Folder {
   }
 
   /** Only what the folder does not list is gone: a link that leads nowhere is one that cannot be read. */
-  async #stamp(file: string, listed: boolean): Promise<string> {
+  async #stamp(file: string, isListed: boolean): Promise<string> {
     try {
       const { mtimeNs, ctimeNs, size, ino } = await stat(`${this.dir}/${file}`, { bigint: true })
       return `${mtimeNs} ${ctimeNs} ${size} ${ino}`
     } catch (error) {
       const code = codeOf(error)
-      return code === 'ENOENT' && !listed ? GONE : code
+      return code === 'ENOENT' && !isListed ? GONE : code
     }
   }
 

@@ -210,7 +210,7 @@ export class Session {
   async unbind(drainMs: number, reason: string): Promise<void> {
     if (this.#state === 'closed' || this.#leaving !== 'no') return
     this.#leaving = 'unbinding'
-    if (!this.#isQuiet()) await this.#drained(drainMs)
+    if (!this.#isQuiet()) await this.#becomesQuiet(drainMs)
     if (this.#state !== 'open') await this.request('unbind', {})
     this.close(reason)
   }
@@ -222,13 +222,14 @@ export class Session {
   async #unboundByPeer(sequence: number): Promise<void> {
     if (this.#leaving === 'no' && !this.#isQuiet()) {
       this.#leaving = 'unbinding'
-      await this.#drained(this.options.responseTimeoutMs)
+      await this.#becomesQuiet(this.options.responseTimeoutMs)
     }
     this.#write('unbind_resp', {}, sequence, STATUS.ESME_ROK)
     this.#closeSoon('unbound by the peer')
   }
 
-  #drained(drainMs: number): Promise<void> {
+  /** Resolves once nothing is in flight, or after `drainMs`. */
+  #becomesQuiet(drainMs: number): Promise<void> {
     return new Promise(resolve => {
       this.#quiet = resolve
       this.#timers.leave = this.clock.after(drainMs, resolve)

@@ -21,6 +21,18 @@ const yaml = (text: string): Record<string, string> => ({
   'sms-proxy.yaml': `endpoint: 127.0.0.1:0\n${text}`,
 })
 
+/** `serve` as a child that is looked at while it starts, which `startGateway` waits for. */
+const serve = (cwd: string, env: Record<string, string>) =>
+  Bun.spawn([BINARY, 'serve'], {
+    cwd,
+    env,
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'ignore',
+    timeout: LIFE_MS,
+    killSignal: 'SIGKILL',
+  })
+
 /** What no text for people may have in it. */
 const LEAK = /hunter2|\bat \S+:\d+:\d+|node:|OPENSSL|SQLITE/
 
@@ -205,16 +217,8 @@ describe('the binary', () => {
 
   test('reads at SIGHUP, also while it starts, the file that it found when it began, and no other when that is gone', async () => {
     using at = folder(yaml('env: x'))
-    const child = Bun.spawn([BINARY, 'serve'], {
-      cwd: at.path,
-      // With one variable, which the environment alone would be a configuration by: one of no links.
-      env: { SMS_PROXY_SERVER_NAME: 'here' },
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'ignore',
-      timeout: LIFE_MS,
-      killSignal: 'SIGKILL',
-    })
+    // With one variable, which the environment alone would be a configuration by: one of no links.
+    const child = serve(at.path, { SMS_PROXY_SERVER_NAME: 'here' })
     const file = join(at.path, 'sms-proxy.yaml')
     let said = ''
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -232,15 +236,7 @@ describe('the binary', () => {
 
   test('stops as it should at a SIGTERM that comes while it starts', async () => {
     using at = folder(yaml('env: x'))
-    const child = Bun.spawn([BINARY, 'serve'], {
-      cwd: at.path,
-      env: {},
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'ignore',
-      timeout: LIFE_MS,
-      killSignal: 'SIGKILL',
-    })
+    const child = serve(at.path, {})
     let said = ''
     for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
       // The first line of a start, long before the last.
