@@ -1,40 +1,30 @@
 import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
 
-export interface AuditEntry {
-  /** Unix milliseconds. */
-  readonly at: number
-  /** `admin`, `user 42`, `cli`. */
-  readonly who: string
-  /** `disable link`, `delete user` … */
-  readonly action: string
-  /** What it was done to. */
-  readonly subject: string
-  readonly reason: string
-}
+/** Some hundred octets each, and one a reload: past it the oldest goes. */
+const ENTRIES_MAX = 1_000_000
 
+/** The table `audit`, which operators read in the file. */
 export class Audit {
   readonly #insert
-  readonly #newest
+  readonly #trim
 
   constructor(
-    db: Database,
+    private readonly db: Database,
     private readonly clock: Pick<Clock, 'now'>,
   ) {
     this.#insert = db.query<null, [number, string, string, string, string]>(
       'INSERT INTO audit (at, who, action, subject, reason) VALUES (?, ?, ?, ?, ?)',
     )
-    this.#newest = db.query<AuditEntry, [number]>(
-      'SELECT at, who, action, subject, reason FROM audit ORDER BY id DESC LIMIT ?',
-    )
+    // Ids have no gaps: nothing else is ever deleted, and a number that a rollback took back is given again.
+    this.#trim = db.query('DELETE FROM audit WHERE id <= last_insert_rowid() - ?')
   }
 
+  /** `who`: `admin`, `user 42`, `cli`; `action`: `disable link`, `delete user` …; `subject`: what it was done to. */
   record(who: string, action: string, subject: string, reason = ''): void {
-    this.#insert.run(this.clock.now(), who, action, subject, reason)
-  }
-
-  /** Newest first. */
-  newest(count: number): readonly AuditEntry[] {
-    return this.#newest.all(count)
+    this.db.transaction(() => {
+      this.#insert.run(this.clock.now(), who, action, subject, reason)
+      this.#trim.run(ENTRIES_MAX)
+    })()
   }
 }

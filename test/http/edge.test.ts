@@ -6,6 +6,7 @@ import type { HttpDependencies } from '../../src/http/dependencies.ts'
 import { NO_IPS, parseIpList } from '../../src/ip_list.ts'
 import { createRateLimiter } from '../../src/rate_limit.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
+import { auditOf } from '../support/audit.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { raw } from './raw.ts'
 import { jsonOf, link, message, startEdge, type TestEdge } from './support.ts'
@@ -225,7 +226,7 @@ test('what a route that was opened does is written down as done by anyone', asyn
   const made = await fetch(`${edge.url}/api/v1/user/register`, jsonOf(user))
   const { user_id } = (await made.json()) as { user_id: number }
   await fetch(`${edge.url}/api/v1/user/delete`, jsonOf({ user_id }))
-  expect(edge.database.audit.newest(2)).toMatchObject([
+  expect(auditOf(edge.databasePath).slice(0, 2)).toMatchObject([
     { who: 'anyone', action: 'delete user' },
     { who: 'anyone', action: 'register user' },
   ])
@@ -289,7 +290,7 @@ test('what is done is done in the name of who asked: the admin, or a user', asyn
   ] as const) {
     expect((await fetch(edge.url + path, { method, headers: edge.asAdmin })).status).toBe(200)
   }
-  expect(edge.database.audit.newest(2)).toMatchObject([
+  expect(auditOf(edge.databasePath).slice(0, 2)).toMatchObject([
     { who: 'admin', action: 'delete user' },
     { who: 'admin', action: 'make admin' },
   ])

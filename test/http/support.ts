@@ -99,6 +99,7 @@ export interface TestEdge {
   readonly port: number
   readonly users: UserDatabase['users']
   readonly database: UserDatabase
+  readonly databasePath: string
   readonly verified: readonly string[]
   readonly submitted: SendRequest[]
   readonly toggled: unknown[][]
@@ -116,9 +117,10 @@ export async function startEdge(
   options: Partial<HttpOptions> = {},
 ): Promise<TestEdge> {
   const folder = mkdtempSync(join(tmpdir(), 'edge-'))
+  const path = join(folder, 'users.db')
   const passwords = fakePasswords()
   const database = openUserDatabase({
-    path: join(folder, 'users.db'),
+    path,
     tokenTtlSeconds: 3600,
     clock: systemClock,
     random: systemRandom,
@@ -194,6 +196,7 @@ export async function startEdge(
     port: server.port,
     users: database.users,
     database,
+    databasePath: path,
     verified: passwords.verified,
     submitted,
     toggled,

@@ -8,6 +8,7 @@ import { GatewayError } from '../../src/errors.ts'
 import { openUserDatabase, type UserDatabase } from '../../src/users/index.ts'
 import { DUMMY_HASH, type Passwords } from '../../src/users/passwords.ts'
 import { fakePasswords } from '../http/support.ts'
+import { auditOf } from '../support/audit.ts'
 import { TurnedClock } from '../support/clock.ts'
 
 const folders: string[] = []
@@ -157,11 +158,11 @@ describe('registering', () => {
   })
 
   test('an email that is taken leaves no new app behind', async () => {
-    const { users, audit } = open()
+    const { users, path } = open()
     await users.register(PROXY_USER.email, 'secret')
     expect(await codeOf(users.registerProxyUser(PROXY_USER, 'test'))).toBe('invalid')
     expect(users.appCount()).toBe(1)
-    expect(audit.newest(10)).toHaveLength(1)
+    expect(auditOf(path)).toHaveLength(1)
   })
 
   test('two users of one new app at the same moment: one makes it, the other is told to try again', async () => {
@@ -306,7 +307,7 @@ describe('deleting', () => {
   })
 
   test('the last user takes the app along, another leaves it, and app 1 stays', async () => {
-    const { users, audit } = open()
+    const { users, path } = open()
     const alone = await users.register('a@example.com', 'secret')
     const first = await users.registerProxyUser(PROXY_USER, 'test')
     const second = await users.registerProxyUser({ ...PROXY_USER, email: 'second@example.com' }, 'test')
@@ -316,7 +317,11 @@ describe('deleting', () => {
     expect(users.app(2)).toBeUndefined()
     users.delete(alone, 'test')
     expect(users.app(1)).toBeDefined()
-    expect(audit.newest(4).map(({ action, subject }) => `${action}: ${subject}`)).toEqual([
+    expect(
+      auditOf(path)
+        .slice(0, 4)
+        .map(({ action, subject }) => `${action}: ${subject}`),
+    ).toEqual([
       'delete user: user 1 of app 1',
       'delete app: app 2',
       'delete user: user 3 of app 2',
@@ -376,11 +381,11 @@ test('a change goes by what another process left a moment ago, not by what was l
 })
 
 test('making an app and opening it to other networks leaves a line each', async () => {
-  const { users, audit } = open()
+  const { users, path } = open()
   const app = { password: 'secret', appName: 'shop', appSecret: 'secret-of-the-shop' }
   await users.registerProxyUser({ ...app, email: 'a@example.com', allowedIps: ['10.0.0.0/8'] }, 'admin')
   await users.registerProxyUser({ ...app, email: 'b@example.com', allowedIps: [] }, 'admin')
-  expect(audit.newest(10).map(({ action, subject, reason }) => `${action} ${subject} ${reason}`)).toEqual([
+  expect(auditOf(path).map(({ action, subject, reason }) => `${action} ${subject} ${reason}`)).toEqual([
     'register user user 2 of app 2 ',
     'set allowed ips app 2 ',
     'register user user 1 of app 2 ',
@@ -389,24 +394,43 @@ test('making an app and opening it to other networks leaves a line each', async 
 })
 
 test('what was said of a link last holds, and each word is kept', () => {
-  const { linkSwitches, audit } = open()
+  const { linkSwitches, path } = open()
   linkSwitches.set(3, false, 'admin', 'maintenance')
   linkSwitches.set(3, true, 'user 1', 'over')
   expect(linkSwitches.enabled(3)).toBe(true)
-  expect(audit.newest(10)).toMatchObject([
+  expect(auditOf(path)).toMatchObject([
     { who: 'user 1', action: 'enable link', subject: '3', reason: 'over' },
     { who: 'admin', action: 'disable link', subject: '3', reason: 'maintenance' },
   ])
 })
 
+test('of the audit table the newest million lines stay', () => {
+  const { linkSwitches, path } = open()
+  const lines = (): unknown => {
+    using db = new Database(path)
+    return db.query('SELECT min(id), max(id), count(*) FROM audit').values()[0]
+  }
+  const said =
+    "INSERT INTO audit (id, at, who, action, subject, reason) VALUES (?, 0, 'cli', 'reload', '', '')"
+  {
+    using db = new Database(path)
+    for (const id of [1, 2, 3, 1_000_001]) db.query(said).run(id)
+  }
+  linkSwitches.set(3, false, 'admin', 'maintenance')
+  expect(lines()).toEqual([3, 1_000_002, 3])
+  linkSwitches.set(3, true, 'admin', 'over')
+  expect(lines()).toEqual([1_000_001, 1_000_003, 3])
+  expect(auditOf(path)[0]).toMatchObject({ action: 'enable link', reason: 'over' })
+})
+
 test('who did what to whom, when and why is kept, newest first', async () => {
-  const { users, linkSwitches, audit, clock } = open()
+  const { users, linkSwitches, path, clock } = open()
   const id = await users.register('a@example.com', 'secret')
   clock.skip(1000)
   expect(users.toggleAdmin(id, 'admin')).toBe(true)
   expect(users.toggleAdmin(id, 'user 1')).toBe(false)
   linkSwitches.set(3, false, 'user 1', 'maintenance window')
-  expect(audit.newest(10)).toEqual([
+  expect(auditOf(path)).toEqual([
     {
       at: clock.now(),
       who: 'user 1',
