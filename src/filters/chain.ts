@@ -16,7 +16,7 @@ export interface ChainOptions {
   /** Unix milliseconds. */
   readonly now: () => number
   /** Told of each failure of a filter, as often as they come. */
-  readonly failed: (name: string, fault: FilterFault, tripped: boolean) => void
+  readonly failed: (filter: ChainLink, fault: FilterFault, tripped: boolean) => void
 }
 
 /** What a caller hears of a filter that is out of use. */
@@ -52,7 +52,8 @@ export class Chain {
     return PASS
   }
 
-  #verdict({ sandbox, tally }: ChainLink, sms: FilterMessage, packed: Uint8Array | undefined): Verdict {
+  #verdict(link: ChainLink, sms: FilterMessage, packed: Uint8Array | undefined): Verdict {
+    const { sandbox, tally } = link
     const { monotonic, now, failed } = this.options
     const began = monotonic()
     tally.hits++
@@ -67,7 +68,7 @@ export class Chain {
       if (!(error instanceof FilterFault)) throw error
       const fault = new FilterFault(error.kind, withoutText(error.message, sms.message, sandbox.source))
       tally.fault(fault, monotonic(), now())
-      failed(sandbox.name, fault, tally.trippedAt(monotonic()))
+      failed(link, fault, tally.trippedAt(monotonic()))
       return this.#unanswered(sandbox.name, callersWords(fault))
     } finally {
       tally.answered(monotonic() - began)

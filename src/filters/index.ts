@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-import { Chain, callersWords } from './chain.ts'
+import { Chain, type ChainLink, callersWords } from './chain.ts'
 import type { FilterMessage, Filters, Verdict } from './filter.ts'
 import { type FilterLogger, Loader, NO_FOLDER } from './loader.ts'
 import { type Declaration, FilterFault, pack, Sandbox } from './sandbox.ts'
@@ -154,7 +154,6 @@ export async function openFilters(options: FiltersOptions): Promise<OpenFilters>
 class LiveFilters implements OpenFilters {
   readonly #chain: Chain
   readonly #loader: Loader
-  readonly #lastLogged = new Map<string, number>()
   #scan: Promise<void> = Promise.resolve()
   #cancel: Cancel = () => {}
   #closed = false
@@ -165,7 +164,7 @@ class LiveFilters implements OpenFilters {
       onError,
       monotonic: clock.monotonic,
       now: clock.now,
-      failed: (name, fault, tripped) => this.#logFault(name, fault, tripped),
+      failed: (filter, fault, tripped) => this.#logFault(filter, fault, tripped),
     })
     this.#loader = new Loader({
       dir,
@@ -282,12 +281,12 @@ class LiveFilters implements OpenFilters {
     return new Sandbox(name, source, { timeoutMs, memoryBytes, lookup, monotonic: clock.monotonic })
   }
 
-  #logFault(filter: string, fault: FilterFault, tripped: boolean): void {
+  #logFault({ sandbox, tally }: ChainLink, fault: FilterFault, tripped: boolean): void {
     const { clock, logger, onError } = this.options
     const now = clock.monotonic()
-    if (!tripped && now - (this.#lastLogged.get(filter) ?? Number.NEGATIVE_INFINITY) < FAULT_LOG_MS) return
-    this.#lastLogged.set(filter, now)
-    const fields = { filter, kind: fault.kind, error: fault.message, on_error: onError }
+    if (!tripped && now - tally.loggedAt < FAULT_LOG_MS) return
+    tally.loggedAt = now
+    const fields = { filter: sandbox.name, kind: fault.kind, error: fault.message, on_error: onError }
     logger.warn(fields, tripped ? 'filter failed repeatedly and is out of use for a while' : 'filter failed')
   }
 }

@@ -24,6 +24,8 @@ export class Tally {
   lastError = ''
   /** Unix milliseconds; 0 when there was none. */
   lastErrorAt = 0
+  /** When a fault was last logged, monotonic milliseconds. */
+  loggedAt = Number.NEGATIVE_INFINITY
   /** Microseconds an answer. */
   readonly took = new Histogram()
   tookSeconds = 0

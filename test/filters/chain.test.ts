@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { systemClock } from '../../src/clock.ts'
 import { TRIP_FAULTS, TRIPPED_MS } from '../../src/filters/tally.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -117,6 +119,17 @@ describe('a filter that fails', () => {
     expect(folder.logged.filter(line => line.includes('filter failed'))).toEqual([
       'filter failed {"filter":"f","kind":"error","error":"Error: oops (f.js:1:39)","on_error":"reject"}',
     ])
+  })
+
+  test('is logged at once when it is another of the same name', async () => {
+    await using folder = await openFolder({ 'f.js': throwing })
+    folder.filters.check(message())
+    await rm(join(folder.dir, 'f.js'))
+    await folder.filters.reload()
+    await folder.write('f.js', throwing)
+    await folder.filters.reload()
+    folder.filters.check(message())
+    expect(folder.logged.filter(line => line.startsWith('filter failed'))).toHaveLength(2)
   })
 
   test('is out of use for a while after it ran over its time repeatedly, says so, and is tried again', async () => {
