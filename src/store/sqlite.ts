@@ -12,7 +12,10 @@ import {
   type Claim,
   type Earlier,
   HELD_MAX,
+  type InboxMessage,
   type MessageStore,
+  type Page,
+  type Rows,
   type StoreCounts,
   StoreError,
 } from './store.ts'
@@ -39,6 +42,11 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   db.run('DELETE FROM copying')
   return new SqliteStore(options, db, openLog(options.path))
 }
+
+/** A page of the inbox is looked for over so many rows at a time, for 2 ms: more where messages are long. */
+const STEP_ROWS = 2000
+/** Greater than any id. */
+const ABOVE_ALL = new Uint8Array(17).fill(0xff)
 
 /** One file, of this process alone: each call is a write of a group commit. */
 export class SqliteStore implements MessageStore {
@@ -76,7 +84,6 @@ export class SqliteStore implements MessageStore {
 
   find: MessageStore['find'] = id => this.#read(reader => reader.find(id))
   unmatched: MessageStore['unmatched'] = page => this.#read(reader => reader.unmatched(page))
-  inbox: MessageStore['inbox'] = page => this.#read(reader => reader.inbox(page))
   totals: MessageStore['totals'] = () => this.#read(reader => reader.totals())
   campaigns: MessageStore['campaigns'] = page => this.#read(reader => reader.campaigns(page))
   topCampaigns: MessageStore['topCampaigns'] = count => this.#read(reader => reader.topCampaigns(count))
@@ -92,6 +99,19 @@ export class SqliteStore implements MessageStore {
 
   counts(): Readonly<StoreCounts> {
     return this.#commits.counts
+  }
+
+  /** The way down to a deep page leads over all rows above it: it goes in steps, and the loop turns between two. */
+  async inbox({ offset, limit }: Page): Promise<Rows<InboxMessage>> {
+    const total = await this.#read(reader => reader.inboxSize())
+    if (offset >= total) return { rows: [], total }
+    let above: Uint8Array = ABOVE_ALL
+    let left = offset
+    for (; left > STEP_ROWS; left -= STEP_ROWS) {
+      above = await this.#read(reader => reader.inboxDown(above, STEP_ROWS))
+      await new Promise<void>(resolve => this.options.clock.soon(resolve))
+    }
+    return { rows: await this.#read(reader => reader.inbox(above, { offset: left, limit })), total }
   }
 
   /** Who is answered from an earlier commit waits until that one is on disk too. */

@@ -73,12 +73,19 @@ export class SqliteReader {
     }
   }
 
-  inbox({ offset, limit }: Page): Rows<InboxMessage> {
-    const rows = this.#sql.inbound.values(limit, offset) as InboundRow[]
-    return {
-      rows: rows.map(toInbound),
-      total: number(this.#sql.inboundCount),
-    }
+  inboxSize(): number {
+    return number(this.#sql.inboundCount)
+  }
+
+  /** The id so many rows further down the list than `above`; past its end one that nothing is below. */
+  inboxDown(above: Uint8Array, rows: number): Uint8Array {
+    const id = this.#sql.inboundDown.values(above, rows - 1)[0]?.[0]
+    return (id as Uint8Array | undefined) ?? new Uint8Array()
+  }
+
+  /** Of those below `above`. */
+  inbox(above: Uint8Array, { offset, limit }: Page): InboxMessage[] {
+    return (this.#sql.inbound.values(above, limit, offset) as InboundRow[]).map(toInbound)
   }
 
   totals(): Totals {
@@ -109,7 +116,8 @@ const statements = (db: Database) => ({
     'SELECT account, ids, address, state, error, at FROM held ORDER BY seq DESC LIMIT ? OFFSET ?',
   ),
   heldCount: db.query('SELECT count(*) FROM held'),
-  inbound: db.query(`SELECT ${INBOUND_COLUMNS} FROM inbound ORDER BY id DESC LIMIT ? OFFSET ?`),
+  inbound: db.query(`SELECT ${INBOUND_COLUMNS} FROM inbound WHERE id < ? ORDER BY id DESC LIMIT ? OFFSET ?`),
+  inboundDown: db.query('SELECT id FROM inbound WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?'),
   inboundCount: db.query('SELECT inbound FROM total'),
   total: db.query('SELECT messages FROM total'),
   tallies: db.query('SELECT campaign, sme, sent, failed FROM tally ORDER BY campaign, sme LIMIT ? OFFSET ?'),
