@@ -128,7 +128,7 @@ export function createSubmit(deps: SubmitDependencies): Submit {
   const send = async (request: SendRequest): Promise<Message> => {
     const { idempotency } = request
     // Before all that may have changed since: what was taken once is not refused when it is asked for again.
-    const first = idempotency && (await recall(store, request.appId, idempotency, clock.now()))
+    const first = idempotency && (await recall(store, request.appId, idempotency))
     if (first) return firstResult(first)
     deps.licensed()
     if (!deps.hasEsme(request.esme)) throw new GatewayError('unknown_esme', 'unknown esme')
@@ -230,9 +230,7 @@ const recall = (
   store: SubmitStore,
   appId: number,
   { key, bodyHash }: Idempotency,
-  now: number,
-): Promise<Earlier | undefined> =>
-  store.recall({ appId, key, bodyHash, expiresAt: now + KEY_MS }).catch(notRecalled)
+): Promise<Earlier | undefined> => store.recall({ appId, key, bodyHash }).catch(notRecalled)
 
 /** Puts the key on disk before anything leaves; what stands under it when another gateway was quicker. */
 async function claim(

@@ -1,7 +1,7 @@
 import type { Bins, Key } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type Deadline, numberOf, type Records, textOf } from './aerospike_records.ts'
-import type { Claim } from './store.ts'
+import type { Claim, ClaimKey } from './store.ts'
 
 /** Who holds an idempotency key. */
 export interface Holding {
@@ -16,7 +16,7 @@ export class Claims {
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  async read(claim: Claim, deadline: Deadline): Promise<Holding | undefined> {
+  async read(claim: ClaimKey, deadline: Deadline): Promise<Holding | undefined> {
     const record = await this.records.get(this.#key(claim), deadline)
     if (!record || numberOf(record.bins, 'end') <= this.clock.now()) return undefined
     return holding(record.bins, claim)
@@ -34,14 +34,14 @@ export class Claims {
   }
 
   /** Lets go of the key, if it is the message's. */
-  async release(claim: Claim, messageId: string, deadline: Deadline): Promise<void> {
+  async release(claim: ClaimKey, messageId: string, deadline: Deadline): Promise<void> {
     const record = await this.records.get(this.#key(claim), deadline)
     if (record && textOf(record.bins, 'message') === messageId) {
       await this.records.client.remove(record.key, { ...deadline.policy, generation: record.generation })
     }
   }
 
-  #key({ appId, key }: Claim): Key {
+  #key({ appId, key }: ClaimKey): Key {
     return claimKey(this.records, appId, key)
   }
 }
@@ -61,9 +61,9 @@ export const claimBins = (claim: Claim, messageId: string): Bins => ({
 export const claimSeconds = ({ expiresAt }: Claim, now: number): number =>
   Math.max(1, Math.ceil((expiresAt - now) / 1000))
 
-const holding = (bins: Parameters<typeof textOf>[0], claim: Claim): Holding => ({
+const holding = (bins: Parameters<typeof textOf>[0], claim: ClaimKey): Holding => ({
   messageId: textOf(bins, 'message'),
   sameBody: textOf(bins, 'hash') === hex(claim),
 })
 
-const hex = ({ bodyHash }: Claim): string => Buffer.from(bodyHash).toString('hex')
+const hex = ({ bodyHash }: ClaimKey): string => Buffer.from(bodyHash).toString('hex')

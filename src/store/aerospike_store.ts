@@ -19,6 +19,7 @@ import { Newest } from './newest.ts'
 import {
   type Claim,
   type Claimed,
+  type ClaimKey,
   type Earlier,
   HELD_MAX,
   type HeldReceipt,
@@ -151,8 +152,8 @@ export class AerospikeStore implements MessageStore {
     })
   }
 
-  recall(claim: Claim): Promise<Earlier | undefined> {
-    return this.#read(deadline => this.#recall(claim, deadline))
+  recall(key: ClaimKey): Promise<Earlier | undefined> {
+    return this.#read(deadline => this.#recall(key, deadline))
   }
 
   save(message: Message): Promise<Message> {
@@ -297,8 +298,8 @@ export class AerospikeStore implements MessageStore {
     this.records.client.close()
   }
 
-  async #recall(claim: Claim, deadline: Deadline): Promise<Earlier | undefined> {
-    const holding = await this.#claims.read(claim, deadline)
+  async #recall(key: ClaimKey, deadline: Deadline): Promise<Earlier | undefined> {
+    const holding = await this.#claims.read(key, deadline)
     if (!holding) return undefined
     const stored = await this.#writer.find(holding.messageId, deadline)
     return { fresh: false, sameBody: holding.sameBody, message: stored?.message }

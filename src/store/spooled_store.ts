@@ -9,6 +9,7 @@ import { isSaved, spooledMatch, spooledMessage } from './spool_view.ts'
 import {
   type Claim,
   type Claimed,
+  type ClaimKey,
   type Earlier,
   type MessageStore,
   type StoreCounts,
@@ -92,8 +93,8 @@ export class SpooledStore implements MessageStore {
     return claimed.fresh ? claimed : this.#earlier(claimed)
   }
 
-  async recall(claim: Claim): Promise<Earlier | undefined> {
-    const earlier = await this.#askForKey(cluster => cluster.recall(claim))
+  async recall(key: ClaimKey): Promise<Earlier | undefined> {
+    const earlier = await this.#askForKey(cluster => cluster.recall(key))
     return earlier && this.#earlier(earlier)
   }
 

@@ -9,7 +9,7 @@ import { SqliteReader } from './sqlite_reader.ts'
 import { openDatabase } from './sqlite_schema.ts'
 import { SqliteWriter, type Write } from './sqlite_writer.ts'
 import {
-  type Claim,
+  type ClaimKey,
   type Earlier,
   HELD_MAX,
   type InboxMessage,
@@ -115,8 +115,8 @@ export class SqliteStore implements MessageStore {
   }
 
   /** Who is answered from an earlier commit waits until that one is on disk too. */
-  async recall(claim: Claim): Promise<Earlier | undefined> {
-    const earlier = await this.#read(reader => reader.recall(claim, this.options.clock.now()))
+  async recall(key: ClaimKey): Promise<Earlier | undefined> {
+    const earlier = await this.#read(reader => reader.recall(key, this.options.clock.now()))
     if (earlier) await this.#write({ op: 'probe' })
     return earlier
   }

@@ -16,7 +16,7 @@ import {
 import type {
   CampaignTally,
   CampaignTotal,
-  Claim,
+  ClaimKey,
   Earlier,
   HeldReceipt,
   InboxMessage,
@@ -48,7 +48,7 @@ export class SqliteReader {
   }
 
   /** What stands under a key at `now`. */
-  recall(claim: Claim, now: number): Earlier | undefined {
+  recall(claim: ClaimKey, now: number): Earlier | undefined {
     const row = this.#sql.claim.values(claim.appId, claim.key, now)[0] as
       | [bodyHash: Uint8Array, message: Uint8Array]
       | undefined

@@ -28,7 +28,7 @@ export interface MessageStore {
   claim(claim: Claim, message: Message): Promise<Claimed>
 
   /** What stands under a key that is taken and not yet expired; writes nothing. Asked before filters and rules. */
-  recall(claim: Claim): Promise<Earlier | undefined>
+  recall(key: ClaimKey): Promise<Earlier | undefined>
 
   /**
    * Writes the outcome of a send: a new message, or the outcome of one that was claimed. Counts it in the
@@ -105,11 +105,15 @@ export const HELD_MAX = 100_000
  */
 export const SEGMENTS_JOIN_MS = 3600 * 1000
 
-export interface Claim {
+/** An `Idempotency-Key` with the body that it came with. */
+export interface ClaimKey {
   readonly appId: number
   readonly key: string
   /** SHA-256 of the body. */
   readonly bodyHash: Uint8Array
+}
+
+export interface Claim extends ClaimKey {
   /** Unix milliseconds. */
   readonly expiresAt: number
 }

@@ -4,6 +4,7 @@ import { sameNumber } from '../../src/store/same_number.ts'
 import {
   type Claim,
   type Claimed,
+  type ClaimKey,
   type Earlier,
   type LateAnswer,
   type MessageStore,
@@ -61,7 +62,7 @@ export class MemoryStore
     return this.failing ? 'the disk is full' : undefined
   }
 
-  recall = async (claim: Claim): Promise<Earlier | undefined> => this.#earlier(claim, this.clock.now())
+  recall = async (key: ClaimKey): Promise<Earlier | undefined> => this.#earlier(key, this.clock.now())
 
   claim = (claim: Claim, message: Message): Promise<Claimed> =>
     this.#commit(() => {
@@ -173,7 +174,7 @@ export class MemoryStore
     })
   }
 
-  #earlier(claim: Claim, now: number): Earlier | undefined {
+  #earlier(claim: ClaimKey, now: number): Earlier | undefined {
     const first = this.#claims.get(nameOf(claim))
     if (!first || first.claim.expiresAt <= now) return undefined
     const sameBody = Buffer.compare(first.claim.bodyHash, claim.bodyHash) === 0
@@ -228,7 +229,7 @@ export class MemoryStore
   }
 }
 
-const nameOf = ({ appId, key }: Claim): string => `${appId} ${key}`
+const nameOf = ({ appId, key }: ClaimKey): string => `${appId} ${key}`
 
 const carries = (message: Message, index: number, account: string, key: string): boolean => {
   const part = message.parts[index]
