@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
-import { type Config, linksAlone, type Problem, showEndpoint, showProblem } from '../config/index.ts'
+import {
+  type Config,
+  findConfigFile,
+  linksAlone,
+  type Problem,
+  showEndpoint,
+  showProblem,
+} from '../config/index.ts'
 import { type FilterState, openFilters } from '../filters/index.ts'
 import { readRules } from '../settings.ts'
 import { load } from './configuration.ts'
@@ -17,7 +24,7 @@ const USAGE = `sms-proxy check [--config FILE]
 export const check = (argv: string[]): Promise<number> =>
   command(USAGE, argv, async () => {
     const { values } = parseArgs({ args: argv, options: { config: { type: 'string' } } })
-    const loaded = load(values.config)
+    const loaded = load(values.config ?? findConfigFile())
     const config = 'config' in loaded ? loaded.config : loaded.faulty
     const filters = config ? await inspectFilters(config) : { states: [], problems: [] }
     const problems = [...('problems' in loaded ? loaded.problems : []), ...filters.problems]

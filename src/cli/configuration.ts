@@ -1,6 +1,5 @@
 import {
   type Check,
-  findConfigFile,
   type Loaded,
   loadConfig,
   type Problem,
@@ -22,9 +21,8 @@ const rules: Check = config => {
 const publicKey: Check = ({ license: { public_key } }) =>
   public_key === '' || isPublicKey(public_key) ? [] : [{ path: 'license.public_key', message: NO_PUBLIC_KEY }]
 
-/** The configuration as a command wants it: of the file named, else of the first that is found. */
-export const load = (file: string | undefined): Loaded =>
-  loadConfig(file ?? findConfigFile(), process.env, [rules, publicKey])
+/** The configuration as a command wants it: of the file, or of the environment alone. */
+export const load = (file: string | undefined): Loaded => loadConfig(file, process.env, [rules, publicKey])
 
 /** Says all that is wrong; answers the exit code. */
 export function explain(problems: readonly Problem[]): 2 {

@@ -15,7 +15,7 @@ const USAGE = `sms-proxy serve [--config FILE]
 export const serve = (argv: string[]): Promise<number> =>
   command(USAGE, argv, async () => {
     const { values } = parseArgs({ args: argv, options: { config: { type: 'string' } } })
-    // Looked for once: a reload that finds this file gone must not take the next, or the environment alone, for the configuration.
+    // Looked for once: a reload takes no other file when this one is gone, nor one that came since when there was none.
     const file = values.config ?? findConfigFile()
     const loaded = load(file)
     if ('problems' in loaded) return explain(loaded.problems)

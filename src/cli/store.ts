@@ -37,13 +37,13 @@ export const store = (argv: string[]): Promise<number> =>
     const from = driverOf('--from', values.from)
     const to = driverOf('--to', values.to)
     if (from === to) throw new UsageError(`--from and --to are both ${from}`)
-    const loaded = load(values.config)
+    const file = values.config ?? findConfigFile()
+    const loaded = load(file)
     if ('problems' in loaded) return explain(loaded.problems)
     const { aerospike } = loaded.config
     if (!aerospike) {
       const message = 'is missing: it says where the cluster is (hosts, namespace, ttl)'
-      const place = values.config ?? findConfigFile() ?? 'the environment'
-      return explain([{ place, path: 'aerospike', message }])
+      return explain([{ place: file ?? 'the environment', path: 'aerospike', message }])
     }
     return await copy(loaded.config, aerospike, from)
   })

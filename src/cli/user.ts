@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import { parseArgs } from 'node:util'
 import { systemClock, systemRandom } from '../clock.ts'
+import { findConfigFile } from '../config/index.ts'
 import { openUserDatabase, type Users } from '../users/index.ts'
 import { explain, load } from './configuration.ts'
 import { askSecret } from './secret.ts'
@@ -33,7 +34,7 @@ export const user = (argv: string[]): Promise<number> =>
     if (!action) throw new UsageError(word === '' ? 'what shall be done?' : `there is no "user ${word}"`)
     if (word !== 'add' && (values['app-id'] ?? values['new-app']) !== undefined)
       throw new UsageError('--app-id and --new-app are for "user add": a list shows the app of each user')
-    const loaded = load(values.config)
+    const loaded = load(values.config ?? findConfigFile())
     if ('problems' in loaded) return explain(loaded.problems)
     const { storage, security } = loaded.config
     const people = openUserDatabase({

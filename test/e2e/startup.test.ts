@@ -234,6 +234,23 @@ describe('the binary', () => {
     expect(await child.exited).toBe(0)
   }, 240_000)
 
+  test('that began with the environment alone takes no file at SIGHUP that came later', async () => {
+    using at = folder()
+    const child = serve(at.path, { SMS_PROXY_ENDPOINT: '127.0.0.1:0' })
+    let said = ''
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      if (!said.includes('"listening"') && (said + chunk).includes('"listening"')) {
+        writeFileSync(join(at.path, 'sms-proxy.yaml'), 'no: configuration')
+        child.kill('SIGHUP')
+      }
+      said += chunk
+      if (/not reloaded|read anew/.test(said)) break
+    }
+    expect(said).toContain('read anew')
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(0)
+  }, 240_000)
+
   test('stops as it should at a SIGTERM that comes while it starts', async () => {
     using at = folder(yaml('env: x'))
     const child = serve(at.path, {})
