@@ -10,15 +10,14 @@ export interface FileKind {
   readonly migrations: readonly string[]
   /** A write that changes nothing. */
   readonly touch: string
-  /** What is read before all else: a file that is damaged there is refused, and named. */
-  readonly reads: readonly string[]
 }
 
 /**
- * Opens the file for this process and its owner alone, in WAL mode, with the newest schema.
- * Throws a {@link StoreError} that says what is wrong with the file.
+ * Opens the file for this process and its owner alone, in WAL mode, with the newest schema, and
+ * begins with it: a file that is damaged where `begin` reads is refused, and named. Throws a {@link StoreError}
+ * that says what is wrong with the file.
  */
-export function openFile(path: string, kind: FileKind): Database {
+export function openFile<T>(path: string, kind: FileKind, begin: (db: Database) => T): T {
   let db: Database | undefined
   try {
     // Its log takes over who may read it: numbers, and texts of MO messages.
@@ -34,9 +33,8 @@ export function openFile(path: string, kind: FileKind): Database {
     db.run('PRAGMA journal_size_limit = 67108864') // octets of log that stay on disk after a checkpoint
     migrate(db, kind)
     db.run(kind.touch) // makes the log, and shows that the disk takes writes
-    for (const read of kind.reads) db.query(read).values()
     fitCache(db)
-    return db
+    return begin(db)
   } catch (cause) {
     db?.close()
     throw cause instanceof StoreError ? cause : new StoreError(openFault(path, cause), { cause })

@@ -120,11 +120,18 @@ const MIGRATIONS: readonly string[] = [
   `,
 ]
 
+const KIND = {
+  application: APPLICATION_ID,
+  migrations: MIGRATIONS,
+  touch: 'UPDATE total SET messages = messages',
+}
+
+/** What every start reads. */
+const READS = ['SELECT id, name FROM account', 'SELECT id FROM identity', 'SELECT copy FROM copying']
+
 /** The messages' file, for this process alone, with the newest schema. Throws a {@link StoreError}. */
 export const openDatabase = (path: string): Database =>
-  openFile(path, {
-    application: APPLICATION_ID,
-    migrations: MIGRATIONS,
-    touch: 'UPDATE total SET messages = messages',
-    reads: ['SELECT id, name FROM account', 'SELECT id FROM identity', 'SELECT copy FROM copying'],
+  openFile(path, KIND, db => {
+    for (const read of READS) db.query(read).values()
+    return db
   })

@@ -29,7 +29,7 @@ const MIGRATIONS = [
 ]
 
 const PROBE = 'UPDATE probe SET mark = mark'
-const READS = ['SELECT count(*) FROM entry', 'SELECT node FROM life']
+const KIND = { application: APPLICATION_ID, migrations: MIGRATIONS, touch: PROBE }
 
 /** Writes that wait for their commit; those past it are refused at once. */
 const PENDING_MAX = 50_000
@@ -46,9 +46,10 @@ export function openSpool(
   path: string,
   clock: Pick<Clock, 'now' | 'monotonic' | 'soon' | 'after'>,
 ): SqliteSpool {
-  const kind = { application: APPLICATION_ID, migrations: MIGRATIONS, touch: PROBE, reads: READS }
-  const db = openFile(path, kind)
-  return new SqliteSpool(db, openLog(path), clock)
+  return openFile(path, KIND, db => {
+    db.query('SELECT node FROM life').values()
+    return new SqliteSpool(db, openLog(path), clock)
+  })
 }
 
 /** Writes that wait for the cluster, in their order, in a file of this gateway. */

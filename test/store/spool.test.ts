@@ -21,6 +21,7 @@ import {
 } from '../../src/store/store.ts'
 import { StoreModel } from '../conformance/store_model.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { damage } from '../support/damage.ts'
 import { type Failure, FlakyCluster } from '../support/flaky_cluster.ts'
 import { messageOf } from '../support/message.ts'
 
@@ -584,6 +585,17 @@ describe('the spool', () => {
     db.run('DROP TRIGGER full')
     await store.save(message())
     expect(store.spoolCounts().entries).toBe(1)
+  })
+
+  test.each(['entry', 'life'])('whose %s is damaged is named at the start', async table => {
+    cluster.away = true
+    await store.save(message())
+    await store.close()
+    const path = join(folder, 'spool.db')
+    damage(path, table)
+    await expect(open()).rejects.toThrow(
+      `${path} cannot be used: the database is damaged: restore it from a backup`,
+    )
   })
 
   test('outlives its process, and is told to the cluster by the next', async () => {

@@ -12,6 +12,7 @@ import { type Log, openLog } from '../../src/store/sqlite_log.ts'
 import { openDatabase } from '../../src/store/sqlite_schema.ts'
 import { type MessageStore, StoreError } from '../../src/store/store.ts'
 import { TurnedClock } from '../support/clock.ts'
+import { damage } from '../support/damage.ts'
 import { inboundOf, messageOf } from '../support/message.ts'
 
 let folder: string
@@ -309,21 +310,11 @@ test('a database that may not be written fails its writes and still answers', as
   await store.close()
 })
 
-/** As a bad disk would. The store that had it is closed. */
-function damage(table: string): void {
-  const db = new Database(path)
-  const root = Number(db.query(`SELECT rootpage FROM sqlite_schema WHERE name = '${table}'`).values()[0]?.[0])
-  const pageSize = Number(db.query('PRAGMA page_size').values()[0]?.[0])
-  db.close()
-  const octets = readFileSync(path)
-  writeFileSync(path, octets.fill(0xff, (root - 1) * pageSize, root * pageSize))
-}
-
 test('a file whose messages are damaged still takes what lies elsewhere', async () => {
   const store = await open()
   await store.save(message())
   await store.close()
-  damage('message')
+  damage(path, 'message')
   const damaged = await open()
   await expect(damaged.save(message())).rejects.toBeInstanceOf(StoreError)
   const receipt = { account: 'a:1/x', ids: ['7'], address: '', state: 'delivered', error: 0, at: 1 } as const
@@ -338,7 +329,7 @@ test.each(['account', 'identity', 'copying', 'total'])(
     await store.save(message())
     await store.close()
     const whole = readFileSync(path)
-    damage(table)
+    damage(path, table)
     expect(await refusal()).toBe(`${path} cannot be used: the database is damaged: restore it from a backup`)
     writeFileSync(path, whole)
     await (await open()).close()
