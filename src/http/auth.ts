@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IpList } from '../ip_list.ts'
 import type { HttpUsers } from './dependencies.ts'
-import { HttpProblem } from './problem.ts'
+import { HttpProblem, unauthorised } from './problem.ts'
 
 /** Who a route is for: everybody, holders of the admin key, users of an app with their token. */
 export type Access = 'public' | 'admin' | 'app'
@@ -19,8 +19,8 @@ const ADMIN: Caller = { who: 'admin', app: undefined }
 
 const INTEGER = /^-?\d+$/
 
-const refuse = (text: string, status = 401): HttpProblem => new HttpProblem(status, text, 'plain')
-const badToken = (): HttpProblem => refuse('invalid or expired token')
+const stranger = (text: string): HttpProblem => unauthorised(text, 'plain', 'Bearer')
+const badToken = (): HttpProblem => stranger('invalid or expired token')
 
 export type Authenticate = (request: Request) => Caller | Promise<Caller>
 
@@ -35,19 +35,19 @@ export function createAuthentication(
   return {
     public: () => ANYONE,
     admin(request) {
-      if (!expected) throw refuse('admin API key not configured', 503)
+      if (!expected) throw new HttpProblem(503, 'admin API key not configured', 'plain')
       if (timingSafeEqual(digest(request.headers.get('x-admin-key') ?? ''), expected)) return ADMIN
-      throw refuse('invalid or missing admin key')
+      throw unauthorised('invalid or missing admin key', 'plain', 'Key realm="X-Admin-Key"')
     },
     /** The checks in the order of the reference's table. */
     app({ headers }) {
       const authorization = headers.get('authorization')
-      if (!authorization) throw refuse('authorization header required')
+      if (!authorization) throw stranger('authorization header required')
       const appId = headers.get('x-app-id')
-      if (!appId) throw refuse('X-App-ID header required')
-      if (!INTEGER.test(appId)) throw refuse('invalid X-App-ID', 400)
+      if (!appId) throw stranger('X-App-ID header required')
+      if (!INTEGER.test(appId)) throw new HttpProblem(400, 'invalid X-App-ID', 'plain')
       const app = users.app(Number(appId))
-      if (!app) throw refuse('unknown app_id')
+      if (!app) throw stranger('unknown app_id')
       if (!authorization.startsWith('Bearer ')) throw badToken()
       const user = users.authenticate(app.id, authorization.slice(7).trim())
       // A token that was seen before is known at once.

@@ -44,6 +44,9 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** In Accept-Encoding, with no weight of 0, which says `not this one` (RFC 9110 §12.4.2). */
+const GZIP = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i
+
 const group = { ...PLAIN_GROUP, method: 'GET', access: 'public', tag: 'Monitoring' } as const
 
 /** `/openapi.json` of these routes, and Swagger UI at `/swagger`, which asks nobody but us. */
@@ -98,7 +101,7 @@ function served(mediaType: string, content: () => string | Promise<Uint8Array>):
       vary: 'accept-encoding',
     })
     if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
-    const zipped = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
+    const zipped = GZIP.test(request.headers.get('accept-encoding') ?? '')
     if (zipped) headers.set('content-encoding', 'gzip')
     return new Response(zipped ? gzip : plain, { headers })
   }

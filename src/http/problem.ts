@@ -34,6 +34,13 @@ export class HttpProblem extends Error {
 
 export const badRequest = (text: string): HttpProblem => new HttpProblem(400, text, 'route')
 
+/** RFC 9110 §15.5.2: a 401 says how to prove who one is. No scheme is registered for a key in a header of its own. */
+export const unauthorised = (
+  text: string,
+  shape: HttpProblem['shape'],
+  scheme: 'Bearer' | 'Key realm="X-Admin-Key"',
+): HttpProblem => new HttpProblem(401, text, shape, { 'www-authenticate': scheme })
+
 /** An error as the caller sees it. `body` is what was read of the request, for routes that echo some of it. */
 export type ErrorBody = (text: string, body: unknown, code: ErrorCode | undefined) => object
 

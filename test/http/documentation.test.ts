@@ -40,6 +40,16 @@ test('what a browser has already is not sent again, and what it lacks is compres
   const plain = await fetch(path, { headers: { 'accept-encoding': 'identity' } })
   expect((await plain.bytes()).length).toBeGreaterThan(2 * length)
   expect(plain.headers.get('content-encoding')).toBeNull()
+  for (const [accepted, encoding] of [
+    ['gzip;q=0', null],
+    ['br, gzip; q=0.000, *;q=0', null],
+    ['br;q=1.0, GZIP;q=0.8', 'gzip'],
+    ['deflate, gzip;q=0.001', 'gzip'],
+  ] as const) {
+    const got = await fetch(path, { headers: { 'accept-encoding': accepted }, decompress: false })
+    expect([accepted, got.headers.get('content-encoding')]).toEqual([accepted, encoding])
+    await got.body?.cancel()
+  }
   // Whoever keeps it asks whether it still holds, and gives it to nobody who reads another form.
   expect(plain.headers.get('cache-control')).toBe('no-cache')
   expect(plain.headers.get('vary')).toBe('accept-encoding')

@@ -220,6 +220,18 @@ test('an admin key that is empty is none, and lets nobody in', async () => {
   expect([refused.status, await refused.json()]).toEqual([503, { error: 'admin API key not configured' }])
 })
 
+test('a 401 says how one proves who one is', async () => {
+  await start()
+  const ask = async (path: string, init?: RequestInit) => {
+    const { status, headers } = await fetch(edge.url + path, init)
+    return [status, headers.get('www-authenticate')]
+  }
+  const stranger = jsonOf({ email: 'nobody@example.com', password: 'secret', app_id: 1 })
+  expect(await ask('/api/v1/dashboard/metrics')).toEqual([401, 'Bearer'])
+  expect(await ask('/api/v1/user/login', stranger)).toEqual([401, 'Bearer'])
+  expect(await ask('/api/v1/admin/proxy-users')).toEqual([401, 'Key realm="X-Admin-Key"'])
+})
+
 test('what a route that was opened does is written down as done by anyone', async () => {
   await start({}, { openRoutes: ['/api/v1/user/register', '/api/v1/user/delete'] })
   const user = { email: 'b@example.com', password: 'secret' }

@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.ts'
 import { DEFAULT_APP_ID } from '../../users/index.ts'
 import { ANYONE } from '../auth.ts'
 import type { HttpDependencies } from '../dependencies.ts'
-import { badRequest, HttpProblem, ok, reply } from '../problem.ts'
+import { badRequest, ok, reply, unauthorised } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
 import { Id } from '../shapes.ts'
 
@@ -85,7 +85,7 @@ export const userRoutes = ({ users }: Pick<HttpDependencies, 'users'>): readonly
     },
     async handle({ body }) {
       const token = await users.login(body.email, body.password, body.app_id)
-      if (token === undefined) throw new HttpProblem(401, 'invalid email or password', 'route')
+      if (token === undefined) throw unauthorised('invalid email or password', 'route', 'Bearer')
       return ok({ token, error: '' })
     },
   }),
