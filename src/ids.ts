@@ -21,6 +21,10 @@ export interface LastIds {
   readonly taskId: number
 }
 
+/** When a message's id was made, Unix milliseconds. */
+export const timeOfId = (messageId: string): number =>
+  Number.parseInt(messageId.replace('-', '').slice(0, 12), 16)
+
 /** `last`: new ones are greater, also where the clock was set back since. */
 export function createIds(clock: Clock, random: Random, node = 0, last?: LastIds): Ids {
   if (!(node >= 0 && node < NODES)) throw new RangeError(`node ${node} is not 0 to ${NODES - 1}`)
@@ -47,7 +51,7 @@ export function createIds(clock: Clock, random: Random, node = 0, last?: LastIds
   }
 
   if (last) {
-    begin(Number.parseInt(last.messageId.replace('-', '').slice(0, 12), 16) + 1)
+    begin(timeOfId(last.messageId) + 1)
     taskMs = Math.floor(last.taskId / (NODES * SEQUENCES)) + 1
   }
 

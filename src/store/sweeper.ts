@@ -7,6 +7,8 @@ const PIECE_MS = 10
 export interface SweepPace {
   /** Between two searches for what is past its time. */
   readonly everyMs: number
+  /** To the first of them, where it is another time. */
+  readonly firstMs?: number
   /** One sweep is a piece of a search, which ends with one that finds nothing; else it is the whole of it. */
   readonly inPieces: boolean
 }
@@ -16,7 +18,7 @@ export function startSweeper(
   store: Pick<MessageStore, 'sweep'>,
   clock: Pick<Clock, 'now' | 'after'>,
   log: { warn(fields: object, text: string): void },
-  { everyMs, inPieces }: SweepPace,
+  { everyMs, firstMs = everyMs, inPieces }: SweepPace,
 ): Cancel {
   let stopped = false
   let cancel: Cancel = () => undefined
@@ -32,7 +34,7 @@ export function startSweeper(
       },
     )
   }
-  plan(everyMs)
+  plan(firstMs)
   return () => {
     stopped = true
     cancel()

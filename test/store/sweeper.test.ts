@@ -27,6 +27,17 @@ test('a store that removes all in one sweep is not searched again before the int
   expect(await swept(false, 500, 500, 500)).toEqual([HOUR_MS, 2 * HOUR_MS])
 })
 
+test('the first search comes when it is asked for', async () => {
+  const clock = new TurnedClock()
+  const moments: number[] = []
+  const sweep = async () => moments.push(clock.monotonic()) - moments.length
+  const pace = { everyMs: HOUR_MS, firstMs: 3 * HOUR_MS, inPieces: true }
+  const stop = startSweeper({ sweep }, clock, { warn: () => {} }, pace)
+  await clock.advance(4.5 * HOUR_MS)
+  stop()
+  expect(moments).toEqual([3 * HOUR_MS, 4 * HOUR_MS])
+})
+
 test('a sweep that fails is told of, and another comes after the interval', async () => {
   const clock = new TurnedClock()
   const warned: object[] = []
