@@ -21,6 +21,8 @@ export class Node implements SessionHolder, ConnectionEvents {
   /** Filled with connections in order, so that few are used and writes are large. */
   readonly #connections: Connection[] = []
   readonly #lent = new Set<Connection>()
+  /** Connections that are made to be lent. */
+  #lending = 0
   readonly #queue: Exchange[] = []
   #queueFirst = 0
   #dialing = 0
@@ -56,18 +58,20 @@ export class Node implements SessionHolder, ConnectionEvents {
 
   /** A connection for one exchange alone, such as a query that may stop reading; give it back with `giveBack`. */
   async borrow(): Promise<Connection> {
-    const { limits } = this.settings
     if (this.#closed) throw this.#closed
-    const idle = this.#connections.findIndex(connection => connection.inFlight === 0)
-    let [connection] = idle < 0 ? [] : this.#connections.splice(idle, 1)
-    if (!connection) {
-      if (this.#lent.size >= limits.connectionsPerNodeMax) {
-        throw this.#error('CLIENT_OVERLOADED', `has ${this.#lent.size} queries under way already`)
-      }
-      connection = await this.#connect()
+    const borrowed = this.#lent.size + this.#lending
+    if (borrowed >= this.settings.limits.connectionsPerNodeMax) {
+      throw this.#error('CLIENT_OVERLOADED', `has ${borrowed} queries under way already`)
     }
-    this.#lent.add(connection)
-    return connection
+    this.#lending++
+    try {
+      const idle = this.#connections.findIndex(connection => connection.inFlight === 0)
+      const [connection = await this.#connect()] = idle < 0 ? [] : this.#connections.splice(idle, 1)
+      this.#lent.add(connection)
+      return connection
+    } finally {
+      this.#lending--
+    }
   }
 
   giveBack(connection: Connection): void {

@@ -196,4 +196,13 @@ describe('a query', () => {
     expect((await failure(second.next())).code).toBe('CLIENT_OVERLOADED')
     await first
   })
+
+  test('past them is refused also when all begin at once', async () => {
+    const { client, node } = await start({ limits: { connectionsPerNodeMax: 2 } })
+    node.fail({ kind: 'slow', delayMs: 200 }, 5)
+    const asked = Array.from({ length: 5 }, () => client.query({ ...query, attemptsMax: 1 }).next())
+    const refused = (await Promise.allSettled(asked)).filter(({ status }) => status === 'rejected')
+    expect(refused).toMatchObject(Array(3).fill({ reason: { code: 'CLIENT_OVERLOADED' } }))
+    expect(node.requests).toBe(2)
+  })
 })
