@@ -274,6 +274,14 @@ describe('the cluster in words', () => {
     ])
   })
 
+  test('a node may list as many addresses as a server publishes of its host, and no more', () => {
+    const hosts = (count: number) => Array.from({ length: count }, (_, n) => `10.0.0.${n}:3000`).join()
+    const read = (count: number) => parsePeers(`1,3000,[[A1,,[${hosts(count)}]]]`).peers[0]?.hosts.length
+    expect(read(250)).toBe(250)
+    expect(parseHosts(hosts(250))).toHaveLength(250)
+    expect(() => read(251)).toThrow('more than 250 elements')
+  })
+
   test('replicas say for each partition who holds it', () => {
     fc.assert(
       fc.property(

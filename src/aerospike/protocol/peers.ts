@@ -13,7 +13,8 @@ export interface Peers {
 
 /** No cluster of Aerospike has more nodes than 256. */
 const PEERS_MAX = 256
-const HOSTS_MAX = 32
+/** A node lists every address of its host unless told which; the server stops at as many (CF_SOCK_CFG_MAX). */
+const HOSTS_MAX = 250
 
 /**
  * The answer to `peers-clear-std` and its kin: `generation,port,[[name,tls-name,[host:port,…]],…]`, where the
