@@ -351,6 +351,26 @@ describe('several gateways', () => {
     expect(a.store.fault()).toContain('another gateway has taken the place')
   })
 
+  test('one whose installation runs a second time gives way to it, and takes nothing back', async () => {
+    const [first, second] = [await open('a'), await open('a')]
+    expect(second.store.node).toBe(first.store.node)
+    await until(async () => {
+      await pass()
+      return first.store.displaced
+    })
+    await second.store.save(message())
+    expect(second.store.displaced).toBe(false)
+  })
+
+  test('one whose lease ran out unnoticed does not take itself for dead when it sweeps', async () => {
+    const { store } = await open('a')
+    const begun = accepted()
+    await store.claim(claim('k'), begun)
+    aheadMs += 31_000
+    await store.sweep(clock.now())
+    expect((await store.find(begun.id))?.state).toBe('accepted')
+  })
+
   test('a gateway whose clock is ahead removes nothing of the others', async () => {
     const a = await open('a')
     const kept = await a.store.save(message())
