@@ -4,7 +4,7 @@ import { AerospikeClient, bins, type ClientOptions, key } from '../../src/aerosp
 import type { Connect } from '../../src/aerospike/ports.ts'
 import { socketConnector } from '../../src/aerospike/socket.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
-import type { AerospikeServer, ServerOptions } from '../support/aerospike_server.ts'
+import { AerospikeServer, type ServerOptions } from '../support/aerospike_server.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { clientOf, closeAll, closing, failure, until } from './rig.ts'
 
@@ -53,6 +53,56 @@ test('a seed that is not there is passed over', async () => {
   closing(() => client.close())
   await client.connect()
   expect(client.fault()).toBeUndefined()
+})
+
+test('a node that has not joined its cluster yet is waited for', async () => {
+  const { cluster, client } = make({})
+  cluster.generation = -1
+  const error = await failure(client.connect())
+  expect(error).toMatchObject({ code: 'NO_NODE' })
+  expect(error.message).toContain('has not joined its cluster yet')
+  expect(client.nodes()).toEqual([])
+  cluster.generation = 1
+  await until(() => client.fault() === undefined)
+})
+
+describe('a seed that is a balancer before the nodes', () => {
+  const balancer = { host: 'balancer.example', port: 3000 }
+  /** `route`: where a connection to a port of 127.0.0.1 ends, if anywhere; the balancer's end at the first node. */
+  function behind(route: (port: number, nodes: readonly number[]) => number | undefined) {
+    const cluster = new AerospikeServer({})
+    const tcp = socketConnector(undefined)
+    const others = new AerospikeServer({ nodes: 2 })
+    const nodes = [cluster.nodes[0]?.port ?? 0, others.nodes[1]?.port ?? 0]
+    const connect: Connect = async (to, ...how) => {
+      const port = to.host === balancer.host ? nodes[0] : route(to.port, nodes)
+      if (port === undefined) throw new Error('no route')
+      return tcp({ host: '127.0.0.1', port }, ...how)
+    }
+    const client = new AerospikeClient({ hosts: [balancer], connect })
+    closing(
+      () => client.close(),
+      () => cluster.stop(),
+      () => others.stop(),
+    )
+    return { client, node: `127.0.0.1:${nodes[0]}` }
+  }
+
+  test('is left for the node itself, where that answers', async () => {
+    const { client, node } = behind(port => port)
+    await client.connect()
+    expect(client.nodes()).toEqual([node])
+  })
+
+  test.each([
+    ['does not answer', () => undefined],
+    ['is that of another node from here', (_: number, nodes: readonly number[]) => nodes[1]],
+  ])('is used where the address of the node %s', async (_, route) => {
+    const { client } = behind(route)
+    await client.connect()
+    expect(client.nodes()).toEqual(['balancer.example:3000'])
+    await client.put(key('test', 'cluster', 1), { n: 1 })
+  })
 })
 
 test('when a node is lost its partitions are read and written at the others', async () => {
@@ -393,6 +443,42 @@ test('a connection that is lost makes no node lost', async () => {
     await client.info('node')
     expect(client.fault()).toBeUndefined()
   }
+  expect(told).toEqual([])
+})
+
+test('a node that comes back at another address is found there, and has not to be lost first', async () => {
+  const told: string[] = []
+  const logger = { info() {}, warn: (_: object, text: string) => void told.push(text) }
+  const { cluster, client } = make({ nodes: 2, replicas: 2 }, { logger })
+  await client.connect()
+  const [, moving] = cluster.nodes
+  if (!moving) throw new Error('no second node')
+  const before = moving.port
+  moving.stop()
+  moving.port = 0
+  moving.start()
+  expect(moving.port).not.toBe(before)
+  await until(() => [...client.nodes()].sort().join() === addresses(cluster).join())
+  await Promise.all(records.map((record, n) => client.put(record, { n }, { timeoutMs: 3000 })))
+  expect(told).toContain('aerospike: a node has another address now')
+  expect(told).not.toContain('aerospike: a node is lost')
+})
+
+test('a node that answers where another is listed is not taken for it, and stays where it is', async () => {
+  const told: string[] = []
+  const logger = { info() {}, warn: (_: object, text: string) => void told.push(text) }
+  const tcp = socketConnector(undefined)
+  let misled = 0
+  const connect: Connect = (to, ...how) => {
+    const [first, second] = cluster.nodes
+    if (!first || to.port !== second?.port) return tcp(to, ...how)
+    misled++
+    return tcp({ ...to, port: first.port }, ...how)
+  }
+  const { cluster, client } = make({ nodes: 2 }, { logger, connect })
+  await client.connect()
+  await until(() => misled > 3)
+  expect(client.nodes()).toEqual([`127.0.0.1:${cluster.nodes[0]?.port}`])
   expect(told).toEqual([])
 })
 

@@ -253,6 +253,43 @@ test('a lease that somebody else has by now is not let go of', async () => {
   expect(await leaseOf('other').owner(deadline)).toBeUndefined()
 })
 
+test('what is taken by another between the look at it and its removal stays taken', async () => {
+  let between = async (): Promise<unknown> => undefined
+  class Interrupted extends Records {
+    override async get(...how: Parameters<Records['get']>) {
+      const record = await super.get(...how)
+      await between()
+      return record
+    }
+  }
+  const deadline = new Deadline(clock, 10_000)
+  const [slow, quick] = [Interrupted, Records].map(Of => new Of(client, NAMESPACE, 'sms-', clock))
+  if (!slow || !quick) throw new Error('no records')
+
+  const leaseOf = (records: Records, nonce: string) =>
+    new Lease(records, 'node/7', { nonce, instance: 'i', name: 'g' }, 30)
+  await leaseOf(quick, 'before').hold(deadline, true)
+  between = () => leaseOf(quick, 'now').hold(deadline, true)
+  await leaseOf(slow, 'before')
+    .release(deadline)
+    .catch(() => {})
+  expect(await leaseOf(quick, 'now').owner(deadline)).toBe('i')
+
+  const [first, second] = [ids.messageId(), ids.messageId()]
+  const claim = { appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: clock.now() + 3600_000 }
+  const anew = { ...claim, expiresAt: claim.expiresAt + 3600_000 }
+  await new Claims(quick, clock).take(claim, first, deadline)
+  between = async () => {
+    clock.skip(3600_000)
+    await new Claims(quick, clock).take(anew, second, new Deadline(clock, 10_000))
+  }
+  const release = new Claims(slow, clock).release(claim, first, new Deadline(clock, 3610_000))
+  await release.catch(() => {})
+  expect(await new Claims(quick, clock).read(anew, new Deadline(clock, 10_000))).toMatchObject({
+    messageId: second,
+  })
+})
+
 test('a receipt that a dead gateway reserved for its message, and did not come to apply, is applied by a sweep', async () => {
   const one = await store.save(message())
   const records = new Records(client, NAMESPACE, 'sms-', clock)
