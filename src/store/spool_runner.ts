@@ -151,18 +151,19 @@ export class SpoolRunner {
       this.#recoverBefore = undefined
       if (messages > 0) log.warn({ messages }, 'left open by a crash: now unknown')
     }
-    const entries = spool.after(this.#at, ROUND_MAX)
+    // What its disk does not let go of is told again: one is enough to show whether the cluster takes writes.
+    const entries = spool.after(this.#at, spool.fault === undefined ? ROUND_MAX : 1)
     const { done, refused, failure, last } = await replay(entries, write => tell(cluster, write), this.#held)
     this.replayed += done.length
     this.#replayedSince += done.length
+    this.#at = last
+    this.#someFailed ||= failure !== undefined
+    this.#failed = failure !== undefined && done.length + refused.length === 0
     if (done.length > 0) await spool.remove(done)
     for (const { entry, why } of refused) {
       log.error({ ...nameOf(entry.write), why }, 'the cluster refuses what was spooled: it is set aside')
       await spool.refuse(entry.seq, why)
     }
-    this.#at = last
-    this.#someFailed ||= failure !== undefined
-    this.#failed = failure !== undefined && done.length + refused.length === 0
     return this.#goesOn() && !this.#failed
   }
 

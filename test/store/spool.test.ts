@@ -558,6 +558,35 @@ describe('the spool', () => {
     expect(await kept.totals()).toEqual({ messages: 1 })
   })
 
+  test('whose disk fails while something is in it stands in nobody’s way when the cluster is back, and goes on with the disk', async () => {
+    await store.close()
+    const db = new Database(join(folder, 'spool.db'))
+    const sync = (done: (error: null) => void) => setImmediate(done, null)
+    store = await open({ spool: new SqliteSpool(db, { sync, close() {} }, clock) })
+    // Of a receipt that finds no message each telling would be kept.
+    cluster.failures.push('before', 'before')
+    await store.settle(receipt('early'))
+    await until(() => cluster.failures.length === 0)
+    await later()
+    for (let at = 1; at < 20; at++) await store.settle(receipt(`early ${at}`))
+    expect(store.spoolCounts().entries).toBe(20)
+    cluster.away = true
+    const full = ['INSERT ON entry', 'DELETE ON entry', 'UPDATE ON probe']
+    for (const [at, what] of full.entries())
+      db.run(`CREATE TEMP TRIGGER full_${at} BEFORE ${what} BEGIN SELECT RAISE(ABORT, 'no room'); END`)
+    await expect(store.save(message())).rejects.toThrow('the store did not take it')
+    expect(store.fault()).toBe('the database refuses to write')
+    cluster.away = false
+    await inTime(() => store.fault() === undefined && store.spoolCounts().replayed >= 3)
+    expect(store.warning()).toBe('the spool takes no writes: the database refuses to write')
+    const one = await store.save(message())
+    expect(await stateKept(one)).toBe('submitted')
+    expect((await kept.unmatched(ALL)).total).toBeLessThan(20)
+    for (const at of full.keys()) db.run(`DROP TRIGGER full_${at}`)
+    await drained()
+    expect(new Set((await kept.unmatched(ALL)).rows.map(({ ids }) => ids[0])).size).toBe(20)
+  })
+
   test('keeps the order of two receipts though the first is still on its way to the disk', async () => {
     const one = await store.save(message())
     /** Within this turn of the loop: the disk comes after it. */
