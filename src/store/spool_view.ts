@@ -1,5 +1,5 @@
 import { type Message, withPart } from '../message.ts'
-import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
+import { CANDIDATES_MAX, isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
 import { sameNumber } from './same_number.ts'
 import { messageKey, type SpoolEntry, smscKey, smscKeysOf } from './spool_entry.ts'
@@ -7,9 +7,12 @@ import type { Settled, StoredReceipt } from './store.ts'
 
 /** What is asked of the spool. */
 export interface Spool {
-  /** The entries with a key, in their order. */
-  under(key: string): readonly SpoolEntry[]
+  /** The entries with a key, in their order; of more than `max` the last. */
+  under(key: string, max?: number): readonly SpoolEntry[]
 }
+
+/** Entries with one SMSC id that are looked at, messages and receipts: more is an SMSC that always answers the same. */
+const UNDER_ID_MAX = 4 * CANDIDATES_MAX
 
 /**
  * A message as the spool leaves it: what the cluster will say of it, as far as this gateway can tell. `stored` is
@@ -32,19 +35,27 @@ export const isSaved = (spool: Spool, id: string): boolean =>
 
 /** The spooled message that a receipt belongs to, with it and those before it applied. */
 export function spooledMatch(spool: Spool, receipt: StoredReceipt): Settled {
-  let fallback: Settled | undefined
-  for (const [form, key] of receipt.ids.entries()) {
-    for (const saved of newestFirst(spool.under(smscKey(receipt.account, key)))) {
-      if (!mayTake(form, receipt.address, saved)) continue
-      const message = spooledMessage(spool, saved.id)
-      const part = message ? partOf(message, receipt.account, key) : -1
-      if (!message || part < 0) continue
-      const settled = { matched: true, form, message, part } as const
-      if (sameNumber(receipt.address, message.destination)) return settled
-      fallback ??= settled
+  const { id, form } = candidate(spool, receipt) ?? {}
+  const message = id === undefined ? undefined : spooledMessage(spool, id)
+  if (!message || form === undefined) return { matched: false }
+  return { matched: true, form, message, part: partOf(message, receipt.account, receipt.ids[form] ?? '') }
+}
+
+/** The contract's choice: the address decides, then the earlier form, then the newer message. */
+function candidate(spool: Spool, { account, ids, address }: StoredReceipt): Candidate | undefined {
+  let fallback: Candidate | undefined
+  for (const [form, key] of ids.entries()) {
+    for (const { id, destination } of newestFirst(spool.under(smscKey(account, key), UNDER_ID_MAX))) {
+      if (sameNumber(address, destination)) return { id, form }
+      if (mayTake(form, address, { destination })) fallback ??= { id, form }
     }
   }
-  return fallback ?? { matched: false }
+  return fallback
+}
+
+interface Candidate {
+  readonly id: string
+  readonly form: number
 }
 
 /** By their ids, as the cluster sees them: an older one may have come to the disk last. */
@@ -56,7 +67,8 @@ const newestFirst = (entries: readonly SpoolEntry[]): Message[] =>
 function withReceipts(spool: Spool, message: Message): Message {
   const found = new Map<number, StoredReceipt>()
   for (const key of new Set(smscKeysOf(message))) {
-    for (const { seq, write } of spool.under(key)) if (write.kind === 'settle') found.set(seq, write.receipt)
+    for (const { seq, write } of spool.under(key, UNDER_ID_MAX))
+      if (write.kind === 'settle') found.set(seq, write.receipt)
   }
   let changed = message
   for (const [, receipt] of [...found].sort(([a], [b]) => a - b)) {

@@ -119,9 +119,9 @@ export class SqliteSpool {
     return orderOf(write).some(key => this.#coming.has(key) || this.#sql.has.values(key).length > 0)
   }
 
-  /** The entries with a key, in their order. */
-  under(key: string): SpoolEntry[] {
-    return this.#depth === 0 ? [] : this.#entries(this.#sql.under.values(key))
+  /** The entries with a key, in their order; of more than `max` the last. */
+  under(key: string, max = Number.MAX_SAFE_INTEGER): SpoolEntry[] {
+    return this.#depth === 0 ? [] : this.#entries(this.#sql.under.values(key, max)).reverse()
   }
 
   /** The first that wait after an entry; from 0 on all. */
@@ -222,7 +222,7 @@ const statements = (db: Database) => ({
   refusedCount: db.query('SELECT count(*) FROM refused'),
   has: db.query('SELECT 1 FROM entry_key WHERE key = ? LIMIT 1'),
   under: db.query(
-    'SELECT seq, write FROM entry_key JOIN entry USING (seq) WHERE entry_key.key = ? ORDER BY seq',
+    'SELECT seq, write FROM entry_key JOIN entry USING (seq) WHERE entry_key.key = ? ORDER BY seq DESC LIMIT ?',
   ),
   after: db.query('SELECT seq, write FROM entry WHERE seq > ? ORDER BY seq LIMIT ?'),
   oldest: db.query('SELECT at FROM entry ORDER BY seq LIMIT 1'),
