@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { AerospikeError } from '../../src/aerospike/index.ts'
 import { systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
-import { type Message, stateOf } from '../../src/message.ts'
+import { type Message, NO_SMSC_ID, stateOf } from '../../src/message.ts'
 import { openSpooledStore } from '../../src/store/spooled.ts'
 import type { SpooledStore } from '../../src/store/spooled_store.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
@@ -171,6 +171,14 @@ describe('while the cluster is away', () => {
     expect(await stateKept(one)).toBe('delivered')
   })
 
+  test('a message whose SMSC names no id is found by no receipt, here as in the cluster', async () => {
+    cluster.away = true
+    await store.save(
+      message({ parts: [{ state: 'submitted', smscId: NO_SMSC_ID, account: ACCOUNT, error: 0 }] }),
+    )
+    expect(await store.settle(receipt(NO_SMSC_ID))).toEqual({ matched: false })
+  })
+
   test('a guessed form takes no receipt of another handset, here as in the cluster', async () => {
     cluster.away = true
     const one = await store.save(message())
@@ -245,6 +253,22 @@ describe('while the cluster is away', () => {
     expect((await kept.inbox(ALL)).rows.map(({ parts }) => parts)).toEqual([['a', 'b', 'c']])
   })
 
+  test('segments of one message reach the cluster in the order in which they came, and hold up no others', async () => {
+    cluster.away = true
+    const [first, second] = [segment(2, 'b'), segment(1, 'a')]
+    const other = { ...segment(1, 'x'), source: '4478' }
+    for (const one of [first, second, other]) await store.keepInbound(one)
+    // The first is not taken at once.
+    cluster.failures.push('before')
+    cluster.away = false
+    await drained()
+    expect(cluster.heard.map(what => what.split(' ')[1])).toEqual([first.id, other.id, first.id, second.id])
+    expect((await kept.inbox(ALL)).rows.map(({ id, parts }) => [id, parts])).toEqual([
+      [other.id, ['x', null, null]],
+      [first.id, ['a', 'b', null]],
+    ])
+  })
+
   test('keys are refused, since the cluster alone knows them, and it says what is taken', async () => {
     cluster.away = true
     const words = `${AWAY}, and it alone knows the keys: meanwhile only messages without one are taken`
@@ -291,7 +315,10 @@ describe('while the cluster is away', () => {
 
   test('what no cluster would take is refused to its caller, and not spooled', async () => {
     cluster.away = true
-    await expect(store.save(message({ id: 'msg-uuid' }))).rejects.toThrow('the id is no UUID')
+    const wrong = { id: 'msg-uuid' }
+    await expect(store.save(message(wrong))).rejects.toThrow('the id is no UUID')
+    await expect(store.resolve(late(message(wrong), '1'))).rejects.toThrow('the id is no UUID')
+    await expect(store.keepInbound({ ...segment(1, 'a'), ...wrong })).rejects.toThrow('the id is no UUID')
     await expect(store.save(message({ taskId: Number.NaN }))).rejects.toThrow(
       'the store cannot take this record',
     )
