@@ -38,7 +38,8 @@ export interface ShelfParts {
   readonly transaction: (work: () => void) => void
 }
 
-export function messageShelf({ db, rowsMax, accounts, transaction }: ShelfParts): Shelf<CopiedMessage> {
+export function messageShelf(parts: ShelfParts): Shelf<CopiedMessage> {
+  const { db, rowsMax, accounts, writer, clock, transaction } = parts
   const sql = writerStatements(db)
   const page = db.query(`SELECT ${MESSAGE_COLUMNS} FROM message WHERE id > ? ORDER BY id LIMIT ${rowsMax}`)
   const count = db.query('SELECT count(*) FROM message WHERE id > ?')
@@ -51,10 +52,15 @@ export function messageShelf({ db, rowsMax, accounts, transaction }: ShelfParts)
         ({ message }) => message.id,
         at => Number(count.values(idOf(at))[0]?.[0]),
       ),
-    write: async rows =>
+    async write(rows) {
       transaction(() => {
         for (const row of rows) putMessage(row, sql, accounts)
-      }),
+      })
+      writer.run(
+        rows.map(({ message }) => ({ op: 'meet', id: message.id })),
+        clock.now(),
+      )
+    },
     missing: async rows => rows.filter(row => !sql.findMessage.values(idBytes(row.message.id))[0]).length,
   }
 }

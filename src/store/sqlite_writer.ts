@@ -44,6 +44,8 @@ export type Write =
   | { readonly op: 'settle'; readonly receipt: StoredReceipt; readonly since?: number }
   | { readonly op: 'resolve'; readonly late: LateAnswer }
   | { readonly op: 'keepInbound'; readonly inbound: InboundMessage }
+  /** A message has come without `save`: the receipts that wait for it are applied. */
+  | { readonly op: 'meet'; readonly id: string }
   | { readonly op: 'recover'; readonly before: number }
   | { readonly op: 'sweep'; readonly now: number }
   | { readonly op: 'probe' }
@@ -153,6 +155,8 @@ export class SqliteWriter {
         return this.#resolve(write.late)
       case 'keepInbound':
         return this.#keepInbound(write.inbound)
+      case 'meet':
+        return this.#meet(write.id)
       case 'recover':
         return this.#recover(write.before)
       case 'sweep':
@@ -220,6 +224,11 @@ export class SqliteWriter {
     const message = this.#named(withPart(stored.message, part, change), stored.message)
     this.#update(message, stored)
     return message
+  }
+
+  #meet(id: string): void {
+    const stored = this.#heldCount > 0 ? this.#stored(idBytes(id)) : undefined
+    if (stored) this.#update(this.#withHeld(stored.message, stored.message.parts.keys()), stored)
   }
 
   #keepInbound(mo: InboundMessage): void {

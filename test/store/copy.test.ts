@@ -242,6 +242,28 @@ describe('a copy', () => {
     expect(await inCluster(store => store.find(first.id))).toMatchObject({ state: 'delivered' })
   })
 
+  test('brings messages to the receipts that wait for them in the target', async () => {
+    const { name, asked } = await lived([save('a'), save('', { parts: ['b', 'c'] })])
+    const settle = async (store: MessageStore) => {
+      for (const id of ['a', 'c', 'd']) await store.settle(receiptOf([id]))
+    }
+    const look = async (store: MessageStore) => ({
+      ...(await rigged.observe(store, asked)),
+      waiting: (await store.unmatched(ALL)).rows.map(({ ids }) => ids),
+    })
+    const expected = {
+      messages: [{ state: 'delivered' }, { parts: [{ state: 'submitted' }, { state: 'delivered' }] }],
+      waiting: [['d']],
+      totals: { messages: 2 },
+    }
+    await inCluster(settle)
+    await toCluster(name)
+    expect(await inCluster(look)).toMatchObject(expected)
+    await inFile('back.db', settle)
+    await toFile('back.db')
+    expect(await inFile('back.db', look)).toMatchObject(expected)
+  })
+
   test('from a cluster that a gateway uses is refused, and fails when one comes meanwhile', async () => {
     const gateway = await rigged.clusterGateway('shop-1')
     await expect(toFile('a.db')).rejects.toThrow('gateways use the cluster: shop-1 (node 0). Stop them')
