@@ -4,18 +4,18 @@ const MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const
 const BYTES = { GB: 1024 ** 3, MB: 1024 ** 2, KB: 1024, B: 1 } as const
 
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[dhms]))+$/
-const DURATION_PIECE = /(\d+(?:\.\d+)?)(ms|[dhms])/g
+const DURATION_PIECE = /(\d+)(?:\.(\d+))?(ms|[dhms])/g
 const SIZE = /^(\d+)(GB|MB|KB|B)$/
 
 /** Milliseconds of `5s`, `1h30m`, `20ms`, `1.5s`, `7d`, `0`; undefined when it is none, or no whole number of them. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0
   if (!DURATION.test(text)) return undefined
-  let total = 0
-  for (const [, amount, unit] of text.matchAll(DURATION_PIECE))
-    total += Number(amount) * MS[unit as keyof typeof MS]
-  const ms = Math.round(total)
-  return Number.isSafeInteger(ms) && Math.abs(total - ms) < 1e-6 ? ms : undefined
+  let ms = 0
+  // In whole numbers: 128.3 times a day's milliseconds is off by a fraction of one.
+  for (const [, whole = '', decimals = '', unit] of text.matchAll(DURATION_PIECE))
+    ms += (Number(whole + decimals) * MS[unit as keyof typeof MS]) / 10 ** decimals.length
+  return Number.isSafeInteger(ms) ? ms : undefined
 }
 
 /** As Go prints a duration: `1h0m0s`, `1m30s`, `1.5s`, `20ms`, `0s`. {@link parseDuration} reads it back. */

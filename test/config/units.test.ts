@@ -9,6 +9,9 @@ test.each([
   ['1.5s', 1500],
   ['7d', 604_800_000],
   ['86400s', 86_400_000],
+  ['1.1h', 3_960_000],
+  ['128.3d', 11_085_120_000],
+  ['3649.99d', 315_359_136_000],
   ['0', 0],
 ])('the duration %s is %d ms', (text, ms) => expect(parseDuration(text)).toBe(ms))
 
@@ -23,6 +26,7 @@ test.each([
   [90_000, '1m30s'],
   [5000, '5s'],
   [1500, '1.5s'],
+  [1000, '1s'],
   [20, '20ms'],
   [0, '0s'],
 ])('%d ms are shown as Go prints them: %s', (ms, text) => expect(goDuration(ms)).toBe(text))
@@ -38,7 +42,7 @@ test.each([
   ['512B', 512],
 ])('the size %s is %d octets', (text, bytes) => expect(parseSize(text)).toBe(bytes))
 
-test.each(['', '8', 'MB', '8 MB', '8mb', '-8MB', '1.5MB'])('no size: "%s"', text =>
+test.each(['', '8', 'MB', '8 MB', '8mb', '-8MB', '1.5MB', `${'9'.repeat(20)}GB`])('no size: "%s"', text =>
   expect(parseSize(text)).toBeUndefined(),
 )
 
