@@ -72,7 +72,7 @@ function put(tree: Tree, steps: readonly string[], leaf: Scalar, schema: Describ
   return undefined
 }
 
-/** The tree with each `${NAME}` in a value replaced; `$${NAME}` is the text `${NAME}`. */
+/** The tree with each `${NAME}` in a value of the file replaced; `$${NAME}` is the text `${NAME}`. */
 export function expand(tree: Tree, env: Environment, problems: Problem[], path = ''): Tree {
   switch (tree.kind) {
     case 'map': {
@@ -89,7 +89,8 @@ export function expand(tree: Tree, env: Environment, problems: Problem[], path =
         items: tree.items.map((item, index) => expand(item, env, problems, `${path}[${index}]`)),
       }
     case 'scalar':
-      return typeof tree.value === 'string' ? expandText(tree, env, problems, path) : tree
+      // The environment's own values are taken as they are.
+      return typeof tree.value === 'string' && !tree.untyped ? expandText(tree, env, problems, path) : tree
   }
 }
 
@@ -108,6 +109,5 @@ function expandText(scalar: Scalar, env: Environment, problems: Problem[], path:
     from.push(name)
     return value ?? ''
   })
-  if (text === scalar.text) return scalar
-  return { ...scalar, value: text, text, untyped: scalar.untyped || from.length > 0, from }
+  return { ...scalar, value: text, text, untyped: from.length > 0, from }
 }

@@ -31,9 +31,10 @@ export function loadConfig(
 ): Loaded {
   const source = readTree(file, env)
   if ('problems' in source) return source
+  // Laid over first: what the environment replaces may name what is not set.
+  const misplaced = overlay(source.tree, env, ConfigSchema)
   const missing: Problem[] = []
   const tree = expand(source.tree, env, missing)
-  const misplaced = overlay(tree, env, ConfigSchema)
   const folder = file === undefined ? process.cwd() : dirname(resolve(file))
   const reader = new Reader(folder, [...missing, ...misplaced])
   const value = reader.read(ConfigSchema, tree, '')

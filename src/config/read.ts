@@ -78,19 +78,11 @@ export class Reader {
 
   #list(schema: Described, tree: Tree, path: string): unknown {
     const items = schema.items ?? {}
-    // The environment knows no lists: commas stand between the entries.
-    if (tree.kind === 'scalar' && tree.untyped && items.type === 'string') {
-      const entries = tree.text.split(',').map(text => text.trim())
-      return entries
-        .filter(text => text !== '')
-        .map((text, index) => {
-          return this.#scalar(items, { ...tree, value: text, text }, `${path}[${index}]`)
-        })
-    }
-    if (tree.kind !== 'list') return this.#wrong(tree.place, path, `must be a list, not a ${nameOf(tree)}`)
+    const list = tree.kind === 'scalar' && tree.untyped && items.type === 'string' ? listed(tree) : tree
+    if (list.kind !== 'list') return this.#wrong(tree.place, path, `must be a list, not a ${nameOf(tree)}`)
     const most = schema.maxItems ?? Number.POSITIVE_INFINITY
-    if (tree.items.length > most) return this.#wrong(tree.place, path, `has more than ${most} entries`)
-    const values = tree.items.map((item, index) => this.read(items, item, `${path}[${index}]`))
+    if (list.items.length > most) return this.#wrong(tree.place, path, `has more than ${most} entries`)
+    const values = list.items.map((item, index) => this.read(items, item, `${path}[${index}]`))
     if (values.includes(undefined)) this.isComplete = false
     return values
   }
@@ -119,6 +111,13 @@ export class Reader {
       this.problems.push({ place, path, message })
     return undefined
   }
+}
+
+/** The environment knows no lists: commas stand between the entries. */
+function listed(scalar: Scalar): Tree {
+  const entries = scalar.text.split(',').map(text => text.trim())
+  const items = entries.filter(text => text !== '').map(text => ({ ...scalar, value: text, text }))
+  return { kind: 'list', place: scalar.place, items }
 }
 
 /** Undefined for what is not a value of its form. */

@@ -115,6 +115,10 @@ describe('a value', () => {
 
   test('may be its least and its most', () => {
     expect([good('node: 0').node, good('node: 31').node]).toEqual([0, 31])
+    expect(good('endpoint: h:65535').endpoint.port).toBe(65_535)
+    const routes = ['/dashboard/stats', ...['register', 'validate', 'delete'].map(at => `/api/v1/user/${at}`)]
+    expect(good(`security: { open_routes: [${routes}] }`).security.open_routes).toEqual(routes)
+    expect(good('#'.repeat(4 * 1024 ** 2))).toEqual(good('{}'))
   })
 
   test('that is text may look like a number', () => {
@@ -150,6 +154,14 @@ describe('a value', () => {
       `security: { open_routes: [${Array(5).fill('/dashboard/stats')}] }`,
       'security.open_routes has more than 4 entries',
     ],
+    ['security: { allowed_ips: "::1" }', 'security.allowed_ips must be a list, not a single value'],
+    ['env: true', 'env is "true": wanted is text'],
+    [`env: ${'é'.repeat(33)}`, 'wanted is text of 0 to 64 octets'],
+    ['server_name: ""', 'server_name is "": wanted is text of 1 to 64 octets'],
+    ['storage: { db_path: "" }', 'storage.db_path is "": wanted is a path'],
+    ['smpp: { rules: "" }', 'smpp.rules must be a list of rules, or the path of a file that has one'],
+    ['endpoint: http://localhost:80', 'endpoint is "http://localhost:80": wanted is host:port'],
+    [`node: ${'x'.repeat(99)}`, `node is "${'x'.repeat(60)}…": wanted is`],
     ['env: !secret x', 'tags (!name) are not read'],
     [`env: ${'['.repeat(33)}${']'.repeat(33)}`, 'is nested deeper than 32 levels'],
   ])('of the wrong kind is refused with what is wanted: %s', (yaml, words) => {
@@ -185,18 +197,22 @@ smpp:
   pools:
     - { id: 0, name: x, links: [a, aa] }
     - { id: 0, name: lonely, links: [] }
-security: { allowed_ips: [10.0.0.0/33] }
+    - { id: 2, name: x, links: [a] }
+security: { allowed_ips: [10.0.0.0/33], trusted_proxies: [::1, proxy] }
 `
     expect(bad(yaml)).toEqual([
       'sms-proxy.yaml:4:13: smpp.links[1].id is 1, as smpp.links[0].id is: each needs its own',
       'sms-proxy.yaml:4:22: smpp.links[1].name is "a", as smpp.links[0].name is: each needs its own',
       'sms-proxy.yaml:8:13: smpp.pools[1].id is 0, as smpp.pools[0].id is: each needs its own',
+      'sms-proxy.yaml:9:22: smpp.pools[2].name is "x", as smpp.pools[0].name is: each needs its own',
       expect.stringContaining(
         'sms-proxy.yaml:8:22: smpp.pools[1].name is "lonely", as a link in no pool is called',
       ),
       'sms-proxy.yaml:7:36: smpp.pools[0].links[1] is "aa", and no link has that name: did you mean a?',
       'sms-proxy.yaml:8:30: smpp.pools[1].links is empty: name at least one link',
-      expect.stringContaining('sms-proxy.yaml:9:27: security.allowed_ips[0] "10.0.0.0/33"'),
+      'sms-proxy.yaml:9:33: smpp.pools[2].links[0] is "a", which is in pool x already: a link is in one pool',
+      expect.stringContaining('sms-proxy.yaml:10:27: security.allowed_ips[0] "10.0.0.0/33"'),
+      expect.stringContaining('sms-proxy.yaml:10:64: security.trusted_proxies[1] "proxy"'),
     ])
   })
 
@@ -230,6 +246,9 @@ security: { allowed_ips: [10.0.0.0/33] }
     expect(bad(yaml)).toEqual([
       expect.stringMatching(/smpp.links\[0\].password holds a character that SMPP cannot carry/),
     ])
+    expect(bad(yaml.replace('password: 密钥', 'password: p, system_type: 密'))).toEqual([
+      expect.stringMatching(/smpp.links\[0\].system_type holds a character that SMPP cannot carry/),
+    ])
     expect(bad(yaml)[0]).not.toContain('密')
   })
 
@@ -249,6 +268,20 @@ security: { allowed_ips: [10.0.0.0/33] }
     writeFileSync(join(folder, 'ca.pem'), certPem)
     expect(bad(`smpp: { links: [${LINK.replace(' }', ', tls_ca: ca.pem }')}] }`)).toEqual([
       expect.stringContaining('smpp.links[0].tls_ca is set while tls is false: switch tls on'),
+    ])
+  })
+
+  test('what a link or the rules name and is not there, or is no certificate, is one', () => {
+    writeFileSync(join(folder, 'junk.pem'), 'junk')
+    const link = (file: string) => `[${LINK.replace(' }', `, tls: true, tls_ca: ${file} }`)}]`
+    expect(bad(`smpp: { links: ${link('no.pem')}, rules: no.yaml }`)).toEqual([
+      expect.stringContaining(
+        'smpp.links[0].tls_ca names no.pem, which cannot be read: there is no such file',
+      ),
+      expect.stringContaining('smpp.rules names no.yaml, which cannot be read: there is no such file'),
+    ])
+    expect(bad(`smpp: { links: ${link('junk.pem')} }`)).toEqual([
+      expect.stringContaining('smpp.links[0].tls_ca names junk.pem, which holds no certificate in PEM'),
     ])
   })
 
@@ -288,6 +321,9 @@ security: { allowed_ips: [10.0.0.0/33] }
     ])
     expect(cluster('user: u')).toEqual([
       expect.stringContaining('aerospike.user is set without password: they go together'),
+    ])
+    expect(cluster('password: p')).toEqual([
+      expect.stringContaining('aerospike.password is set without user: they go together'),
     ])
     expect(cluster(`${pair}`)).toEqual([
       expect.stringContaining('aerospike.tls_cert is set without tls_key: they go together'),
@@ -352,6 +388,7 @@ describe('the environment', () => {
         [`${service}_PORT`]: 'tcp://10.0.0.7:8088',
         [`${service}_PORT_8088_TCP`]: 'tcp://10.0.0.7:8088',
         [`${service}_PORT_8088_TCP_ADDR`]: '10.0.0.7',
+        [`${service}_PORT_8088_TCP_PROTO`]: 'tcp',
       }
       expect(bad('env: x', env)).toEqual([])
       expect(bad('env: x', { ...env, [`${service}_PORTS`]: '1' })).toHaveLength(1)
@@ -370,7 +407,7 @@ describe('the environment', () => {
     expect(bad('storage_db_path: x')[0]).toEndWith('monitoring')
   })
 
-  test.each(['key\n', ' key', 'schlüssel', 'ke\x07y'])(
+  test.each(['key\n', ' key', 'key ', 'schlüssel', 'ke\x07y'])(
     'with the admin key %j, which no header can carry, is refused',
     key => {
       expect(bad('env: x', { ADMIN_API_KEY: key })).toEqual([
@@ -425,9 +462,64 @@ describe('the environment', () => {
     expect(config.server_name).toBe('gw-7-${NODE}')
   })
 
-  test('that lacks a name is one error, which says the name', () => {
+  test('fills in ${NAME} in a list too, and a list of texts where it stands for one', () => {
+    const { links, pools } = good(
+      `smpp: { links: [${LINK.replace('p }', '"${PW}" }')}, ${LINK.replace('1, name: a', '2, name: b')}],
+        pools: [{ id: 0, name: p, links: "\${LINKS}" }] }`,
+      { PW: 'hunter2', LINKS: 'b, a' },
+    ).smpp
+    expect(links[0]?.password).toBe('hunter2')
+    expect(pools[0]?.links).toEqual(['b', 'a'])
+  })
+
+  test('that lacks a name is one error, which says the name and where it is wanted', () => {
     expect(bad('node: ${NODE}')).toEqual([
       expect.stringContaining('sms-proxy.yaml:1:7: node names ${NODE}, which is not set in the environment'),
+    ])
+    expect(bad('security: { allowed_ips: ["${NET}"] }')).toEqual([
+      expect.stringContaining(': security.allowed_ips[0] names ${NET}, which is not set'),
+    ])
+  })
+
+  test('may lack the names of a value that it replaces', () => {
+    const yaml = `storage: { db_path: "\${DB}" }\nsmpp: { links: [${LINK.replace('p }', '"${PW}" }')}] }`
+    const env = { SMS_PROXY_STORAGE__DB_PATH: '/b.db', SMS_PROXY_SMPP__LINKS__0__PASSWORD: '${PW}' }
+    const config = good(yaml, env)
+    expect([config.storage.db_path, config.smpp.links[0]?.password]).toEqual(['/b.db', '${PW}'])
+  })
+
+  test('fills sections and entries that the file leaves empty', () => {
+    const config = good('storage:\nsmpp: { links: [~] }', {
+      SMS_PROXY_STORAGE__DB_PATH: '/b.db',
+      ...{ SMS_PROXY_SMPP__LINKS__0__ID: '1', SMS_PROXY_SMPP__LINKS__0__NAME: 'a' },
+      ...{ SMS_PROXY_SMPP__LINKS__0__HOST: 'h', SMS_PROXY_SMPP__LINKS__0__SYSTEM_ID: 's' },
+      SMS_PROXY_SMPP__LINKS__0__PASSWORD: 'p',
+    })
+    expect([config.storage.db_path, config.smpp.links[0]?.name]).toEqual(['/b.db', 'a'])
+  })
+
+  test('switches off and on, and gives decimals', () => {
+    const yaml = `smpp: { links: [${LINK}, ${LINK.replace('1, name: a', '2, name: b, enabled: false')}] }`
+    const config = good(yaml, {
+      ...{ SMS_PROXY_SMPP__LINKS__0__ENABLED: 'false', SMS_PROXY_SMPP__LINKS__1__ENABLED: 'true' },
+      SMS_PROXY_MONITORING__SAMPLING: '0.5',
+    })
+    expect(config.smpp.links.map(({ enabled }) => enabled)).toEqual([false, true])
+    expect(config.monitoring.sampling).toBe(0.5)
+  })
+
+  test.each([
+    ['SMS_PROXY_SMPP__LINKS', 'a,b', 'smpp.links must be a list, not a single value'],
+    ['SMS_PROXY_SMPP__LINKS__0', 'x', 'smpp.links[0] must have keys and values'],
+    ['SMS_PROXY_SMPP__LINKS__2__ID', '1', 'is for entry 2, and there are only 1'],
+    [
+      'SMS_PROXY_SECURITY__OPEN_ROUTES',
+      Array(5).fill('/dashboard/stats').join(),
+      'security.open_routes has more than 4 entries',
+    ],
+  ])('is no way around what a list holds: %s of %s', (name, value, words) => {
+    expect(bad(`smpp: { links: [${LINK}] }`, { [name]: value })).toEqual([
+      expect.stringMatching(new RegExp(`^${name}: ${words.replaceAll(/[[\]]/g, '\\$&')}`)),
     ])
   })
 
@@ -482,6 +574,11 @@ describe('a secret', () => {
   test('that came by ${NAME} into another value is not repeated either', () => {
     expect(bad('node: ${PASSWORD}', { PASSWORD: 'hunter2' })).toEqual([
       expect.stringContaining('node does not fit (it comes from ${PASSWORD})'),
+    ])
+    expect(bad('log: { level: "${PASSWORD}" }', { PASSWORD: 'wran' })).toEqual([
+      expect.stringMatching(
+        /level does not fit \(it comes from \$\{PASSWORD\}\): wanted is one of .*, error$/,
+      ),
     ])
   })
 })
