@@ -92,10 +92,10 @@ const HOPS_MAX = 32
  */
 export function clientIp(peer: string, forwardedFor: string | null | undefined, trusted: IpList): string {
   let ip = normaliseIp(peer) ?? peer
-  if (!forwardedFor || trusted.empty) return ip
+  if (!forwardedFor) return ip
   let end = forwardedFor.length
   for (let hop = 0; hop < HOPS_MAX && end >= 0 && trusted.has(ip); hop++) {
-    const comma = end === 0 ? -1 : forwardedFor.lastIndexOf(',', end - 1)
+    const comma = forwardedFor.lastIndexOf(',', end - 1)
     const named = normaliseIp(withoutPort(forwardedFor.slice(comma + 1, end).trim()))
     if (named === undefined) break
     ip = named

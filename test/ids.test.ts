@@ -25,6 +25,8 @@ describe('ids', () => {
     const clock = { now: () => 1_800_000_000_000 }
     const ids = createIds({ ...new TurnedClock(), ...clock }, full)
     const made = [ids.messageId(), ids.messageId()]
+    for (const id of made) expect(Number.parseInt(id.replace('-', '').slice(0, 12), 16)).toBe(clock.now())
+    expect(made[0]).toEndWith('f'.repeat(12))
     clock.now = () => 1_700_000_000_000
     made.push(ids.messageId())
     expect(made).toEqual([...made].sort())
@@ -59,6 +61,11 @@ describe('ids', () => {
       seen.add(task).add(two.taskId())
     }
     expect(seen.size).toBe(4000)
+  })
+
+  test('are of a node that there may be', () => {
+    for (const node of [-1, 32, Number.NaN])
+      expect(() => createIds(new TurnedClock(), systemRandom, node)).toThrow(RangeError)
   })
 
   test('stay safe integers until 2089', () => {

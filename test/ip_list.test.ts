@@ -26,6 +26,8 @@ describe('a list', () => {
     ['2001:db8::/32', '2001:db9::1', false],
     ['fe80::/10', 'fe80::1%eth0', true],
     ['::1', '::1', true],
+    ['::1', '::2', false],
+    ['2001:db8::1', '2001:db8::1:1', false],
     ['0.0.0.0/0', '203.0.113.9', true],
     ['0.0.0.0/0', '2001:db8::1', false],
     ['::/0', '2001:db8::1', true],
@@ -53,6 +55,7 @@ describe('a list', () => {
         '::1/129',
         '1.2.3.4/',
         '::ffff:1.2.3.4/8',
+        'fe80::1%eth0',
       ]),
     ).toEqual({
       problems: [
@@ -62,6 +65,7 @@ describe('a list', () => {
         { index: 4, message: '"::1/129" has "/129" where /0 to /128 can stand' },
         { index: 5, message: '"1.2.3.4/" has "/" where /0 to /32 can stand' },
         { index: 6, message: '"::ffff:1.2.3.4/8" mixes IPv4 and IPv6: write two entries' },
+        { index: 7, message: expect.stringContaining('"fe80::1%eth0" is no') },
       ],
     })
   })
@@ -93,6 +97,7 @@ describe('the client behind proxies', () => {
 
   test.each([
     ['no header', '10.0.0.1', undefined, '10.0.0.1'],
+    ['a mapped peer is an IPv4 one', '::ffff:203.0.113.9', undefined, '203.0.113.9'],
     ['an untrusted peer is the client whatever it says', '203.0.113.9', '10.0.0.1', '203.0.113.9'],
     ['a trusted proxy names it', '10.0.0.1', '203.0.113.9', '203.0.113.9'],
     ['a mapped peer is a trusted proxy too', '::ffff:10.0.0.1', '203.0.113.9', '203.0.113.9'],
@@ -100,7 +105,8 @@ describe('the client behind proxies', () => {
     ['a chain of trusted proxies', '10.0.0.1', '1.1.1.1,203.0.113.9 , 10.0.0.3,10.0.0.2', '203.0.113.9'],
     ['all trusted: the first of them', '10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
     ['IPv6 through a proxy', '2001:db8:ffff::1', '2001:DB8::7', '2001:db8::7'],
-    ['with a port', '10.0.0.1', '203.0.113.9:4711', '203.0.113.9'],
+    ['one that is trusted, alone', '10.0.0.1', '10.0.0.33', '10.0.0.33'],
+    ['with a port', '10.0.0.1', '203.0.113.9:47110', '203.0.113.9'],
     ['with brackets and a port', '10.0.0.1', '[2001:db8::7]:4711', '2001:db8::7'],
     ['with brackets', '10.0.0.1', '[2001:db8::7]', '2001:db8::7'],
     ['no address: the proxy that said so', '10.0.0.1', '203.0.113.9, unknown', '10.0.0.1'],

@@ -28,6 +28,13 @@ test('a burst is let through, then as many a second as the rate says', () => {
   expect(limiter.take('a').allowed).toBe(false)
 })
 
+test.each([3, 7, 12, 30, 999])('all of a burst of %d is let through at once, and no more', rps => {
+  const limiter = createRateLimiter(new TurnedClock(), { rps })
+  for (let left = rps - 1; left >= 0; left--)
+    expect(limiter.take('a')).toMatchObject({ allowed: true, remaining: left })
+  expect(limiter.take('a').allowed).toBe(false)
+})
+
 test('who waits as long as retryAfterSeconds says is let through', () => {
   const clock = new TurnedClock()
   const limiter = createRateLimiter(clock, { rps: 0.2, burst: 1 })

@@ -157,14 +157,17 @@ test('a folder that cannot be synced leaves file and licence in force the same o
   const handles = Object.getPrototypeOf(handle) as typeof handle
   await handle.close()
   const { sync } = handles
+  let filesSynced = 0
   const spied = spyOn(handles, 'sync').mockImplementation(async function (this: typeof handle) {
-    if ((await this.stat()).isDirectory()) throw new Error('EINVAL: this file system syncs no folders')
+    if ((await this.stat()).isFile()) filesSynced++
+    else throw new Error('EINVAL: this file system syncs no folders')
     return sync.call(this)
   })
   const next: Grant = { ...grant, max_tps: 9 }
   const uploaded = await licence
     .upload(bytesOf(signLicence(next, keys.privateKey)))
     .finally(() => spied.mockRestore())
+  expect(filesSynced).toBe(1)
   expect(uploaded).toEqual({ ...next, status: 'active' })
   expect(licence.current()).toEqual(uploaded)
   expect((await start()).current()).toEqual(uploaded)

@@ -119,6 +119,39 @@ describe('the first start', () => {
     expect(second.linkSwitches.enabled(8)).toBeUndefined()
   })
 
+  test('that breaks off leaves nothing half made', async () => {
+    const path = join(newFolder(), 'users.db')
+    const clock = new TurnedClock()
+    const random = () => {
+      throw new Error('broken off')
+    }
+    expect(() => openUserDatabase({ path, tokenTtlSeconds: 60, clock, random })).toThrow('broken off')
+    expect(await open(path).users.register('a@example.com', 'secret')).toBe(1)
+  })
+
+  test('makes what no other installation has: the key of its tokens, the secret of its default app', async () => {
+    const [here, there] = [open(), open()]
+    for (const { users } of [here, there]) {
+      await users.registerProxyUser(PROXY_USER, 'test')
+      await users.register('a@example.com', 'secret')
+    }
+    const token = (await here.users.login(PROXY_USER.email, PROXY_USER.password, 2)) ?? ''
+    expect(await here.users.authenticate(2, token)).toBe(1)
+    expect(await there.users.authenticate(2, token)).toBeUndefined()
+    const [ours, theirs] = [here, there].map(({ users }) => users.list()[1]?.secretFingerprint)
+    expect(ours).not.toBe(theirs ?? '')
+  })
+
+  test('is not made up for: a database without its key is damaged', () => {
+    const { path, close } = open()
+    close()
+    opened.pop()
+    const db = new Database(path)
+    db.run('DELETE FROM installation')
+    db.close()
+    expect(() => open(path)).toThrow('has no installation key: it is damaged, restore a copy')
+  })
+
   test('refuses a database of a newer program and says so', () => {
     const path = join(newFolder(), 'users.db')
     const db = new Database(path)
@@ -187,7 +220,10 @@ describe('registering', () => {
     ['no email', '', 'secret'],
     ['an email without @', 'nobody', 'secret'],
     ['an email with a line break', 'a@b\r\nc', 'secret'],
-    ['an email too long', `${'a'.repeat(250)}@example.com`, 'secret'],
+    ['an email with a space', 'a b@example.com', 'secret'],
+    ['an email with a character that is not seen', 'a\u200b@example.com', 'secret'],
+    ['an email with a second @', 'a@b@example.com', 'secret'],
+    ['an email too long', `${'a'.repeat(243)}@example.com`, 'secret'],
     ['a password of 5', 'a@example.com', 'short'],
     ['a password of 257', 'a@example.com', 'x'.repeat(257)],
   ])('refuses %s', async (_, email, password) => {
@@ -355,6 +391,27 @@ describe('deleting', () => {
     server.clock.skip(100)
     expect(server.users.authenticate(1, token)).toBeUndefined()
   })
+})
+
+test('networks that another process gives an app hold within a tenth of a second', () => {
+  const server = open()
+  expect(server.users.app(1)?.allowedIps.empty).toBe(true)
+  open(server.path).users.setAllowedIps(1, ['10.0.0.0/8'], 'cli')
+  server.clock.skip(100)
+  expect(server.users.app(1)?.allowedIps.has('10.1.2.3')).toBe(true)
+})
+
+test('a change waits for one that another process is about', async () => {
+  const { path, users } = open()
+  const program = `
+    const db = new (require('bun:sqlite').Database)(process.argv[1])
+    db.run('BEGIN IMMEDIATE')
+    console.log('begun')
+    setTimeout(() => db.run('COMMIT'), 200)`
+  const other = Bun.spawn([process.execPath, '-e', program, path], { stdout: 'pipe' })
+  await other.stdout.getReader().read()
+  users.setAllowedIps(1, ['10.0.0.0/8'], 'admin')
+  expect(await other.exited).toBe(0)
 })
 
 test('a change goes by what another process left a moment ago, not by what was looked up before', async () => {
