@@ -28,7 +28,8 @@ const REFUSED: [object, string][] = [
   [{ message: null }, 'message: expected string'],
   [{ transaction_id: 'x'.repeat(129) }, 'transaction_id: expected string length less or equal to 128'],
   [{ campaign_uuid: 'x'.repeat(65) }, 'campaign_uuid: expected string length less or equal to 64'],
-  [{ campaign_uuid: '' }, 'campaign_uuid is required'],
+  [{ campaign_uuid: '' }, 'campaign_uuid is empty: leave it out'],
+  [{ transaction_id: '🙂'.repeat(129) }, 'transaction_id: expected string length less or equal to 128'],
   [{ priority: 4 }, 'priority: expected integer to be less or equal to 3'],
   [{ validity_period: 0 }, 'validity_period: expected integer to be greater or equal to 1'],
   [{ encoding: 'utf8' }, 'encoding: expected "auto" or "gsm7" or "latin1" or "ucs2"'],
@@ -44,6 +45,8 @@ const REFUSED: [object, string][] = [
   ],
   [{ schedule_at: '2026-02-30' }, 'schedule_at must be an RFC 3339 time, as in 2026-12-31T23:59:00Z'],
   [{ mesage: 'typo' }, 'unknown field "mesage"'],
+  [{ '': 1 }, 'unknown field ""'],
+  [{ 'a/b~c': 1 }, 'unknown field "a/b~c"'],
   [{ ['x'.repeat(1000)]: 1 }, `unknown field "${'x'.repeat(64)}…"`],
 ]
 
@@ -105,6 +108,15 @@ describe('a request', () => {
     expect(first?.bodyHash).toHaveLength(32)
     expect(same).toEqual(first)
     expect(other?.bodyHash).not.toEqual(first?.bodyHash)
+  })
+
+  test('may have as many characters as is documented, of whatever plane', async () => {
+    const longest = { transaction_id: '🙂'.repeat(128), campaign_uuid: '🙂'.repeat(64) }
+    expect((await send(longest)).status).toBe(200)
+    expect(edge.submitted[0]).toMatchObject({
+      transactionId: longest.transaction_id,
+      campaign: longest.campaign_uuid,
+    })
   })
 
   for (const [change, error] of REFUSED) {
