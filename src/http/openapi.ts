@@ -61,15 +61,9 @@ export function openApi(routes: readonly Route[], version: string): Json {
 }
 
 function operation(route: Route, components: Map<string, unknown>): Json {
-  const { tag, operationId, summary, description, body } = route
+  const { tag, operationId, summary, description, id, body } = route
   const parameters = [
-    ...[...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-      name,
-      in: 'path',
-      required: true,
-      description: 'Id',
-      schema: { type: 'integer', minimum: 0 },
-    })),
+    ...(id ? [{ ...parameter('path')(id), required: true }] : []),
     ...(route.query ?? []).map(parameter('query')),
     ...(route.headers ?? []).map(parameter('header')),
   ]

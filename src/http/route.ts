@@ -45,8 +45,10 @@ export interface Reply {
  */
 export interface Route<Body = unknown> {
   readonly method: Method
-  /** `:name` stands for one segment. */
+  /** `:id` stands for one segment. */
   readonly path: string
+  /** What `:id` is. */
+  readonly id?: Parameter
   readonly access: Access
   /** Behind the limit of its app (L2) and the lists of addresses, as `/sms/*` is. */
   readonly guarded?: boolean

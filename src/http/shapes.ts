@@ -1,6 +1,8 @@
 import { type SchemaOptions, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { FIELD_LENGTHS } from '../users/index.ts'
 import type { ErrorBody } from './problem.ts'
 import { badRequest, plainError } from './problem.ts'
+import type { Parameter } from './route.ts'
 
 /** Shapes that more than one group of routes answers with. */
 
@@ -38,6 +40,10 @@ export const oneOf = <const T extends string>(words: readonly T[], options: Sche
     options,
   )
 
+/** Any keys, with values of one kind. Not `Type.Record`: few generators of clients know its `patternProperties`. */
+export const mapOf = (values: TSchema, description: string) =>
+  Type.Object({}, { additionalProperties: values, description })
+
 export const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
 export const LinkState = oneOf(['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'])
@@ -57,9 +63,25 @@ export const LicenceInfo = Type.Object(
   { $id: 'Licence' },
 )
 
-/** The number in a path, from `minimum`; 400 for anything else. */
-export function idOf(text: string | undefined, minimum: 0 | 1): number {
-  const id = /^\d{1,15}$/.test(text ?? '') ? Number(text) : -1
-  if (id < minimum) throw badRequest(`invalid id: the path needs a whole number from ${minimum}`)
-  return id
+/** Within bounds of what is looked at; `users/` has the rules, and the words for them. */
+export const userField = (field: keyof typeof FIELD_LENGTHS) =>
+  Type.String({ minLength: 1, maxLength: 1024, description: FIELD_LENGTHS[field] })
+
+/** The number that stands for `:id` in a path. */
+export interface IdParameter extends Parameter {
+  /** 400 for what is no such number. */
+  read(params: Readonly<Record<string, string>>): number
+}
+
+export function idParameter(description: string, minimum: 0 | 1): IdParameter {
+  return {
+    name: 'id',
+    description,
+    schema: Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER }),
+    read({ id: text = '' }) {
+      const id = /^\d{1,16}$/.test(text) ? Number(text) : -1
+      if (id >= minimum && Number.isSafeInteger(id)) return id
+      throw badRequest(`invalid id: the path needs a whole number from ${minimum}`)
+    },
+  }
 }

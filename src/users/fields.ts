@@ -9,6 +9,15 @@ const APP_SECRET_MIN = 8
 const APP_SECRET_MAX = 256
 const ALLOWED_IPS_MAX = 256
 
+/** How long each may be, in the words of its error and of the API's document. */
+export const FIELD_LENGTHS = {
+  email: `at most ${EMAIL_MAX} characters`,
+  password: `${PASSWORD_MIN} to ${PASSWORD_MAX} characters`,
+  app_name: `1 to ${APP_NAME_MAX} characters`,
+  app_secret: `${APP_SECRET_MIN} to ${APP_SECRET_MAX} characters`,
+  allowed_ips: `at most ${ALLOWED_IPS_MAX} entries`,
+} as const
+
 const EMAIL = /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u
 const CONTROLS = /\p{Cc}/u
 
@@ -21,7 +30,7 @@ export function checkEmail(text: string): string {
   const email = normaliseEmail(text)
   if (email === '') throw invalid('email is required')
   if (email.length > EMAIL_MAX || !EMAIL.test(email)) {
-    throw invalid(`email must look like name@example.com and have at most ${EMAIL_MAX} characters`)
+    throw invalid(`email must look like name@example.com and have ${FIELD_LENGTHS.email}`)
   }
   return email
 }
@@ -45,8 +54,7 @@ export function checkAppSecret(text: string): string {
 
 /** The list as it is; throws with the entries that are no network. */
 export function checkAllowedIps(entries: readonly string[]): readonly string[] {
-  if (entries.length > ALLOWED_IPS_MAX)
-    throw invalid(`allowed_ips must have at most ${ALLOWED_IPS_MAX} entries`)
+  if (entries.length > ALLOWED_IPS_MAX) throw invalid(`allowed_ips must have ${FIELD_LENGTHS.allowed_ips}`)
   const parsed = parseIpList(entries)
   if ('problems' in parsed)
     throw invalid(`allowed_ips: ${parsed.problems.map(one => one.message).join('; ')}`)
@@ -61,7 +69,7 @@ export function storedIps(entries: readonly string[]): IpList {
   return parsed.list
 }
 
-function within(field: string, text: string, min: number, max: number): string {
+function within(field: keyof typeof FIELD_LENGTHS, text: string, min: number, max: number): string {
   if (text.length >= min && text.length <= max) return text
-  throw invalid(`${field} must have ${min} to ${max} characters`)
+  throw invalid(`${field} must have ${FIELD_LENGTHS[field]}`)
 }

@@ -8,6 +8,7 @@ import { Tokens } from './tokens.ts'
 import { Users } from './users.ts'
 
 export { DEFAULT_APP_ID } from './database.ts'
+export { FIELD_LENGTHS } from './fields.ts'
 export type { Users } from './users.ts'
 
 export interface UserDatabaseOptions {

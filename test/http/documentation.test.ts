@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test'
 import { describeConfig, loadConfig } from '../../src/config/index.ts'
 import { documentationRoutes } from '../../src/http/documentation.ts'
-import { startEdge, type TestEdge } from './support.ts'
+import { jsonOf, PASSWORD, startEdge, type TestEdge } from './support.ts'
 
 let edge: TestEdge
 beforeAll(async () => {
@@ -87,12 +87,22 @@ test('answers that nobody reads yet share their octets: strangers who only ask f
 
 interface Document {
   readonly openapi: string
-  readonly paths: Record<string, Record<string, { operationId: string; security: object[]; tags: string[] }>>
+  readonly paths: Record<string, Record<string, Operation>>
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> }
+}
+
+interface Operation {
+  readonly operationId: string
+  readonly security: readonly object[]
+  readonly tags: readonly string[]
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[]
 }
 
 interface Schema {
   readonly type?: string
+  readonly minimum?: number
+  readonly maximum?: number
   readonly enum?: readonly string[]
   readonly description?: string
   readonly properties?: Readonly<Record<string, Schema>>
@@ -134,6 +144,67 @@ test('what a choice of words means stands in the document', async () => {
     enum: ['active', 'shadow', 'inactive', 'tripped', 'broken'],
     description: said,
   })
+})
+
+test('the ids that the document allows in a path are those that are looked up; the numbers beside them are 400', async () => {
+  const body = JSON.stringify({ enabled: true })
+  const headers = { ...edge.asAdmin, 'content-type': 'application/json' }
+  let bounds = 0
+  for (const [path, methods] of Object.entries((await documentOf()).paths)) {
+    if (!path.startsWith('/api/v1/admin/') || !path.includes('{')) continue
+    for (const [method, { parameters = [] }] of Object.entries(methods)) {
+      const error = async (id: number | bigint): Promise<string> => {
+        const url = edge.url + path.replace('{id}', String(id))
+        const answer = await fetch(url, { method: method.toUpperCase(), headers, body })
+        return `${answer.status} ${((await answer.json()) as { error?: string }).error}`
+      }
+      for (const { schema } of parameters.filter(one => one.in === 'path')) {
+        const { minimum = Number.NaN, maximum = Number.NaN } = schema
+        const invalid = `400 invalid id: the path needs a whole number from ${minimum}`
+        expect([await error(minimum - 1), await error(BigInt(maximum) + 1n)]).toEqual([invalid, invalid])
+        expect(await error(maximum)).toEndWith('not found')
+        bounds++
+      }
+    }
+  }
+  expect(bounds).toBe(3)
+})
+
+test('how long a field of a user may be stands in the document as in the refusal', async () => {
+  const path = '/api/v1/admin/proxy-users/register'
+  const { requestBody } = (await documentOf()).paths[path]?.post ?? {}
+  const { properties = {} } = requestBody?.content['application/json']?.schema ?? {}
+  const good = { email: 'long@example.com', password: PASSWORD, app_name: 'long', app_secret: 'long-secret' }
+  const wrong = {
+    email: `${'x'.repeat(250)}@x.com`,
+    password: 'x',
+    app_name: 'x'.repeat(65),
+    app_secret: 'x',
+  }
+  const change = { ...wrong, allowed_ips: Array.from({ length: 257 }, () => '10.0.0.0/8') }
+  for (const [field, value] of Object.entries(change)) {
+    const response = await fetch(edge.url + path, jsonOf({ ...good, [field]: value }, edge.asAdmin))
+    const length = properties[field]?.description ?? 'none'
+    expect(((await response.json()) as { error: string }).error).toEndWith(`have ${length}`)
+  }
+})
+
+test('generators of clients know the type of every value of a map', async () => {
+  const text = JSON.stringify(await documentOf())
+  expect(text).not.toContain('patternProperties')
+  const { InfoReply } = (await documentOf()).components.schemas
+  expect(InfoReply?.properties?.parts).toMatchObject({
+    type: 'object',
+    additionalProperties: { enum: expect.arrayContaining(['submitted', 'delivered']) },
+  })
+})
+
+test('what may be left out of a body has no default in the document: generators of clients would require it', async () => {
+  const { schemas } = (await documentOf()).components
+  for (const name of ['SendRequest', 'ExplainRequest']) {
+    expect(Object.keys(schemas[name]?.properties ?? {})).toContain('registered_delivery')
+    expect(JSON.stringify(schemas[name])).not.toContain('"default"')
+  }
 })
 
 test('the document has every key that server-config can answer', async () => {

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { HttpDependencies } from '../dependencies.ts'
 import { ok } from '../problem.ts'
 import { type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Integer, success } from '../shapes.ts'
+import { FAILURE_GROUP, Integer, mapOf, success } from '../shapes.ts'
 
 const ServerConfig = Type.Object(
   {
@@ -28,8 +28,7 @@ const ServerConfig = Type.Object(
         Type.String({ description: 'Why the file of rules is not in force: the last good ones are' }),
       ),
     }),
-    filters: Type.Record(
-      Type.String(),
+    filters: mapOf(
       Type.Object({
         active: Type.Boolean(),
         blacklist: Type.Boolean(),
@@ -37,6 +36,7 @@ const ServerConfig = Type.Object(
         snippet: Type.String(),
         error: Type.Optional(Type.String({ description: 'Why its file as it stands is not in force' })),
       }),
+      'By name',
     ),
     statistic_exporter: Type.Object({
       enabled: Type.Boolean(),

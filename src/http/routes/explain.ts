@@ -12,7 +12,7 @@ import { SendBody, toSend } from './sms.ts'
 const ExplainBody = Type.Object(
   {
     ...SendBody.properties,
-    app_id: Type.Optional({ ...Id, default: DEFAULT_APP_ID, description: 'The app that sends' }),
+    app_id: Type.Optional({ ...Id, description: `The app that sends; ${DEFAULT_APP_ID} when left out` }),
     ip: Type.Optional(
       Type.String({ maxLength: 64, description: "The caller's address, to be held against the lists" }),
     ),

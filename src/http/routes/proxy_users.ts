@@ -1,11 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { GatewayError } from '../../errors.ts'
+import { FIELD_LENGTHS } from '../../users/index.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok, reply } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
-import { FAILURE_GROUP, Id, idOf, success } from '../shapes.ts'
-
-const Text = Type.String({ minLength: 1, maxLength: 1024 })
+import { FAILURE_GROUP, Id, idParameter, success, userField } from '../shapes.ts'
 
 const User = Type.Object(
   {
@@ -18,6 +17,8 @@ const User = Type.Object(
   },
   { $id: 'ProxyUser' },
 )
+
+const USER_ID = idParameter('The id of a user', 1)
 
 const group = { ...FAILURE_GROUP, access: 'admin', tag: 'Admin: Proxy users' } as const
 
@@ -69,11 +70,13 @@ export const proxyUserRoutes = ({ users }: Pick<HttpDependencies, 'users'>): rea
       'An app of that name takes the new user in when `app_secret` is its own. `allowed_ips` replaces the list of addresses and networks that the app may send from.',
     body: json(
       Type.Object({
-        email: Text,
-        password: Text,
-        app_name: Text,
-        app_secret: Text,
-        allowed_ips: Type.Optional(Type.Array(Type.String({ maxLength: 64 }))),
+        email: userField('email'),
+        password: userField('password'),
+        app_name: userField('app_name'),
+        app_secret: userField('app_secret'),
+        allowed_ips: Type.Optional(
+          Type.Array(Type.String({ maxLength: 64 }), { description: FIELD_LENGTHS.allowed_ips }),
+        ),
       }),
       {
         email: 'api-user@example.com',
@@ -100,6 +103,7 @@ export const proxyUserRoutes = ({ users }: Pick<HttpDependencies, 'users'>): rea
     ...group,
     method: 'DELETE',
     path: '/api/v1/admin/proxy-users/:id',
+    id: USER_ID,
     operationId: 'deleteProxyUser',
     summary: 'Delete a user',
     description: 'Ends the tokens of the user at once; an app goes with its last user.',
@@ -111,7 +115,7 @@ export const proxyUserRoutes = ({ users }: Pick<HttpDependencies, 'users'>): rea
     },
     errors: { 400: 'Invalid id, or no such user' },
     handle({ params, caller }) {
-      const id = idOf(params.id, 1)
+      const id = USER_ID.read(params)
       if (!users.user(id)) throw badRequest('user not found')
       users.delete(id, caller.who)
       return ok({ success: true })
@@ -121,6 +125,7 @@ export const proxyUserRoutes = ({ users }: Pick<HttpDependencies, 'users'>): rea
     ...group,
     method: 'PUT',
     path: '/api/v1/admin/proxy-users/:id/toggle-admin',
+    id: USER_ID,
     operationId: 'toggleAdmin',
     summary: 'Give or take the admin role',
     description: 'Turns `is_admin` of the user over.',
@@ -132,7 +137,7 @@ export const proxyUserRoutes = ({ users }: Pick<HttpDependencies, 'users'>): rea
     },
     errors: { 400: 'Invalid id', 500: 'No such user, or the service failed' },
     handle({ params, caller }) {
-      const id = idOf(params.id, 1)
+      const id = USER_ID.read(params)
       if (!users.user(id)) throw new GatewayError('internal', 'user not found')
       return ok({ success: true, data: { id, is_admin: users.toggleAdmin(id, caller.who) } })
     },

@@ -6,7 +6,7 @@ import { type SendRequest, taken } from '../../submit.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, type ErrorBody, ok, reply } from '../problem.ts'
 import { type Call, json, type Route, route } from '../route.ts'
-import { oneOf } from '../shapes.ts'
+import { mapOf, oneOf } from '../shapes.ts'
 
 const Esme = Type.Integer({ minimum: 0, maximum: 0x7fffffff, description: 'The id of an SMPP link' })
 const Address = (description: string) => Type.String({ minLength: 1, maxLength: 64, description })
@@ -29,7 +29,9 @@ export const SendBody = Type.Object(
     schedule_at: Type.Optional(Type.String({ maxLength: 40, description: 'RFC 3339, within a year' })),
     flash: Type.Optional(Type.Boolean()),
     encoding: Type.Optional(oneOf(['auto', 'gsm7', 'latin1', 'ucs2'])),
-    registered_delivery: Type.Optional(Type.Boolean({ default: true })),
+    registered_delivery: Type.Optional(
+      Type.Boolean({ description: 'Ask for a receipt; true when left out' }),
+    ),
   },
   { $id: 'SendRequest', additionalProperties: false },
 )
@@ -67,7 +69,7 @@ const InfoReply = Type.Object(
   {
     message_id: Type.String(),
     mode: oneOf(['submit_sm', '']),
-    parts: Type.Record(Type.String(), oneOf(PART_STATES)),
+    parts: mapOf(oneOf(PART_STATES), 'By the number of the part, from 1'),
     delivered_count: Type.Integer({ minimum: 0 }),
     sent_at: Type.Integer({ minimum: 0, description: 'Unix seconds' }),
     updated_at: Type.Integer({ minimum: 0, description: 'Unix seconds' }),

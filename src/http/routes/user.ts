@@ -5,11 +5,9 @@ import { ANYONE } from '../auth.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok, reply, unauthorised } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
-import { Id } from '../shapes.ts'
+import { Id, userField } from '../shapes.ts'
 
-/** Bounds of what is looked at; `users/` has the rules, and the words for them. */
-const Text = Type.String({ minLength: 1, maxLength: 1024 })
-
+const Credentials = { email: userField('email'), password: userField('password') }
 const UserId = Type.Object({ user_id: Id }, { $id: 'UserId' })
 
 /** The shape of success with zero values, for success and error alike (contract §2). */
@@ -40,7 +38,7 @@ export const userRoutes = ({ users }: Pick<HttpDependencies, 'users'>): readonly
     summary: 'Register a user',
     description:
       'The user belongs to app 1 (`default`), or to the app that `app_id` names (not where this route is open to anyone).',
-    body: json(Type.Object({ email: Text, password: Text, app_id: Type.Optional(Id) }), {
+    body: json(Type.Object({ ...Credentials, app_id: Type.Optional(Id) }), {
       email: 'user@example.com',
       password: 'secret',
     }),
@@ -67,7 +65,7 @@ export const userRoutes = ({ users }: Pick<HttpDependencies, 'users'>): readonly
     operationId: 'login',
     summary: 'Get a token',
     description: 'The token goes into `Authorization: Bearer …`, beside the `X-App-ID` of its app.',
-    body: json(Type.Object({ email: Text, password: Text, app_id: Id }), {
+    body: json(Type.Object({ ...Credentials, app_id: Id }), {
       email: 'user@example.com',
       password: 'secret',
       app_id: 1,
