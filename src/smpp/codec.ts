@@ -35,13 +35,14 @@ export const headerOf = (bytes: Uint8Array, from = 0): Header => ({
 
 /**
  * Decodes one whole PDU, as the framer gives it; the result shares no memory with `bytes`.
- * Throws a PduError whose `status` is the answer that the specification asks for.
+ * Throws a PduError whose `status` is the answer that the specification asks for. `lenient`: what breaks the rule of its
+ * field and yet says what it says is taken.
  */
-export function decode(bytes: Uint8Array, from = 0, to = bytes.length): Pdu {
+export function decode(bytes: Uint8Array, from = 0, to = bytes.length, lenient = false): Pdu {
   const id = u32At(bytes, from + 4)
   const command = commandOf(id)
   if (command === undefined) throw new PduError(STATUS.ESME_RINVCMDID, `command_id 0x${id.toString(16)}`)
-  return codecOf(command).decode(bytes, from, to, u32At(bytes, from + 8), u32At(bytes, from + 12))
+  return codecOf(command).decode(bytes, from, to, u32At(bytes, from + 8), u32At(bytes, from + 12), lenient)
 }
 
 /**

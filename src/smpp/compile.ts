@@ -15,8 +15,15 @@ import type { ByteWriter } from './writer.ts'
  * The text is made of the table's own names and numbers; nothing from outside comes near it.
  */
 
-/** Reads the body of the PDU from `start` to `end`. Throws a PduError. */
-export type Decode = (bytes: Uint8Array, start: number, end: number, status: number, sequence: number) => Pdu
+/** Reads the body of the PDU from `start` to `end`, `lenient` as `decode` has it. Throws a PduError. */
+export type Decode = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  status: number,
+  sequence: number,
+  lenient: boolean,
+) => Pdu
 /** Appends the body. Throws a PduError, with `out.length` somewhere behind where it was. */
 export type Encode = (out: ByteWriter, body: BodyInput<Command>) => void
 
@@ -38,7 +45,7 @@ export function compile(command: Command): { decode: Decode; encode: Encode } {
   const fields: readonly Field[] = PDUS[command].fields
   const names = Object.keys(runtime).join(', ')
   const text = `'use strict'; const { ${names} } = runtime; return {
-    decode(bytes, start, end, status, sequence) { ${decoderText(command, fields)} },
+    decode(bytes, start, end, status, sequence, lenient) { ${decoderText(command, fields)} },
     encode(out, body) { ${encoderText(fields)} } }`
   return new Function('runtime', text)(runtime)
 }
@@ -53,7 +60,7 @@ function decoderText(command: Command, fields: readonly Field[]): string {
   return `${bodyless}
     let at = start + ${HEADER_OCTETS}
     ${fields.map(field => DECODERS[field.kind].read(field)).join('\n')}
-    const tlvs = at === end ? NO_TLVS : decodeTlvs(bytes, at, end)
+    const tlvs = at === end ? NO_TLVS : decodeTlvs(bytes, at, end, lenient)
     return { ${[header, ...fields.map(field => field.name), 'tlvs'].join(', ')} }`
 }
 
@@ -75,18 +82,18 @@ const DECODERS: Record<FieldKind, { empty: string; read: (field: Field) => strin
   cstring: {
     empty: "''",
     read: ({ name, octetsMax, status }) =>
-      `const ${name}$ = findNul(bytes, at, end, ${octetsMax}, '${name}', ${status})
+      `const ${name}$ = findNul(bytes, at, end, ${octetsMax}, '${name}', ${status}, lenient)
        const ${name} = latin1(bytes, at, ${name}$); at = ${name}$ + 1`,
   },
   time: {
     empty: "''",
     read: ({ name, status }) =>
-      `const ${name}$ = findTimeNul(bytes, at, end, '${name}', ${status})
+      `const ${name}$ = findTimeNul(bytes, at, end, '${name}', ${status}, lenient)
        const ${name} = latin1(bytes, at, ${name}$); at = ${name}$ + 1`,
   },
   message: {
     empty: 'new Uint8Array()',
-    read: ({ name }) => `const ${name} = readMessage(bytes, at, end); at += 1 + ${name}.length`,
+    read: ({ name }) => `const ${name} = readMessage(bytes, at, end, lenient); at += 1 + ${name}.length`,
   },
   destinations: {
     empty: '[]',
@@ -114,10 +121,11 @@ function cutShort(field: string): never {
   throw new PduError(STATUS.ESME_RINVCMDLEN, `the body ends before ${field}`)
 }
 
-function readMessage(bytes: Uint8Array, at: number, end: number): Uint8Array {
+/** SMPP 5.0 has 255 octets at most (§4.7.28). */
+function readMessage(bytes: Uint8Array, at: number, end: number, lenient: boolean): Uint8Array {
   if (at >= end) cutShort('sm_length')
   const length = bytes[at] as number
-  if (length > SHORT_MESSAGE_OCTETS_MAX || at + 1 + length > end)
+  if ((length > SHORT_MESSAGE_OCTETS_MAX && !lenient) || at + 1 + length > end)
     throw new PduError(STATUS.ESME_RINVMSGLEN, `sm_length ${length} exceeds its PDU or 254`)
   // `slice` of a Buffer would share the frame's memory.
   return Uint8Array.prototype.slice.call(bytes, at + 1, at + 1 + length)

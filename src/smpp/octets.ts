@@ -28,7 +28,10 @@ export function putU32(bytes: Uint8Array, at: number, value: number): void {
 export const latin1 = (bytes: Uint8Array, start: number, end: number): string =>
   start === end ? '' : Buffer.prototype.latin1Slice.call(bytes, start, end)
 
-/** Where the NUL of the C-Octet String at `at` is; throws when there is none within `octetsMax`. */
+/**
+ * Where the NUL of the C-Octet String at `at` is; throws when there is none within `octetsMax`. `lenient`: it may be
+ * longer, and end with the PDU.
+ */
 export function findNul(
   bytes: Uint8Array,
   at: number,
@@ -36,9 +39,11 @@ export function findNul(
   octetsMax: number,
   field: string,
   status: number,
+  lenient = false,
 ): number {
-  const limit = Math.min(end, at + octetsMax)
+  const limit = lenient ? end : Math.min(end, at + octetsMax)
   for (let i = at; i < limit; i++) if (bytes[i] === 0) return i
+  if (lenient && at < end) return end
   throw new PduError(status, `${field} has no NUL within ${octetsMax} octets`)
 }
 
@@ -49,9 +54,10 @@ export function findTimeNul(
   end: number,
   field: string,
   status: number,
+  lenient: boolean,
 ): number {
-  const nul = findNul(bytes, at, end, 17, field, status)
-  if (nul !== at && nul !== at + 16) throw new PduError(status, `${field} is not 1 or 17 octets`)
+  const nul = findNul(bytes, at, end, 17, field, status, lenient)
+  if (!lenient && nul !== at && nul !== at + 16) throw new PduError(status, `${field} is not 1 or 17 octets`)
   return nul
 }
 

@@ -62,6 +62,12 @@ const LATE_MAX = 10_000
 export class Session {
   #state: SessionState = 'open'
   #leaving: 'no' | 'unbinding' | 'closing' = 'no'
+  /**
+   * SMSCs are what they are: with a service_type that is too long, a message_id without its NUL, a stray octet behind the
+   * text. To refuse what they send loses an id or a receipt, or has it come again for ever. An ESME can be mended, and
+   * has to know.
+   */
+  readonly #lenient: boolean
   #inbound = 0
   #closingReason = ''
   readonly #framer = new Framer()
@@ -81,6 +87,7 @@ export class Session {
     private readonly clock: SessionClock,
     private readonly log: Log,
   ) {
+    this.#lenient = options.role === 'esme'
     this.#window = new Window(options.window, options.lateMax ?? LATE_MAX)
     this.#inboundMax = options.inboundMax ?? INBOUND_MAX
     this.#outputBytesMax = options.outputBytesMax ?? OUTPUT_BYTES_MAX
@@ -248,7 +255,7 @@ export class Session {
     if (this.#state === 'closed' || this.#leaving === 'closing') return
     let pdu: Pdu
     try {
-      pdu = decode(bytes, from, to)
+      pdu = decode(bytes, from, to, this.#lenient)
     } catch (error) {
       if (!(error instanceof PduError)) throw error
       this.#unreadable(headerOf(bytes, from), error)

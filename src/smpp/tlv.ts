@@ -107,16 +107,25 @@ const BY_TAG: ReadonlyMap<number, readonly [string, TlvSpec]> = new Map(
 const BY_NAME: ReadonlyMap<string, TlvSpec> = new Map(Object.entries(TLVS))
 const TLV_HEADER_OCTETS = 4
 
-/** The TLVs from `at` to `end`; throws a PduError when they do not fill it exactly. */
-export function decodeTlvs(bytes: Uint8Array, start: number, end: number): Tlvs {
+/**
+ * The TLVs from `at` to `end`; throws a PduError when they do not fill it exactly. `lenient`: the last value may end
+ * with the PDU, and octets that are too few for a TLV (a NUL behind the text, say) are passed over.
+ */
+export function decodeTlvs(bytes: Uint8Array, start: number, end: number, lenient: boolean): Tlvs {
   const tlvs: Record<string, Value | Value[] | RawTlv[]> = {}
   const other: RawTlv[] = []
   for (let at = start; at < end; ) {
     const from = at + TLV_HEADER_OCTETS
-    if (from > end) throw new PduError(STATUS.ESME_RINVOPTPARSTREAM, 'a TLV header is cut short')
+    if (from > end) {
+      if (lenient) break
+      throw new PduError(STATUS.ESME_RINVOPTPARSTREAM, 'a TLV header is cut short')
+    }
     const tag = u16At(bytes, at)
     at = from + u16At(bytes, at + 2)
-    if (at > end) throw new PduError(STATUS.ESME_RINVOPTPARSTREAM, 'a TLV is longer than its PDU')
+    if (at > end) {
+      if (!lenient) throw new PduError(STATUS.ESME_RINVOPTPARSTREAM, 'a TLV is longer than its PDU')
+      at = end
+    }
     const known = BY_TAG.get(tag)
     const before = known && tlvs[known[0]]
     if (!known || !fits(known[1], bytes, from, at) || (before !== undefined && !known[1].many)) {

@@ -3,7 +3,7 @@ import { SEQUENCE_MAX } from '../../src/smpp/pdu.ts'
 import type { Reply } from '../../src/smpp/window.ts'
 import { Window } from '../../src/smpp/window.ts'
 import { bound, kindOf, responded, rig } from './session_rig.ts'
-import { pduBytes } from './wire.ts'
+import { octetsOf, pduBytes } from './wire.ts'
 
 describe('requests', () => {
   test('of one turn leave in one write', async () => {
@@ -70,7 +70,7 @@ describe('requests', () => {
   test('a response whose body says nothing leaves its request unknown, an error is told by the header', async () => {
     let rooms = 0
     const { session, clock } = await bound({}, { room: () => rooms++ })
-    const replies = [session.request('submit_sm', {}), session.request('submit_sm', {})]
+    const replies = [session.request('query_sm', {}), session.request('query_sm', {})]
     await clock.settle()
     session.received(broken(2, 0))
     session.received(broken(3, 0x45))
@@ -79,6 +79,18 @@ describe('requests', () => {
       { kind: 'response', pdu: { command_status: 0x45 } },
     ])
     expect([session.inFlight, rooms]).toEqual([0, 2])
+  })
+
+  test.each([
+    ['whose message_id has no NUL', '6162'],
+    ['with an octet behind its message_id', '61620000'],
+    ['with a TLV that runs over its end', '616200001d000541'],
+  ])('a response %s still names its message', async (_, body) => {
+    const { session, clock } = await bound()
+    const reply = session.request('submit_sm', {})
+    await clock.settle()
+    session.received(octetsOf('submit_sm_resp', body, 2))
+    expect(await reply).toMatchObject({ kind: 'response', pdu: { command_status: 0, message_id: 'ab' } })
   })
 
   test('that do not fit their fields reject and take no slot', async () => {
@@ -90,10 +102,10 @@ describe('requests', () => {
   })
 })
 
-/** A submit_sm_resp whose body cannot be read. */
+/** A query_sm_resp whose body cannot be read. */
 function broken(sequence: number, status: number): Uint8Array {
-  const bytes = pduBytes('submit_sm_resp', { message_id: 'x' }, sequence, status)
-  bytes[bytes.length - 1] = 65
+  const bytes = pduBytes('query_sm_resp', { message_id: 'xxx' }, sequence, status)
+  bytes.fill(65, 16)
   return bytes
 }
 
@@ -194,8 +206,8 @@ describe('a response that does not come', () => {
 
   test('that comes late and whose body says nothing tells an error by its header, once, and else nothing', async () => {
     const { session, clock, late } = await bound()
-    void session.request('submit_sm', {}, 'first')
-    void session.request('submit_sm', {}, 'second')
+    void session.request('query_sm', {}, 'first')
+    void session.request('query_sm', {}, 'second')
     await clock.advance(5000)
     session.received(broken(2, 0))
     for (let time = 0; time < 2; time++) session.received(broken(3, 0x45))

@@ -3,7 +3,10 @@ import type { Command, Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { isAllowed } from '../../src/smpp/state.ts'
 import { bound, kindOf, type Rig, responded, rig } from './session_rig.ts'
-import { pduBytes } from './wire.ts'
+import { octetsOf, pduBytes } from './wire.ts'
+
+/** Of a deliver_sm from 491 to 1234. */
+const ADDRESSES = '0101 34393100 0101 3132333400'
 
 describe('unbind', () => {
   test('of the peer is answered, then the session closes', async () => {
@@ -244,6 +247,32 @@ describe('inbound requests', () => {
     expect(slow.session.state).toBe('closed')
   })
 
+  test.each([
+    ['a service_type past its 6 octets', `736d736373696d00 ${ADDRESSES} 040000 00 00 00000000 02 6869`, 0x15],
+    ['a time of 3 octets', `00 ${ADDRESSES} 040000 00 313200 00000000 02 6869`, 0x62],
+    ['an octet behind the text', `00 ${ADDRESSES} 040000 00 00 00000000 02 6869 00`, 0xc0],
+    ['a TLV that runs over the end', `00 ${ADDRESSES} 040000 00 00 00000000 02 6869 0427000402`, 0xc0],
+  ])('of an SMSC that have %s are taken, those of an ESME are refused', async (_, body, status) => {
+    const smscs = await bound()
+    smscs.session.received(octetsOf('deliver_sm', body, 1))
+    const esmes = rig({ role: 'smsc' })
+    esmes.session.received(pduBytes('bind_transceiver', {}, 1))
+    esmes.session.received(octetsOf('submit_sm', body, 2))
+    await Promise.all([smscs.clock.settle(), esmes.clock.settle()])
+    const text = new TextEncoder().encode('hi')
+    expect(smscs.requests).toMatchObject([{ source_addr: '491', esm_class: 4, short_message: text }])
+    expect(smscs.transport.last).toBe('deliver_sm_resp 1 0x0')
+    expect(esmes.transport.last).toBe(`submit_sm_resp 2 0x${status.toString(16)}`)
+  })
+
+  test('hold a text of 255 octets, as SMPP 5.0 has it, when an SMSC sends them', async () => {
+    const { session, requests } = await bound()
+    session.received(
+      octetsOf('deliver_sm', `00 ${ADDRESSES} 000000 00 00 00000000 ff ${'61'.repeat(255)}`, 1),
+    )
+    expect(requests).toMatchObject([{ short_message: new Uint8Array(255).fill(0x61) }])
+  })
+
   test('with a bad body or an unknown command are answered, and the session goes on', async () => {
     const { session, transport, clock, requests } = await bound()
     const bad = pduBytes('deliver_sm', {}, 1)
@@ -256,7 +285,7 @@ describe('inbound requests', () => {
     session.received(pduBytes('deliver_sm', {}, 4))
     await clock.settle()
     expect(transport.pdus.slice(1)).toMatchObject([
-      { command: 'deliver_sm_resp', sequence_number: 1, command_status: 0x15 },
+      { command: 'deliver_sm_resp', sequence_number: 1, command_status: 0x02 },
       { command: 'generic_nack', sequence_number: 2, command_status: 0x03 },
       { command: 'deliver_sm_resp', sequence_number: 4, command_status: 0 },
     ])

@@ -3,6 +3,7 @@ import { Framer, type Take } from '../../src/smpp/framer.ts'
 import type { Connect, Sink } from '../../src/smpp/net.ts'
 import type { Transport } from '../../src/smpp/outbox.ts'
 import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
+import { HEADER_OCTETS, PDUS } from '../../src/smpp/pdu.ts'
 import type { Log } from '../../src/smpp/session.ts'
 import { gsmLength, putGsm } from '../../src/smpp/text/gsm0338.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
@@ -18,6 +19,18 @@ export function pduBytes<C extends Command>(
   const out = new ByteWriter()
   encode(out, command, body, sequence, status)
   return out.view().slice()
+}
+
+/** A PDU whose body is `hex`, whatever its fields may hold. */
+export function octetsOf(command: Command, hex: string, sequence: number): Uint8Array {
+  const body = Uint8Array.fromHex(hex.replaceAll(' ', ''))
+  const bytes = new Uint8Array(HEADER_OCTETS + body.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, bytes.length)
+  view.setUint32(4, PDUS[command].id)
+  view.setUint32(12, sequence)
+  bytes.set(body, HEADER_OCTETS)
+  return bytes
 }
 
 /** One decoded PDU as octets again. */
