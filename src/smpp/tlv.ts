@@ -108,7 +108,7 @@ const BY_NAME: ReadonlyMap<string, TlvSpec> = new Map(Object.entries(TLVS))
 const TLV_HEADER_OCTETS = 4
 
 /**
- * The TLVs from `at` to `end`; throws a PduError when they do not fill it exactly. `lenient`: the last value may end
+ * The TLVs from `start` to `end`; throws a PduError when they do not fill it exactly. `lenient`: the last value may end
  * with the PDU, and octets that are too few for a TLV (a NUL behind the text, say) are passed over.
  */
 export function decodeTlvs(bytes: Uint8Array, start: number, end: number, lenient: boolean): Tlvs {
@@ -128,7 +128,7 @@ export function decodeTlvs(bytes: Uint8Array, start: number, end: number, lenien
     }
     const known = BY_TAG.get(tag)
     const before = known && tlvs[known[0]]
-    if (!known || !fits(known[1], bytes, from, at) || (before !== undefined && !known[1].many)) {
+    if (!known || !fits(known[1], bytes, from, at, lenient) || (before !== undefined && !known[1].many)) {
       other.push({ tag, value: bytes.slice(from, at) })
       continue
     }
@@ -142,8 +142,9 @@ export function decodeTlvs(bytes: Uint8Array, start: number, end: number, lenien
   return tlvs as Tlvs
 }
 
-/** Text that leaves out its NUL has an octet less to use, or it could not be written again. */
-function fits(spec: TlvSpec, bytes: Uint8Array, from: number, to: number): boolean {
+/** Text that leaves out its NUL has an octet less to use, or it could not be written again. `lenient`: any text fits. */
+function fits(spec: TlvSpec, bytes: Uint8Array, from: number, to: number, lenient: boolean): boolean {
+  if (lenient && spec.kind === 'cstring') return true
   const octetCount = to - from
   if (octetCount < spec.min || octetCount > spec.max) return false
   return spec.kind !== 'cstring' || octetCount < spec.max || endOfText(bytes, from, to) < to

@@ -265,6 +265,14 @@ describe('inbound requests', () => {
     expect(esmes.transport.last).toBe(`submit_sm_resp 2 0x${status.toString(16)}`)
   })
 
+  test('name a message by an id past its 65 octets when an SMSC sends them', async () => {
+    const { session, requests } = await bound()
+    const id = 'a'.repeat(80)
+    const tlv = `001e0051 ${Buffer.from(id).toString('hex')}00`
+    session.received(octetsOf('deliver_sm', `00 ${ADDRESSES} 040000 00 00 00000000 00 ${tlv}`, 1))
+    expect(requests).toMatchObject([{ tlvs: { receipted_message_id: id } }])
+  })
+
   test('hold a text of 255 octets, as SMPP 5.0 has it, when an SMSC sends them', async () => {
     const { session, requests } = await bound()
     session.received(
