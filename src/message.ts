@@ -168,5 +168,10 @@ function advances(from: PartState, to: PartState): boolean {
   return from === 'submitted' && (to === 'accepted' || to === 'unknown')
 }
 
+/** True when the SMSC took every part, which is what a 200 says, whatever the receipts said since. */
+export const taken = ({ parts }: Message): boolean => parts.every(hasId)
+
+const hasId = ({ smscId }: Part): boolean => smscId !== ''
+
 export const deliveredParts = (message: Message): number =>
   message.parts.reduce((count, part) => count + (part.state === 'delivered' ? 1 : 0), 0)

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage, Filters, Verdict } from './filters/filter.ts'
 import type { Ids } from './ids.ts'
-import type { Message, Part } from './message.ts'
+import { type Message, taken } from './message.ts'
 import { withResults } from './outcome.ts'
 import { type LinkDialect, type Prepared, prepare } from './prepare.ts'
 import type { PartResult } from './routing/carrier.ts'
@@ -43,11 +43,6 @@ export interface SendRequest {
  * GatewayError where there is no message: bad request, refusal, unknown esme, store failure.
  */
 export type Submit = (request: SendRequest) => Promise<Message>
-
-/** True when the SMSC took every part, which is what a 200 says, whatever the receipts said since. */
-export const taken = (message: Message): boolean => message.parts.every(hasId)
-
-const hasId = ({ smscId }: Part): boolean => smscId !== ''
 
 /** What a send needs of a link. */
 export interface SendLink extends LinkDialect {

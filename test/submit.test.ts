@@ -3,7 +3,7 @@ import { systemRandom } from '../src/clock.ts'
 import { GatewayError } from '../src/errors.ts'
 import type { FilterMessage, Verdict } from '../src/filters/filter.ts'
 import { createIds } from '../src/ids.ts'
-import type { Message } from '../src/message.ts'
+import { type Message, taken } from '../src/message.ts'
 import type { PartResult } from '../src/routing/carrier.ts'
 import type { Job } from '../src/routing/pool.ts'
 import type { BodyInput } from '../src/smpp/pdu.ts'
@@ -14,7 +14,6 @@ import {
   type SendLink,
   type SendRequest,
   type SubmitStore,
-  taken,
 } from '../src/submit.ts'
 import { TurnedClock } from './support/clock.ts'
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, GatewayError } from '../errors.ts'
-import type { Message, MessageState } from '../message.ts'
-import { type Submit, taken } from '../submit.ts'
+import { type Message, type MessageState, taken } from '../message.ts'
+import type { Submit } from '../submit.ts'
 
 /** `submitted`, or what became of the message instead, or why there is none. */
 export type SendResult = MessageState | ErrorCode

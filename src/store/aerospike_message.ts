@@ -1,7 +1,7 @@
 /** How a message lies in its record. */
 
 import type { Bins, ReadBins, ReadValue } from '../aerospike/index.ts'
-import { MESSAGE_STATES, type Message, PART_STATES, type Part } from '../message.ts'
+import { MESSAGE_STATES, type Message, PART_STATES, type Part, taken } from '../message.ts'
 import { numberOf, textOf } from './aerospike_records.ts'
 import { idTime } from './message_id.ts'
 import { StoreError } from './store.ts'
@@ -29,8 +29,7 @@ export interface Count {
   readonly failed: number
 }
 
-export const kindOf = (message: Message): Kind =>
-  message.parts.every(part => part.smscId !== '') ? 'sent' : 'failed'
+export const kindOf = (message: Message): Kind => (taken(message) ? 'sent' : 'failed')
 
 /** With the mark that `token` leaves if the message is counted otherwise from now on. */
 export function marked(stored: Stored, token: string): Stored {

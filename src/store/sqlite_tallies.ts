@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { Message } from '../message.ts'
+import { type Message, taken } from '../message.ts'
 import type { CampaignTally } from './store.ts'
 
 /** How a message is counted: its column `tallied`. */
@@ -7,8 +7,7 @@ export const NOT_TALLIED = 0
 export const TALLIED_SENT = 1
 export const TALLIED_FAILED = 2
 
-export const kindOf = (message: Message): number =>
-  message.parts.every(part => part.smscId !== '') ? TALLIED_SENT : TALLIED_FAILED
+export const kindOf = (message: Message): number => (taken(message) ? TALLIED_SENT : TALLIED_FAILED)
 
 /** Campaign counts and the total: collected while a transaction runs, added up in it just before its end. */
 export class SqliteTallies {
