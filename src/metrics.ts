@@ -2,8 +2,12 @@ import Counter from 'prom-client/lib/counter.js'
 import Gauge from 'prom-client/lib/gauge.js'
 import Histogram from 'prom-client/lib/histogram.js'
 import Registry from 'prom-client/lib/registry.js'
+import { FILTER_STATES } from './filters/index.ts'
+import { LICENCE_STATES } from './licence/licence.ts'
+import { LINK_STATES } from './smpp/link.ts'
 import type { HistogramData } from './stats/histogram.ts'
-import type { FilterRow, LinkRow, MetricsSources, SpoolCounts } from './stats/sources.ts'
+import type { FilterRow, LinkRow, MetricsSources } from './stats/sources.ts'
+import type { SpoolCounts } from './store/spooled_store.ts'
 
 export interface Metrics {
   /** The Prometheus text format, version 0.0.4. */
@@ -54,10 +58,6 @@ const ofSpool =
     const counts = from.spool()
     return counts ? [[[], counts[name]]] : []
   }
-
-const FILTER_STATES = ['active', 'shadow', 'inactive', 'tripped', 'broken']
-const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED']
-const LICENCE_STATES = ['active', 'expired', 'none']
 
 const statesOf = (
   rows: Iterable<{ readonly name: string; readonly state: string }>,

@@ -10,6 +10,7 @@ import type { PartResult } from './routing/carrier.ts'
 import type { Job } from './routing/pool.ts'
 import { SendJob } from './send_job.ts'
 import type { BodyInput } from './smpp/pdu.ts'
+import type { Encoding } from './smpp/text/segment.ts'
 import { type Earlier, type MessageStore, StoreError } from './store/store.ts'
 
 /** A checked request to send, in domain terms; `http/` makes it from JSON. */
@@ -25,7 +26,7 @@ export interface SendRequest {
   readonly transactionId: string
   /** Never empty: `app-<id>` when the caller named none. */
   readonly campaign: string
-  readonly encoding: 'auto' | 'gsm7' | 'latin1' | 'ucs2'
+  readonly encoding: 'auto' | Encoding
   readonly flash: boolean
   readonly registeredDelivery: boolean
   /** 0 to 3. */

@@ -22,7 +22,7 @@ function sources() {
     delivered: 6,
   }
   const filter = {
-    state: 'shadow',
+    state: 'shadow' as const,
     error: 'line 3: unexpected token',
     hits: 9,
     matches: 5,

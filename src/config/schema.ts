@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { STRATEGIES } from '../routing/strategy.ts'
 import {
   decimal,
   duration,
@@ -151,11 +152,7 @@ const pool = section('links that stand in for each other', {
     Type.String(),
     100,
   ),
-  strategy: oneOf(
-    'how a link is picked',
-    ['least_loaded', 'round_robin', 'weighted', 'priority'],
-    'least_loaded',
-  ),
+  strategy: oneOf('how a link is picked', STRATEGIES, 'least_loaded'),
 })
 
 export const ConfigSchema = section('Configuration of sms-proxy', {

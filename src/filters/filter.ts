@@ -1,3 +1,5 @@
+import type { Encoding } from '../smpp/text/segment.ts'
+
 /** The narrow door of `filters/`: what a send asks, and what it hears. */
 
 /** What a filter's code sees, as `sms`; addresses are digits without `+`. */
@@ -10,7 +12,7 @@ export interface FilterMessage {
   readonly app_name: string
   readonly transaction_id: string
   readonly campaign_uuid: string
-  readonly encoding: 'gsm7' | 'latin1' | 'ucs2'
+  readonly encoding: Encoding
   readonly parts: number
   /** Unix seconds. */
   readonly time: number

@@ -22,10 +22,12 @@ export interface FiltersOptions {
   readonly swapped?: (active: number) => void
 }
 
+/** `broken`: there is no good version of it. `tripped`: out of use for a while after it failed repeatedly. */
+export const FILTER_STATES = ['active', 'shadow', 'inactive', 'tripped', 'broken'] as const
+
 export interface FilterState extends Declaration {
   readonly name: string
-  /** `broken`: there is no good version of it. `tripped`: out of use for a while after it failed repeatedly. */
-  readonly state: 'active' | 'shadow' | 'inactive' | 'tripped' | 'broken'
+  readonly state: (typeof FILTER_STATES)[number]
   /** Why the file as it stands is not in force (its last good version may be); empty when it is. */
   readonly error: string
   /** Messages it was asked about. */

@@ -2,8 +2,13 @@ import type { Clock } from '../clock.ts'
 import type { Explain } from '../explain.ts'
 import type { FilterDesk } from '../filters/index.ts'
 import type { IpList } from '../ip_list.ts'
+import type { LicenceView } from '../licence/licence.ts'
+import type { Log } from '../log.ts'
 import type { Message } from '../message.ts'
-import type { Taken } from '../rate_limit.ts'
+import type { RateLimiter } from '../rate_limit.ts'
+import type { LinkState } from '../smpp/link.ts'
+import type { HostUsage } from '../stats/host.ts'
+import type { Traffic } from '../stats/traffic.ts'
 import type { MessageStore } from '../store/store.ts'
 import type { Submit } from '../submit.ts'
 import type { Users } from '../users/index.ts'
@@ -11,7 +16,7 @@ import type { Users } from '../users/index.ts'
 /** All that the HTTP edge asks of the gateway. Each part is as small as its use here. */
 export interface HttpDependencies {
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'after'>
-  readonly log: ErrorLog
+  readonly log: Pick<Log, 'error'>
   readonly users: HttpUsers
   readonly submit: Submit
   /** A message of this app; another app's is undefined, as one that never was. */
@@ -46,13 +51,6 @@ export type HttpUsers = Pick<
   | 'delete'
   | 'toggleAdmin'
 >
-
-/** pino's `error`, as far as it is used here. */
-export interface ErrorLog {
-  error(fields: object, text: string): void
-}
-
-export type LinkState = 'LOADED' | 'CONNECTING' | 'UNBOUND' | 'DISABLED' | 'THROTTLED'
 
 export interface LinkView {
   readonly id: number
@@ -92,15 +90,6 @@ export interface PoolView {
   readonly totalTps: number
 }
 
-export interface LicenceView {
-  readonly company: string
-  /** `2026-12-31`; empty without a licence. */
-  readonly valid_until: string
-  readonly max_connections: number
-  readonly max_tps: number
-  readonly status: 'active' | 'expired' | 'none'
-}
-
 export interface Licence {
   current(): LicenceView
   /**
@@ -110,28 +99,11 @@ export interface Licence {
   upload(file: Uint8Array, who: string): Promise<LicenceView>
 }
 
-export interface Stats {
-  requests(): {
-    readonly current: number
-    readonly data: readonly { readonly time: string; readonly rps: number }[]
-  }
-  errors(): {
-    readonly rate: number
-    readonly data: readonly { readonly time: string; readonly errors: number; readonly rate: number }[]
-  }
-  /** Per cent. */
-  system(): SystemUse
+export interface Stats extends Pick<Traffic, 'requests' | 'errors'> {
+  system(): HostUsage
 }
 
-export interface SystemUse {
-  readonly cpu: number
-  readonly ram: number
-  readonly disk: number
-}
-
-export interface Limiter {
-  take(key: string | number): Taken
-}
+type Limiter = Pick<RateLimiter, 'take'>
 
 export interface Metrics {
   /** The Prometheus text format, version 0.0.4. */

@@ -1,4 +1,7 @@
 import { type SchemaOptions, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { LICENCE_STATES } from '../licence/licence.ts'
+import { LINK_STATES } from '../smpp/link.ts'
+import { ENCODINGS } from '../smpp/text/segment.ts'
 import { FIELD_LENGTHS } from '../users/index.ts'
 import type { ErrorBody } from './problem.ts'
 import { badRequest, plainError } from './problem.ts'
@@ -46,9 +49,9 @@ export const mapOf = (values: TSchema, description: string) =>
 
 export const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
-export const LinkState = oneOf(['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'])
+export const LinkState = oneOf(LINK_STATES)
 
-export const Encoding = oneOf(['gsm7', 'latin1', 'ucs2'])
+export const Encoding = oneOf(ENCODINGS)
 
 export const PassOrReject = oneOf(['pass', 'reject'])
 
@@ -58,7 +61,7 @@ export const LicenceInfo = Type.Object(
     valid_until: Type.String({ description: 'The last day, or empty without a licence' }),
     max_connections: Integer(),
     max_tps: Integer(),
-    status: oneOf(['active', 'expired', 'none']),
+    status: oneOf(LICENCE_STATES),
   },
   { $id: 'Licence' },
 )

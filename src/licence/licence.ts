@@ -6,9 +6,11 @@ import { GatewayError, messageOf, systemCode } from '../errors.ts'
 import { expiresAt, type Grant, isSignedBy, parseLicence, readPublicKey } from './document.ts'
 import { SlidingSecond } from './sliding_second.ts'
 
+export const LICENCE_STATES = ['active', 'expired', 'none'] as const
+
 /** The licence as the settings routes show it; `none` has empty texts and zeros, and limits nothing. */
 export interface LicenceView extends Grant {
-  readonly status: 'active' | 'expired' | 'none'
+  readonly status: (typeof LICENCE_STATES)[number]
 }
 
 export interface Licence {

@@ -1,4 +1,5 @@
 import { internationalPrefix } from '../addresses.ts'
+import { ENCODINGS } from '../smpp/text/segment.ts'
 import type { Condition } from './rules_condition.ts'
 import { readPattern } from './rules_pattern.ts'
 import { isZone, readDays, readTimeOfDay, weekMinuteIn, weekMinutes } from './rules_time.ts'
@@ -15,7 +16,6 @@ const DIGITS_MAX = 15
 const SENDER_CHARACTERS_MAX = 11
 const CAMPAIGN_CHARACTERS_MAX = 64
 const PARTS_MAX = 255
-const ENCODINGS = ['gsm7', 'latin1', 'ucs2']
 
 /** Reads one line of `match`; undefined when it is wrong (and reported), `true` when it holds for every message. */
 type Reader = (value: unknown, path: string, report: Report) => Condition | true | undefined
@@ -40,7 +40,7 @@ const READERS: Readonly<Record<Condition['field'], Reader>> = {
     }),
   encoding(value, path, report) {
     const condition = readSet('encoding', value, path, report, item =>
-      ENCODINGS.includes(String(item)) ? undefined : `is none of ${ENCODINGS.join(', ')}`,
+      ENCODINGS.some(encoding => encoding === item) ? undefined : `is none of ${ENCODINGS.join(', ')}`,
     )
     return condition && 'values' in condition && condition.values.size === ENCODINGS.length ? true : condition
   },

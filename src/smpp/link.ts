@@ -17,7 +17,8 @@ import type { Reply } from './window.ts'
  * it goes on sending as far as `room()` says. `CONNECTING`: on the way to a bind. `UNBOUND`: waiting for the
  * next try, or not started. `DISABLED`: switched off.
  */
-export type LinkState = 'LOADED' | 'CONNECTING' | 'UNBOUND' | 'DISABLED' | 'THROTTLED'
+export const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'] as const
+export type LinkState = (typeof LINK_STATES)[number]
 
 export type Answered =
   | { readonly kind: 'accepted'; readonly messageId: string }

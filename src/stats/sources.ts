@@ -1,3 +1,10 @@
+import type { FilterState } from '../filters/index.ts'
+import type { LicenceView } from '../licence/licence.ts'
+import type { ReceiptCounts } from '../receipt.ts'
+import type { LinkStats } from '../smpp/counters.ts'
+import type { LinkState } from '../smpp/link.ts'
+import type { SpoolCounts } from '../store/spooled_store.ts'
+import type { StoreCounts } from '../store/store.ts'
 import type { HistogramData } from './histogram.ts'
 import type { HttpRow } from './http_tally.ts'
 import type { ProcessUsage } from './process.ts'
@@ -15,90 +22,28 @@ export interface MetricsSources {
   links(): Iterable<LinkRow>
   /** Messages that wait, by pool. */
   queues(): Iterable<{ readonly name: string; readonly queued: number }>
-  store(): StoreCounts
+  /** `faulty`: writes fail. */
+  store(): Readonly<StoreCounts> & { readonly faulty: boolean }
   /** Undefined where there is none. */
   spool(): SpoolCounts | undefined
   /** Refusals by level, `global` and `app`. */
   rateLimits(): Iterable<readonly [level: string, refused: number]>
-  receipts(): ReceiptCounts
-  licence(): LicenceRow
+  receipts(): Readonly<ReceiptCounts>
+  licence(): Omit<LicenceView, 'company'>
   process(): ProcessUsage
   openFiles(): Promise<number>
   /** Seconds that the loop was late. */
   loopLag(): HistogramData
 }
 
-export interface FilterRow {
-  readonly name: string
-  readonly state: string
-  /** Why the file as it stands is not in force; empty when it is. */
-  readonly error: string
-  /** Messages shown to it. */
-  readonly hits: number
-  readonly matches: number
-  readonly refusals: number
-  /** Of every kind, timeouts among them. */
-  readonly errors: number
-  readonly timeouts: number
-  /** Microseconds an answer. */
-  readonly p50_us: number
-  readonly p99_us: number
-}
+export type FilterRow = Pick<
+  FilterState,
+  'name' | 'state' | 'error' | 'hits' | 'matches' | 'refusals' | 'errors' | 'timeouts' | 'p50_us' | 'p99_us'
+>
 
 export interface LinkRow {
   readonly name: string
-  readonly state: string
+  readonly state: LinkState
   readonly limitTps: number
-  readonly stats: {
-    readonly inFlight: number
-    readonly window: number
-    readonly sentLastSecond: number
-    readonly rttMs: number
-    readonly submitted: number
-    readonly accepted: number
-    readonly refused: ReadonlyMap<number, number>
-    readonly refusedOtherwise: number
-    readonly unknown: number
-    readonly unwritten: number
-    readonly delivered: number
-  }
-}
-
-export interface StoreCounts {
-  readonly commits: number
-  /** Writes over all commits: `writes / commits` is the size of a batch. */
-  readonly writes: number
-  readonly failures: number
-  /** Time spent in commits. */
-  readonly seconds: number
-  /** True while writes fail. */
-  readonly faulty: boolean
-}
-
-export interface SpoolCounts {
-  readonly entries: number
-  readonly entriesMax: number
-  /** Of the entry that waits the longest. */
-  readonly ageMs: number
-  readonly spooled: number
-  readonly replayed: number
-  readonly refused: number
-}
-
-export interface ReceiptCounts {
-  readonly matched: number
-  /** Kept, for want of a message. */
-  readonly held: number
-  /** The store did not take it. */
-  readonly failed: number
-  /** No receipts, but MO messages and their segments. */
-  readonly inbound: number
-}
-
-export interface LicenceRow {
-  readonly status: 'active' | 'expired' | 'none'
-  readonly max_connections: number
-  readonly max_tps: number
-  /** `YYYY-MM-DD`, or empty. */
-  readonly valid_until: string
+  readonly stats: LinkStats
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { asFiltersSee } from '../../addresses.ts'
 import { GatewayError } from '../../errors.ts'
+import { FILTER_STATES } from '../../filters/index.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, ok } from '../problem.ts'
 import { json, type Route, route } from '../route.ts'
@@ -11,7 +12,7 @@ const Seconds = Type.Integer({ minimum: 0, description: 'Unix seconds; 0: never'
 const Microseconds = Type.Number({ minimum: 0, description: 'Microseconds' })
 const NameOf = (what: string) => Type.String({ minLength: 1, maxLength: 64, description: what })
 
-export const FilterState = oneOf(['active', 'shadow', 'inactive', 'tripped', 'broken'], {
+export const FilterState = oneOf(FILTER_STATES, {
   description:
     'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it',
 })

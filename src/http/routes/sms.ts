@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 import { deliveredParts, MESSAGE_STATES, type Message, PART_STATES, taken } from '../../message.ts'
 import { parseTime } from '../../rfc3339.ts'
+import { ENCODINGS } from '../../smpp/text/segment.ts'
 import type { SendRequest } from '../../submit.ts'
 import type { HttpDependencies } from '../dependencies.ts'
 import { badRequest, type ErrorBody, ok, reply } from '../problem.ts'
@@ -28,7 +29,7 @@ export const SendBody = Type.Object(
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 3 })),
     schedule_at: Type.Optional(Type.String({ maxLength: 40, description: 'RFC 3339, within a year' })),
     flash: Type.Optional(Type.Boolean()),
-    encoding: Type.Optional(oneOf(['auto', 'gsm7', 'latin1', 'ucs2'])),
+    encoding: Type.Optional(oneOf(['auto', ...ENCODINGS])),
     registered_delivery: Type.Optional(
       Type.Boolean({ description: 'Ask for a receipt; true when left out' }),
     ),

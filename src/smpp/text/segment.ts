@@ -2,7 +2,8 @@ import { gsmLength, gsmMisfit, gsmWidth, putGsm } from './gsm0338.ts'
 
 /** Text to the octets of one or more `short_message`s (3GPP TS 23.040 §9.2.3.24.1 for the long ones). */
 
-export type Encoding = 'gsm7' | 'latin1' | 'ucs2'
+export const ENCODINGS = ['gsm7', 'latin1', 'ucs2'] as const
+export type Encoding = (typeof ENCODINGS)[number]
 
 export interface SegmentOptions {
   /** `auto`: GSM 03.38 where every character fits, UCS-2 otherwise. */
