@@ -158,7 +158,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       each => each.close(),
     )
     closing(
-      licence.subscribe(() => network.applyLicence()),
+      licence.subscribe(() => network.bindLinks()),
       stop => stop(),
     )
     const references = new References(random)
@@ -265,7 +265,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         toggle: async (id, enabled, reason, who) => {
           people.linkSwitches.set(id, enabled, who, reason)
           log.info({ link: id, enabled, reason, who }, 'link switched')
-          network.applyLicence()
+          network.bindLinks()
         },
       },
       pools: () => poolViews(network),
@@ -319,7 +319,7 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       network.closePools()
     })
     // Only now: a gateway whose port is taken leaves the accounts at the SMSCs alone.
-    network.start()
+    network.bindLinks()
     log.info({ host: config.endpoint.host, port: server.port, version: VERSION, commit: COMMIT }, 'listening')
     return { port: server.port, reload, stop: closeAll }
   } catch (error) {

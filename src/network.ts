@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
+import type { SlidingSecond } from './licence/sliding_second.ts'
 import type { Log } from './log.ts'
 import { type LinkSettings, NetworkLink, type Shortage, type SubmitFields } from './network_link.ts'
 import type { Candidate } from './routing/candidate.ts'
@@ -53,8 +54,8 @@ export interface NetworkParts {
 export interface LinkLicence {
   /** Links that may be bound at the same time; 0 is no limit. */
   connectionsMax(): number
-  /** Parts a second over all links. */
-  readonly tps: { waitMs(): number; take(): boolean }
+  /** Parts over all links. */
+  readonly tps: SlidingSecond
 }
 
 export interface LinkView {
@@ -123,16 +124,11 @@ export class Network {
     this.#build(settings)
   }
 
-  /** Begins to bind all links that are on. */
-  start(): void {
-    this.applyLicence()
-  }
-
   /** Links and pools as `settings` has them: what did not change keeps its session and its queue. */
   apply(settings: NetworkSettings): void {
     this.#settings = settings
     this.#build(settings)
-    this.start()
+    this.bindLinks()
     this.#pump()
   }
 
@@ -212,7 +208,7 @@ export class Network {
   }
 
   /** Binds or unbinds links as switches, configuration and licence now say. */
-  applyLicence(): void {
+  bindLinks(): void {
     const max = this.parts.licence.connectionsMax() || Number.POSITIVE_INFINITY
     const links = [...this.#links.values()].sort((a, b) => a.id - b.id)
     const wanted = links.filter(link => this.#switchedOn(link))
@@ -326,7 +322,7 @@ export class Network {
       deliver,
       late,
       room: () => {
-        if (this.#waits) this.applyLicence()
+        if (this.#waits) this.bindLinks()
         this.#pump()
       },
       state: (link, from, to, reason) => {
@@ -343,15 +339,12 @@ export class Network {
       })
     }
     const known = accounts.has(accountOf(settings))
-    const link = new NetworkLink(
-      // Nothing binds before the licence is asked.
-      { ...settings, enabled: false, ...(known && { limitTps: 0 }) },
-      { ...smpp, clock, log, events },
-      { waitMs: () => tps.waitMs(), take: () => tps.take(), hold },
-    )
-    link.settings = settings
-    // What another link of the account sent counts in the same second. A limit that is set anew takes all as sent now.
-    if (known) link.smpp.setLimits(settings)
+    const link = new NetworkLink(settings, { ...smpp, clock, log, events }, tps, hold)
+    if (known) {
+      // What another link of the account sent counts in the same second: a limit after none takes all as sent now.
+      link.smpp.setLimits({ ...settings, limitTps: 0 })
+      link.smpp.setLimits(settings)
+    }
     return link
   }
 

@@ -1,9 +1,12 @@
+import type { SlidingSecond } from './licence/sliding_second.ts'
 import type { LinkDialect } from './prepare.ts'
 import type { Answer, Carrier } from './routing/carrier.ts'
 import { Link, type LinkOptions, type LinkParts } from './smpp/link.ts'
 import type { BodyInput } from './smpp/pdu.ts'
 
 export interface LinkSettings extends LinkOptions, LinkDialect {
+  /** What the configuration says; an operator may say otherwise. */
+  readonly enabled: boolean
   /** Its share in a pool with the strategy `weighted`. */
   readonly weight: number
 }
@@ -25,8 +28,9 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
   constructor(
     public settings: LinkSettings,
     parts: LinkParts,
-    /** Called when the licence's TPS stands in the way of a part. */
-    private readonly licence: { waitMs(): number; take(): boolean; hold(): void },
+    /** The licence's, over all links; `hold` is called when it stands in the way of a part. */
+    private readonly tps: SlidingSecond,
+    private readonly hold: () => void,
   ) {
     this.id = settings.id
     this.name = settings.name
@@ -42,14 +46,14 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
 
   room(): number {
     const room = this.smpp.room()
-    if (room === 0 || this.licence.waitMs() === 0) return room
-    this.licence.hold()
+    if (room === 0 || this.tps.waitMs() === 0) return room
+    this.hold()
     return 0
   }
 
   /** Why there is no room on a bound link. */
   shortage(): Shortage | undefined {
-    return this.smpp.shortage() ?? (this.licence.waitMs() > 0 ? 'licence' : undefined)
+    return this.smpp.shortage() ?? (this.tps.waitMs() > 0 ? 'licence' : undefined)
   }
 
   load(): number {
@@ -57,7 +61,7 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
   }
 
   send(fields: SubmitFields, tag: unknown, answered: (answer: Answer) => void): void {
-    this.licence.take()
+    this.tps.take()
     this.smpp.send(fields, tag, answered)
   }
 }

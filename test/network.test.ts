@@ -46,7 +46,7 @@ async function setUp(connectionsMax = 0, links: readonly LinkSettings[] = [LINK]
     switchedOn: id => switches.get(id),
     licence: { connectionsMax: () => licence.connectionsMax, tps: licence.tps },
   })
-  network.start()
+  network.bindLinks()
   await clock.advance(10)
   const send = (count: number, esme = 1): void => {
     const pool = network.route({ ...MESSAGE, esme })
@@ -161,10 +161,10 @@ test.each([
 test('a link that cannot connect counts for the licence, once', async () => {
   const { clock, network, smsc, send, switches } = await setUp(2, [NOWHERE, TWO])
   switches.set(2, false)
-  network.applyLicence()
+  network.bindLinks()
   await clock.advance(100)
   switches.set(2, true)
-  network.applyLicence()
+  network.bindLinks()
   await clock.advance(100)
   expect(boundIds(network)).toEqual([2])
   smsc.set('me', { delay: '300ms' })
@@ -201,7 +201,7 @@ test('a link that is lost or slowed down is a warning in the log, whatever an op
   net.cut()
   await clock.advance(1000)
   switches.set(1, false)
-  network.applyLicence()
+  network.bindLinks()
   await clock.advance(1000)
   expect(told).toEqual([
     ...['info UNBOUND', 'info CONNECTING', 'info LOADED', 'warn THROTTLED', 'info LOADED'],
@@ -239,11 +239,11 @@ test('of the links the licence leaves those with the lowest ids, also when it co
   const { clock, network, licence } = await setUp(1, [TWO, LINK])
   expect(boundIds(network)).toEqual([1])
   licence.connectionsMax = 2
-  network.applyLicence()
+  network.bindLinks()
   await clock.advance(1000)
   expect(boundIds(network)).toEqual([2, 1])
   licence.connectionsMax = 1
-  network.applyLicence()
+  network.bindLinks()
   await clock.advance(1000)
   expect(boundIds(network)).toEqual([1])
   void network.close()
@@ -272,7 +272,7 @@ test('what an operator switched holds over what the configuration says, both way
   const { clock, network, switches } = await setUp(0, [LINK, { ...TWO, enabled: false }])
   expect(boundIds(network)).toEqual([1])
   switches.set(1, false).set(2, true)
-  network.applyLicence()
+  network.bindLinks()
   await clock.advance(1000)
   expect(boundIds(network)).toEqual([2])
   expect(network.links().map(({ enabled, bound }) => [enabled, bound])).toEqual([

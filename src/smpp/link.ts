@@ -15,7 +15,7 @@ import type { Reply } from './window.ts'
 /**
  * `LOADED`: bound. `THROTTLED`: bound, and slowed down by the SMSC's 0x58 or 0x14 within the last second;
  * it goes on sending as far as `room()` says. `CONNECTING`: on the way to a bind. `UNBOUND`: waiting for the
- * next try, or not started. `DISABLED`: switched off.
+ * next try. `DISABLED`: switched off.
  */
 export const LINK_STATES = ['LOADED', 'CONNECTING', 'UNBOUND', 'DISABLED', 'THROTTLED'] as const
 export type LinkState = (typeof LINK_STATES)[number]
@@ -60,7 +60,6 @@ export interface LinkOptions {
   readonly window: number
   /** submit_sm in any sliding second at most; 0 is no limit. */
   readonly limitTps: number
-  readonly enabled: boolean
 }
 
 export interface LinkParts extends LegParts {
@@ -77,14 +76,14 @@ const BINDS: Readonly<Record<LinkOptions['bind'], readonly BindCommand[]>> = {
 /** The status stays so long after the last refusal, so that it can be seen. */
 const THROTTLED_MS = 1000
 
-/** An SMSC account that stays bound: what a route sends through. */
+/** An SMSC account that stays bound, once it is enabled: what a route sends through. */
 export class Link {
   readonly id: number
   readonly name: string
   /** `host:port/system_id`: message ids are unique within it. */
   readonly account: string
-  #state: LinkState
-  #enabled: boolean
+  #state: LinkState = 'DISABLED'
+  #enabled = false
   #closed = false
   #stopping: Promise<unknown> = Promise.resolve()
   #roomAnnounced = false
@@ -106,8 +105,6 @@ export class Link {
     this.id = options.id
     this.name = options.name
     this.account = accountOf(options)
-    this.#enabled = options.enabled
-    this.#state = options.enabled ? 'UNBOUND' : 'DISABLED'
     this.#pacer = new Pacer(options.limitTps)
     this.#throttle = new Throttle(options.window)
     this.#counters = new LinkCounters(parts.clock)
@@ -209,16 +206,14 @@ export class Link {
     this.#stampSoon()
   }
 
-  /** Begins to bind, if the link is enabled. */
-  start(): void {
-    if (this.#enabled) for (const leg of this.#legs) leg.start()
-  }
-
+  /** Begins to bind, when what an earlier session left in flight has ended. */
   enable(): void {
     if (this.#enabled || this.#closed) return
     this.#enabled = true
     this.#update('enabled')
-    void this.#stopping.then(() => this.start())
+    void this.#stopping.then(() => {
+      if (this.#enabled) for (const leg of this.#legs) leg.start()
+    })
   }
 
   /** Takes no more submits at once; what is in flight may end (up to the response timeout), then unbinds. */

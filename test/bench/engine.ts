@@ -70,7 +70,6 @@ async function measure(port: number, window: number): Promise<void> {
         enquireLinkMs: 0,
         window,
         limitTps: 0,
-        enabled: true,
       },
       {
         connect,
@@ -87,7 +86,7 @@ async function measure(port: number, window: number): Promise<void> {
         },
       },
     )
-    made.start()
+    made.enable()
   })
   const cpu = process.cpuUsage()
   const startedAt = performance.now()

@@ -107,7 +107,6 @@ const OPTIONS: LinkOptions = {
   enquireLinkMs: 30_000,
   window: 100,
   limitTps: 0,
-  enabled: true,
 }
 
 describe.each(['transceiver', 'transmitter', 'receiver'] as const)(
@@ -153,7 +152,7 @@ describe.each(['transceiver', 'transmitter', 'receiver'] as const)(
           },
         },
       )
-      link.start()
+      link.enable()
       while (link.state() !== 'LOADED') await new Promise<void>(resolve => (changed = resolve))
       expect(seen[0]).toMatchObject({ system_id: 'me', password: 'secret', interface_version: 0x34 })
 

@@ -11,7 +11,7 @@ describe('a link', () => {
   test('binds, tells its states, submits, and knows its account', async () => {
     const { link, states, clock } = await rig().started()
     expect([link.state(), link.account, link.room()]).toEqual(['LOADED', 'smsc:2775/me', 10])
-    expect(states).toEqual(['UNBOUND CONNECTING', 'CONNECTING LOADED'])
+    expect(states).toEqual(['DISABLED UNBOUND', 'UNBOUND CONNECTING', 'CONNECTING LOADED'])
     const outcome = link.submit({ destination_addr: '44' }, 1)
     expect([link.room(), link.stats().inFlight]).toEqual([9, 1])
     await clock.settle()
@@ -33,6 +33,8 @@ describe('a link', () => {
 
   test('sends nothing before it is bound, while it is disabled, nor as a receiver', async () => {
     const fresh = rig()
+    await fresh.clock.advance(1)
+    expect([fresh.link.state(), fresh.net.attempts]).toEqual(['DISABLED', 0])
     expect(await fresh.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
     const binding = rig()
     binding.answer = never
@@ -42,8 +44,8 @@ describe('a link', () => {
       0,
       false,
     ])
-    const disabled = await rig({ enabled: false }).started()
-    expect([disabled.link.state(), disabled.net.attempts]).toEqual(['DISABLED', 0])
+    const disabled = await rig().started()
+    disabled.link.disable('switched off')
     expect(await disabled.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
     const receiver = await rig({ bind: 'receiver' }).started()
     expect([receiver.link.state(), receiver.link.room(), receiver.link.bound()]).toEqual(['LOADED', 0, true])
@@ -61,7 +63,7 @@ describe('a link', () => {
   })
 
   test('tells what a write that loses the connection makes of a submit after the call as well', async () => {
-    const { link, sink, transport, clock } = byHand()
+    const { link, sink, transport, clock } = await byHand()
     await clock.settle()
     transport.write = () => {
       sink.close('reset')
@@ -78,7 +80,7 @@ describe('a link', () => {
   })
 
   test('takes a generic_nack for a refusal, whatever its status', async () => {
-    const { link, sink, clock } = byHand()
+    const { link, sink, clock } = await byHand()
     const outcome = link.submit({}, 1)
     await clock.settle()
     sink.received(pduBytes('generic_nack', {}, 2, 0))
@@ -188,7 +190,7 @@ describe('a link', () => {
   })
 
   test('hands on what the SMSC delivers, and no other request', async () => {
-    const { link, sink, clock } = byHand()
+    const { link, sink, clock } = await byHand()
     for (const command of ['deliver_sm', 'alert_notification', 'data_sm'] as const)
       sink.received(pduBytes(command, {}, 7))
     expect(link.stats().delivered).toBe(2)
@@ -307,7 +309,7 @@ describe('a pair', () => {
     const made = await rig({ bind: 'pair' }).started()
     expect(made.sessions.map(session => session.state)).toEqual(['bound_tx', 'bound_rx'])
     expect([made.link.state(), made.link.room()]).toEqual(['LOADED', 10])
-    expect(made.states).toEqual(['UNBOUND CONNECTING', 'CONNECTING LOADED'])
+    expect(made.states).toEqual(['DISABLED UNBOUND', 'UNBOUND CONNECTING', 'CONNECTING LOADED'])
     made.sessions[1]?.close('gone')
     await made.clock.settle()
     expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 10])

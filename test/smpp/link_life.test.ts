@@ -58,7 +58,7 @@ describe('a link that is lost', () => {
       log: silent,
       events: { room() {}, deliver: () => 0, late() {}, state() {} },
     })
-    link.start()
+    link.enable()
     await clock.advance(10_000)
     expect([cancelled, link.state()]).toEqual([1, 'UNBOUND'])
     await link.close()
@@ -126,7 +126,7 @@ describe('a link that is lost', () => {
     await made.started()
     made.peer.close('gone')
     await made.clock.settle()
-    expect(made.states).toEqual(['UNBOUND CONNECTING', 'CONNECTING UNBOUND'])
+    expect(made.states).toEqual(['DISABLED UNBOUND', 'UNBOUND CONNECTING', 'CONNECTING UNBOUND'])
   })
 
   test('waits less when the SMSC has not yet missed its old session (ESME_RALYBND)', async () => {

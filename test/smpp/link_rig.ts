@@ -22,7 +22,6 @@ export const OPTIONS: LinkOptions = {
   enquireLinkMs: 30_000,
   window: 10,
   limitTps: 0,
-  enabled: true,
 }
 
 /** A link against an SMSC in memory whose answers `answer` gives. */
@@ -73,7 +72,7 @@ export class Rig {
   }
 
   async started(): Promise<this> {
-    this.link.start()
+    this.link.enable()
     await this.clock.advance(1)
     return this
   }
@@ -108,7 +107,7 @@ export async function closeAll(): Promise<void> {
 export const never = (): Promise<Answer> => new Promise(() => {})
 
 /** A bound link whose every octet is the test's, both ways. */
-export function byHand() {
+export async function byHand() {
   const clock = new TurnedClock()
   const transport = new FakeTransport()
   const ends: Sink[] = []
@@ -122,7 +121,8 @@ export function byHand() {
     log: silent,
     events: { room() {}, deliver: () => 0, late() {}, state() {} },
   })
-  link.start()
+  link.enable()
+  await Promise.resolve()
   const [sink] = ends
   if (!sink) throw new Error('not connected')
   sink.received(pduBytes('bind_transceiver_resp', {}, 1))

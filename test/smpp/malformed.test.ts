@@ -80,7 +80,6 @@ async function loaded(): Promise<{ smsc: RawSmsc; link: Link }> {
       enquireLinkMs: 30_000,
       window: 10,
       limitTps: 0,
-      enabled: true,
     },
     {
       connect,
@@ -90,7 +89,7 @@ async function loaded(): Promise<{ smsc: RawSmsc; link: Link }> {
       events: { room: () => changed(), deliver: () => 0, late() {}, state: () => changed() },
     },
   )
-  link.start()
+  link.enable()
   while (link.state() !== 'LOADED') await new Promise<void>(resolve => (changed = resolve))
   ends.push(async () => {
     await link.close()

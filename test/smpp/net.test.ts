@@ -58,7 +58,6 @@ function linkTo(
       enquireLinkMs: 30_000,
       window: 1000,
       limitTps: 0,
-      enabled: true,
       ...options,
     },
     {
@@ -70,7 +69,7 @@ function linkTo(
     },
   )
   ends.push(() => link.close())
-  link.start()
+  link.enable()
   return link
 }
 

@@ -179,7 +179,7 @@ class World {
   #wellAgain(): void {
     this.#heal()
     this.#switches.clear()
-    this.life.network.applyLicence()
+    this.life.network.bindLinks()
   }
 
   #habitsOf(smsc: MemorySmsc, systemId: string) {
@@ -207,7 +207,7 @@ class World {
   #switch(): void {
     const { id } = this.chance.of(this.settings.links)
     this.#switches.set(id, !(this.#switches.get(id) ?? true))
-    this.life.network.applyLicence()
+    this.life.network.bindLinks()
   }
 
   async #crash(): Promise<void> {
@@ -358,7 +358,7 @@ class World {
     book.note('-- the end: all mends')
     this.#heal()
     for (const { id } of this.settings.links) this.#switches.set(id, false)
-    this.life.network.applyLicence()
+    this.life.network.bindLinks()
     await clock.advance(10_000)
     this.#wellAgain()
     await clock.advance(HEALING_MS)

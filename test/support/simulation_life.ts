@@ -104,7 +104,7 @@ export class Life {
     this.submit = submit
     this.sends = sends
     store.recover(clock.now())
-    this.network.start()
+    this.network.bindLinks()
   }
 
   /** `kill -9`: nothing of it runs any more; its sockets close, the octets in them arrive or do not. */
