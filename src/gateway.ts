@@ -157,10 +157,6 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
       }),
       each => each.close(),
     )
-    closing(
-      licence.subscribe(() => network.bindLinks()),
-      stop => stop(),
-    )
     const references = new References(random)
     const shared = {
       filters,
@@ -275,6 +271,8 @@ export async function startGateway(initial: Config, parts: GatewayParts): Promis
         current: licence.current,
         upload: async (file, who) => {
           const now = await licence.upload(file)
+          // Its max_connections hold at once.
+          network.bindLinks()
           const { company, valid_until, max_connections, max_tps } = now
           const terms = `valid until ${valid_until}, max_connections ${max_connections}, max_tps ${max_tps}`
           people.audit.record(who, 'upload licence', company, terms)

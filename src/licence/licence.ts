@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Cancel, Clock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { GatewayError, messageOf, systemCode } from '../errors.ts'
 import { expiresAt, type Grant, isSignedBy, parseLicence, readPublicKey } from './document.ts'
 import { SlidingSecond } from './sliding_second.ts'
@@ -25,8 +25,6 @@ export interface Licence {
    * `internal` that the disk did not take it.
    */
   upload(bytes: Uint8Array): Promise<LicenceView>
-  /** Calls `listener` after each upload, so that `max_connections` holds at once. */
-  subscribe(listener: (now: LicenceView) => void): Cancel
 }
 
 export interface LicenceOptions {
@@ -48,7 +46,6 @@ export async function openLicence(options: LicenceOptions): Promise<Licence> {
   const { file, clock, log } = options
   const publicKey = options.publicKey === '' ? undefined : readPublicKey(options.publicKey)
   const tps = new SlidingSecond(clock, 0)
-  const listeners = new Set<(now: LicenceView) => void>()
   let grant: Grant | undefined
   let endsAt = Number.POSITIVE_INFINITY
   let lastUpload: Promise<unknown> = Promise.resolve()
@@ -91,16 +88,10 @@ export async function openLicence(options: LicenceOptions): Promise<Licence> {
             'a power loss now may bring the licence before this one back',
           ),
         )
-        const now = current()
-        for (const listener of listeners) listener(now)
-        return now
+        return current()
       })
       lastUpload = upload.catch(() => undefined)
       return upload
-    },
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
     },
   }
 }
