@@ -206,6 +206,7 @@ export const ConfigSchema = section('Configuration of sms-proxy', {
       1000,
     ),
     trusted_proxies: list('networks whose X-Forwarded-For is believed', Type.String(), 1000),
+    // Where the reference's sections and its summary disagree, an operator may go by the sections.
     open_routes: list(
       'routes that need no admin key: /dashboard/stats, /api/v1/user/register, …/validate, …/delete',
       Type.String({

@@ -2,7 +2,7 @@ import type { BunRequest } from 'bun'
 import { Elysia } from 'elysia'
 import type { HttpDependencies } from './dependencies.ts'
 import { documentationRoutes } from './documentation.ts'
-import { createEdge, pathOf } from './edge.ts'
+import { createEdge, IDLE_TIMEOUT_SECONDS, pathOf } from './edge.ts'
 import type { Method, Route } from './route.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
@@ -22,7 +22,7 @@ export interface HttpOptions {
   readonly version: string
   /** Undefined: every admin route answers 503 `admin API key not configured`. */
   readonly adminKey: string | undefined
-  /** `security.open_routes`: paths of {@link OPENABLE_ROUTES} that need no admin key. */
+  /** `security.open_routes`: paths that need no admin key; the configuration says which may be among them. */
   readonly openRoutes: readonly string[]
   /** PEM texts. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
@@ -42,17 +42,6 @@ export interface HttpServer {
   stop(graceMs: number, lastCall?: () => void): Promise<void>
 }
 
-/** Where the reference's sections and its summary disagree, an operator may go by the sections. */
-const OPENABLE_ROUTES: readonly string[] = [
-  '/dashboard/stats',
-  '/api/v1/user/register',
-  '/api/v1/user/validate',
-  '/api/v1/user/delete',
-]
-
-/** A connection that says nothing is closed; a handler that thinks is not (`edge.ts` lifts it then). */
-const IDLE_TIMEOUT_SECONDS = 30
-const BODY_TIMEOUT_MS = 15_000
 /** For the answers that only waited to hear that the server stops. */
 const LAST_CALL_MS = 500
 
@@ -73,12 +62,7 @@ const LAST_CALL_MS = 500
  * `edge.ts`, top to bottom.
  */
 export function createApp(deps: HttpDependencies, options: HttpOptions): HttpApp {
-  const edgeOptions = {
-    adminKey: options.adminKey,
-    bodyTimeoutMs: BODY_TIMEOUT_MS,
-    idleTimeoutSeconds: IDLE_TIMEOUT_SECONDS,
-  }
-  const edge = createEdge(deps, edgeOptions, () => app.server)
+  const edge = createEdge(deps, options.adminKey, () => app.server)
   const api = open(routesOf(deps), options.openRoutes)
   const routes = [...api, ...documentationRoutes(api, options.version)]
 
@@ -167,13 +151,8 @@ function directly(routes: readonly Route[], answer: Answer) {
   return byPath
 }
 
-function open(routes: readonly Route[], paths: readonly string[]): readonly Route[] {
-  const wrong = paths.find(path => !OPENABLE_ROUTES.includes(path))
-  if (wrong !== undefined) {
-    throw new Error(`security.open_routes: "${wrong}" is none of ${OPENABLE_ROUTES.join(', ')}`)
-  }
-  return routes.map(route => (paths.includes(route.path) ? { ...route, access: 'public' } : route))
-}
+const open = (routes: readonly Route[], paths: readonly string[]): readonly Route[] =>
+  routes.map(route => (paths.includes(route.path) ? { ...route, access: 'public' } : route))
 
 /** A path that the reference writes with a slash at its end is known without one too. */
 const spellings = (path: string): readonly string[] =>

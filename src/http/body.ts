@@ -13,20 +13,21 @@ export function requireJsonType(request: Request): void {
   throw new HttpProblem(415, 'the body must be JSON: send Content-Type: application/json', 'route')
 }
 
-/** The whole body, within `bytesMax` and the time, whether or not the client says its length. */
+/** The whole body, within `bytesMax` and `BODY_MS`, whether or not the client says its length. */
 export type ReadBody = (request: Request, bytesMax: number) => Promise<Uint8Array>
 
+const BODY_MS = 15_000
 /** Bodies are looked at together as often: a timer each costs more than to read one. */
 const LOOK_MS = 100
 
-export function createBodyReader(timeoutMs: number, clock: Pick<Clock, 'after' | 'monotonic'>): ReadBody {
+export function createBodyReader(clock: Pick<Clock, 'after' | 'monotonic'>): ReadBody {
   /** When each body under way has to be there, in that order, and whom to tell when it is not. */
   const awaited = new ChurningMap<(late: HttpProblem) => void, number>()
   let looking = false
 
   const lookLater = (): void => {
     looking = true
-    clock.after(Math.min(LOOK_MS, timeoutMs), () => {
+    clock.after(LOOK_MS, () => {
       const now = clock.monotonic()
       for (const [refuse, at] of awaited) {
         if (at > now) break
@@ -44,7 +45,7 @@ export function createBodyReader(timeoutMs: number, clock: Pick<Clock, 'after' |
     // A body of known length ends there: it can be read at once.
     const read = length === null ? readStream(request.body, bytesMax) : request.bytes()
     return new Promise((resolve, reject) => {
-      awaited.set(reject, clock.monotonic() + timeoutMs)
+      awaited.set(reject, clock.monotonic() + BODY_MS)
       if (!looking) lookLater()
       read.then(
         bytes => {

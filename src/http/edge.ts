@@ -7,20 +7,14 @@ import { HttpProblem, toResponse } from './problem.ts'
 import type { Route } from './route.ts'
 import { PLAIN_GROUP } from './shapes.ts'
 
-export interface EdgeOptions {
-  /** Undefined: every admin route answers 503. */
-  readonly adminKey: string | undefined
-  readonly bodyTimeoutMs: number
-  /** A connection that says nothing for so long is closed. */
-  readonly idleTimeoutSeconds: number
-}
-
 /** What Bun's server knows of the connections that requests came by. */
 export interface Connections {
   requestIP(request: Request): { readonly address: string } | null
   timeout(request: Request, seconds: number): void
 }
 
+/** A connection that says nothing is closed; a handler that thinks is not: it is lifted then. */
+export const IDLE_TIMEOUT_SECONDS = 30
 const JSON_BYTES_MAX = 64 * 1024
 const FORM_BYTES_MAX = 1024 * 1024
 const NO_BYTES = new Uint8Array()
@@ -28,13 +22,14 @@ const NO_BYTES = new Uint8Array()
 /** What every request passes on its way to a handler, and every answer on its way back. */
 export function createEdge(
   deps: HttpDependencies,
-  options: EdgeOptions,
+  /** Undefined: every admin route answers 503. */
+  adminKey: string | undefined,
   /** Null before the server listens. */
   connections: () => Connections | null,
 ) {
   const { clock, metrics, rateLimits, ips, log } = deps
-  const authenticate = createAuthentication(deps.users, options.adminKey)
-  const readBody = createBodyReader(options.bodyTimeoutMs, clock)
+  const authenticate = createAuthentication(deps.users, adminKey)
+  const readBody = createBodyReader(clock)
 
   /** L1: the cheapest refusal comes first, and counts requests to nowhere too. */
   const admit = () => refuseOver(rateLimits.global.take('all'))
@@ -117,7 +112,7 @@ export function createEdge(
   }
 
   function finish(request: Request, label: string, response: Response, startedAt: number): Response {
-    connections()?.timeout(request, options.idleTimeoutSeconds)
+    connections()?.timeout(request, IDLE_TIMEOUT_SECONDS)
     metrics.observe(request.method, label, response.status, clock.monotonic() - startedAt)
     return response
   }

@@ -162,6 +162,10 @@ describe('a value', () => {
     ['smpp: { rules: "" }', 'smpp.rules must be a list of rules, or the path of a file that has one'],
     ['endpoint: http://localhost:80', 'endpoint is "http://localhost:80": wanted is host:port'],
     [`node: ${'x'.repeat(99)}`, `node is "${'x'.repeat(60)}…": wanted is`],
+    [
+      'security: { open_routes: [/api/v1/admin/reload] }',
+      'security.open_routes[0] is "/api/v1/admin/reload": wanted is one of /dashboard/stats, /api/v1/user/register,',
+    ],
     ['env: !secret x', 'tags (!name) are not read'],
     [`env: ${'['.repeat(33)}${']'.repeat(33)}`, 'is nested deeper than 32 levels'],
   ])('of the wrong kind is refused with what is wanted: %s', (yaml, words) => {

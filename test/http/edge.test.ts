@@ -80,8 +80,6 @@ describe('routing', () => {
     expect((await fetch(`${edge.url}/dashboard/stats`)).status).toBe(200)
     expect((await fetch(`${edge.url}/api/v1/user/validate`, jsonOf({ user_id: 1 }))).status).toBe(200)
     expect((await fetch(`${edge.url}/api/v1/user/delete`, jsonOf({ user_id: 1 }))).status).toBe(401)
-    const wrong = start({}, { openRoutes: ['/api/v1/admin/reload'] })
-    await expect(wrong).rejects.toThrow(/open_routes: "\/api\/v1\/admin\/reload" is none of/)
   })
 })
 
