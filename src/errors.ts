@@ -42,3 +42,6 @@ export const messageOf = (thrown: unknown): string =>
 /** The code that the system, Node or SQLite gave it (ENOENT); a DOMException's is a number, and none of these. */
 export const systemCode = (thrown: unknown): string | undefined =>
   thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined
+
+/** For an operator: the system's code, or what was thrown in its own words. */
+export const codeOf = (thrown: unknown): string => systemCode(thrown) ?? messageOf(thrown)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Complaint, type Config, linksAlone, parseTree, placeOf, plain } from './config/index.ts'
-import { systemCode } from './errors.ts'
+import { codeOf } from './errors.ts'
 import { type IpList, NO_IPS, parseIpList } from './ip_list.ts'
 import type { LinkSettings, NetworkSettings } from './network.ts'
 import { compileRules, NO_RULES, type Rules } from './routing/rules.ts'
@@ -32,7 +32,7 @@ function parseFile(file: string): ReturnType<typeof parseTree> {
   try {
     return parseTree(readFileSync(file, 'utf8'), file)
   } catch (error) {
-    const message = `cannot be read: ${systemCode(error) ?? 'unexpected error'}`
+    const message = `cannot be read: ${codeOf(error)}`
     return { problems: [{ place: file, path: '', message }] }
   }
 }

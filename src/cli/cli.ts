@@ -1,6 +1,6 @@
+import { codeOf } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { beginAnew } from './allocator.ts'
-import { codeOf } from './usage.ts'
 
 /** `argv` follows the command's word; answers the exit code. */
 type Run = (argv: string[]) => Promise<number>

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { asFiltersSee } from '../addresses.ts'
 import { systemClock } from '../clock.ts'
+import { codeOf } from '../errors.ts'
 import type { FilterMessage } from '../filters/filter.ts'
 import { Histogram } from '../filters/histogram.ts'
 import { SAMPLE_MESSAGE } from '../filters/index.ts'
@@ -8,7 +9,7 @@ import { openFilter } from '../filters/probe.ts'
 import { FilterFault, pack, type Sandbox } from '../filters/sandbox.ts'
 import { parseTime } from '../rfc3339.ts'
 import { segment } from '../smpp/text/segment.ts'
-import { codeOf, command, UsageError, wholeNumber } from './usage.ts'
+import { command, UsageError, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy filter test  FILE [what the message is]   asks a filter about one message, without a server
 sms-proxy filter bench FILE [what the message is]   asks it for two seconds, and says what an answer costs

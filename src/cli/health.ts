@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { type Config, findConfigFile, loadConfig } from '../config/index.ts'
+import { codeOf } from '../errors.ts'
 import { explain } from './configuration.ts'
-import { askDirectly, codeOf, command } from './usage.ts'
+import { askDirectly, command } from './usage.ts'
 
 const USAGE = `sms-proxy health [--config FILE | --url URL]
     asks the server on this host whether it is healthy: exit code 0, else 1; for health checks of containers.

@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CONFIG_FILES, configTemplate } from '../config/index.ts'
-import { codeOf, command, UsageError } from './usage.ts'
+import { codeOf } from '../errors.ts'
+import { command, UsageError } from './usage.ts'
 
 const USAGE = `sms-proxy init [FILE]
     writes a commented configuration (${CONFIG_FILES[0]}); - writes it to the standard output

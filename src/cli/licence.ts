@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { GatewayError } from '../errors.ts'
+import { codeOf, GatewayError } from '../errors.ts'
 import {
   expiresAt,
   isSignedBy,
@@ -11,7 +11,7 @@ import {
   signLicence,
   writePublicKey,
 } from '../licence/document.ts'
-import { codeOf, command, UsageError, wholeNumber } from './usage.ts'
+import { command, UsageError, wholeNumber } from './usage.ts'
 
 const USAGE = `sms-proxy license keygen [--out FILE]
     makes a key pair: the private key in FILE (licence.key), the public key on the screen

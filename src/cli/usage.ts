@@ -1,4 +1,4 @@
-import { messageOf, systemCode } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 
 /** A mistake of the caller's; the text says how to mend it. */
 export class UsageError extends Error {}
@@ -24,9 +24,6 @@ export async function command(
     return asked ? 2 : 1
   }
 }
-
-/** Of what the system throws its code; of anything else its words. */
-export const codeOf = (error: unknown): string => systemCode(error) ?? String(error)
 
 /** What this process asks of its own host goes there: `fetch` would ask the proxy of HTTP_PROXY, as a container often has it. */
 export function askDirectly(): void {

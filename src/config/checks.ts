@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { accessSync, constants, readFileSync } from 'node:fs'
-import { systemCode } from '../errors.ts'
+import { codeOf } from '../errors.ts'
 import { parseIpList } from '../ip_list.ts'
 import { nearest } from '../nearest.ts'
 import { parseHosts } from './hosts.ts'
@@ -149,9 +149,9 @@ export function unreadable(file: string): string | undefined {
     accessSync(file, constants.R_OK)
     return undefined
   } catch (error) {
-    const code = systemCode(error)
+    const code = codeOf(error)
     if (code === 'ENOENT') return 'there is no such file'
-    return code === 'EACCES' ? 'no permission' : String(code ?? error)
+    return code === 'EACCES' ? 'no permission' : code
   }
 }
 

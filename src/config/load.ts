@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
-import { systemCode } from '../errors.ts'
+import { codeOf } from '../errors.ts'
 import { CHECKS, type Check } from './checks.ts'
 import { type Environment, expand, overlay, variablesOf } from './environment.ts'
 import { Reader } from './read.ts'
@@ -75,7 +75,7 @@ function readTree(file: string | undefined, env: Environment): { tree: Tree } | 
     if ('problems' in parsed || parsed.tree.kind !== 'scalar' || parsed.tree.value !== null) return parsed
     return { tree: emptyMap(file) }
   } catch (error) {
-    const code = systemCode(error) ?? error
+    const code = codeOf(error)
     if (code === 'ENOENT') return problem(file, 'there is no such file: make one with "sms-proxy init"')
     return problem(file, `cannot be read: ${code}`)
   }

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { messageOf, systemCode } from '../errors.ts'
+import { codeOf } from '../errors.ts'
 
 /** A file that is new, other than it was, or gone (no octets and no error). */
 export interface Change {
@@ -85,6 +85,3 @@ export class Folder {
     }
   }
 }
-
-/** `ENOENT` and its like; what else was thrown is told by its message. */
-export const codeOf = (error: unknown): string => systemCode(error) ?? messageOf(error)

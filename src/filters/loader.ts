@@ -1,6 +1,6 @@
-import { messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import type { ChainLink } from './chain.ts'
-import { type Change, codeOf, Folder } from './folder.ts'
+import { type Change, Folder } from './folder.ts'
 import { List } from './list.ts'
 import { FilterFault, type Sandbox } from './sandbox.ts'
 import { Tally } from './tally.ts'

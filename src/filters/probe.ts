@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { codeOf } from './folder.ts'
+import { codeOf } from '../errors.ts'
 import { List } from './list.ts'
 import { LIST_ENTRIES_MAX, sourceOf } from './loader.ts'
 import { FilterFault, Sandbox, type SandboxOptions } from './sandbox.ts'

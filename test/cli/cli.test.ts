@@ -487,7 +487,7 @@ describe('health', () => {
     const url = `http://127.0.0.1:${server.port}/healthy`
     expect(await sms(`health --url ${url}`)).toMatchObject({
       code: 1,
-      err: `${url} does not answer: TimeoutError: The operation timed out.\n`,
+      err: `${url} does not answer: The operation timed out.\n`,
     })
     await server.stop(true)
   })

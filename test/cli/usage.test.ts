@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { codeOf, listenFault, UsageError, wholeNumber } from '../../src/cli/usage.ts'
+import { listenFault, UsageError, wholeNumber } from '../../src/cli/usage.ts'
 
 test('a whole number goes from 0 to its bound, and is nothing else', () => {
   expect(wholeNumber('port', '0', 65_535)).toBe(0)
@@ -17,10 +17,4 @@ test('a server that may not listen at a port says so with a remedy, and any othe
     })
   const other = fault('ENOSPC')
   expect(listenFault(other, at, 'name another')).toBe(other)
-})
-
-test('what has no code of the system is told in its own words', () => {
-  expect(codeOf(Object.assign(new Error('no'), { code: 'ENOENT' }))).toBe('ENOENT')
-  expect(codeOf(new DOMException('too late', 'TimeoutError'))).toBe('TimeoutError: too late')
-  expect(codeOf('a word')).toBe('a word')
 })
