@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
-import type { Log } from '../smpp/session.ts'
+import type { Log } from '../smpp/ports.ts'
 import { FAULT_OPTIONS, FaultError, type FaultSettings } from '../smsc/faults.ts'
 import { SELECTOR_RULE } from '../smsc/selector.ts'
 import { type Received, Smsc, type SmscAccount, type SmscOptions, seededDraw } from '../smsc/smsc.ts'

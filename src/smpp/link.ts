@@ -25,12 +25,7 @@ export type Answered =
   /** An error in submit_sm_resp, or a generic_nack; or our own word on a field that cannot be written. */
   | { readonly kind: 'refused'; readonly status: number }
 
-export type SubmitOutcome =
-  | Answered
-  /** Written, and what became of it is not known. */
-  | { readonly kind: 'unknown'; readonly reason: 'timeout' | 'closed' | 'unreadable' }
-  /** No octet of it was written to any socket. */
-  | { readonly kind: 'unwritten' }
+export type SubmitOutcome = Answered | Exclude<Reply, { kind: 'response' }>
 
 export interface LinkEvents {
   /** At most once a turn, when `room()` may have risen from 0 or the state has changed. */
@@ -296,10 +291,13 @@ export class Link {
   }
 
   #slow(epoch: number): void {
-    const now = this.parts.clock.monotonic()
+    const { clock } = this.parts
+    const now = clock.monotonic()
     if (!this.#throttle.refused(epoch, now)) return
     this.#throttledUntil = now + THROTTLED_MS
-    this.#watchThrottled(THROTTLED_MS)
+    this.#cancelThrottledTimer()
+    if (!this.#closed)
+      this.#cancelThrottledTimer = clock.after(THROTTLED_MS, () => this.#update('no longer throttled'))
     this.#watchRoom()
     this.#update('throttled by the SMSC')
   }
@@ -319,12 +317,6 @@ export class Link {
     if (every('bound')) return this.parts.clock.monotonic() < this.#throttledUntil ? 'THROTTLED' : 'LOADED'
     const way = this.#legs.every(leg => leg.state === 'connecting' || leg.state === 'bound')
     return way ? 'CONNECTING' : 'UNBOUND'
-  }
-
-  #watchThrottled(delayMs: number): void {
-    this.#cancelThrottledTimer()
-    if (this.#closed) return
-    this.#cancelThrottledTimer = this.parts.clock.after(delayMs, () => this.#update('no longer throttled'))
   }
 
   /** Tells of room once a turn, and when only time can bring it, once it has. */

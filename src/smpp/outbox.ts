@@ -58,12 +58,10 @@ export class Outbox {
   appended(): void {
     if (this.#blocked) return
     if (this.waiting >= FLUSH_OCTETS) this.flush()
-    else if (!this.#scheduled) this.#flushSoon()
-  }
-
-  #flushSoon(): void {
-    this.#scheduled = true
-    this.soon(this.#endOfTurn)
+    else if (!this.#scheduled) {
+      this.#scheduled = true
+      this.soon(this.#endOfTurn)
+    }
   }
 
   readonly #endOfTurn = (): void => {

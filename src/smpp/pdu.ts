@@ -11,13 +11,13 @@ interface PduSpec {
   readonly bareOnError?: true
 }
 
-const sourceOf = <M extends number>(octetsMax: M) =>
+const sourceOf = (octetsMax: number) =>
   [
     u8('source_addr_ton'),
     u8('source_addr_npi'),
     cstring('source_addr', octetsMax, STATUS.ESME_RINVSRCADR),
   ] as const
-const destinationOf = <M extends number>(octetsMax: M) =>
+const destinationOf = (octetsMax: number) =>
   [
     u8('dest_addr_ton'),
     u8('dest_addr_npi'),

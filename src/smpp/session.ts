@@ -15,8 +15,6 @@ import { STATUS, statusName } from './status.ts'
 import type { Pending, Reply } from './window.ts'
 import { Window } from './window.ts'
 
-export type { Log }
-
 export interface SessionOptions {
   readonly role: Role
   /** Requests without an answer at most; bind, unbind and enquire_link come on top. */

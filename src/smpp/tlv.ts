@@ -24,13 +24,12 @@ interface TlvSpec {
 }
 
 const VALUE_OCTETS_MAX = 0xffff
-const u8 = <T extends number>(tag: T) => ({ tag, kind: 'u8', min: 1, max: 1 }) as const
-const u16 = <T extends number>(tag: T) => ({ tag, kind: 'u16', min: 2, max: 2 }) as const
-const u32 = <T extends number>(tag: T) => ({ tag, kind: 'u32', min: 4, max: 4 }) as const
-const flag = <T extends number>(tag: T) => ({ tag, kind: 'flag', min: 0, max: 0 }) as const
-const cstring = <T extends number>(tag: T, max: number) => ({ tag, kind: 'cstring', min: 0, max }) as const
-const octets = <T extends number>(tag: T, min: number, max: number) =>
-  ({ tag, kind: 'octets', min, max }) as const
+const u8 = (tag: number) => ({ tag, kind: 'u8', min: 1, max: 1 }) as const
+const u16 = (tag: number) => ({ tag, kind: 'u16', min: 2, max: 2 }) as const
+const u32 = (tag: number) => ({ tag, kind: 'u32', min: 4, max: 4 }) as const
+const flag = (tag: number) => ({ tag, kind: 'flag', min: 0, max: 0 }) as const
+const cstring = (tag: number, max: number) => ({ tag, kind: 'cstring', min: 0, max }) as const
+const octets = (tag: number, min: number, max: number) => ({ tag, kind: 'octets', min, max }) as const
 
 /** SMPP 3.4 §5.3.2. */
 export const TLVS = {

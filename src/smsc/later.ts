@@ -1,10 +1,9 @@
+import type { SessionClock } from '../smpp/ports.ts'
+
 /** What is used of a clock; src/clock.ts fits. */
-export interface SmscClock {
+export interface SmscClock extends SessionClock {
   /** Unix milliseconds. */
   now(): number
-  monotonic(): number
-  after(delayMs: number, task: () => void): () => void
-  soon(task: () => void): void
 }
 
 /** Many delays on few timers: tasks of one millisecond share one, and all end with `clear`. */

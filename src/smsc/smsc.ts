@@ -1,6 +1,6 @@
 import { type Listener, type ListenOptions, listen } from '../smpp/net.ts'
 import type { BindRequest, DataSm, SubmitSm } from '../smpp/pdu.ts'
-import type { Log } from '../smpp/session.ts'
+import type { Log } from '../smpp/ports.ts'
 import type { SessionState } from '../smpp/state.ts'
 import { STATUS } from '../smpp/status.ts'
 import { Account, type FromHandset } from './account.ts'

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/clock.ts'
 import { connect } from '../../src/smpp/net.ts'
-import type { Log } from '../../src/smpp/session.ts'
+import type { Log } from '../../src/smpp/ports.ts'
 import { Session } from '../../src/smpp/session.ts'
 import { Smsc, seededDraw } from '../../src/smsc/smsc.ts'
 

@@ -4,7 +4,7 @@ import type { Connect, Sink } from '../../src/smpp/net.ts'
 import type { Transport } from '../../src/smpp/outbox.ts'
 import type { BodyInput, Command, Pdu } from '../../src/smpp/pdu.ts'
 import { HEADER_OCTETS, PDUS } from '../../src/smpp/pdu.ts'
-import type { Log } from '../../src/smpp/session.ts'
+import type { Log } from '../../src/smpp/ports.ts'
 import { gsmLength, putGsm } from '../../src/smpp/text/gsm0338.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
 

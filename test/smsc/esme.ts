@@ -1,7 +1,8 @@
 import { systemClock } from '../../src/clock.ts'
 import { connect } from '../../src/smpp/net.ts'
 import type { BodyInput, DeliverSm, Pdu, Request } from '../../src/smpp/pdu.ts'
-import { type Answer, type Log, Session } from '../../src/smpp/session.ts'
+import type { Log } from '../../src/smpp/ports.ts'
+import { type Answer, Session } from '../../src/smpp/session.ts'
 import type { Reply } from '../../src/smpp/window.ts'
 
 type Bind = 'bind_transceiver' | 'bind_transmitter' | 'bind_receiver'

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/clock.ts'
-import type { Log } from '../../src/smpp/session.ts'
+import type { Log } from '../../src/smpp/ports.ts'
 import type { FaultSettings } from '../../src/smsc/faults.ts'
 import { type Received, Smsc, type SmscOptions, seededDraw } from '../../src/smsc/smsc.ts'
 
