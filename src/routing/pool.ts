@@ -77,7 +77,6 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   readonly #routes = new ChurningMap<string, { link: Link; count: number }>()
   /** A message whose parts did not all fit: its link takes no other until they are out. */
   readonly #lanes = new ChurningMap<Link, Sending<Pdu, Link>>()
-  #under = 0
   #orders = 0
   #timer: Cancel | undefined
   #timerAt = Number.POSITIVE_INFINITY
@@ -119,7 +118,6 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
         queued: true,
         settle,
       }
-      this.#under++
       this.#queue.push(sending)
       if (this.#anyRoom()) this.pump(now)
       if (sending.queued) this.#wakeAt(sending.deadline)
@@ -134,11 +132,6 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   /** True while a message to this destination waits: the next one waits behind it. */
   waitsFor(destination: string): boolean {
     return this.#queue.some(({ job }) => job.destination === destination)
-  }
-
-  /** Messages not yet answered, waiting or written. */
-  get unfinished(): number {
-    return this.#under
   }
 
   /** Writes what has room. Called when a message comes, when a link has room again, and when time has passed. */
@@ -363,7 +356,6 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
   #finish(sending: Sending<Pdu, Link>): void {
     if (sending.open > 0 || sending.waiting.length > 0) return
     this.#unfollow(sending)
-    this.#under--
     sending.settle(sending.results.filter(isKnown))
   }
 
