@@ -482,6 +482,41 @@ test('a node that answers where another is listed is not taken for it, and stays
   expect(told).toEqual([])
 })
 
+test('a node whose address another has taken is known by the name of the other', async () => {
+  const joined: unknown[] = []
+  const logger = { info: ({ name }: { name?: string }) => void joined.push(name), warn() {} }
+  const { cluster, client } = make({}, { logger })
+  await client.connect()
+  const [node] = cluster.nodes
+  if (!node) throw new Error('no node')
+  const { name } = node
+  Object.assign(node, { name: 'ANOTHER' })
+  await until(() => joined.length > 1)
+  expect(joined).toEqual([name, 'ANOTHER'])
+  await client.put(key('test', 'cluster', 1), { n: 1 }, { timeoutMs: 3000, attemptsMax: 20 })
+})
+
+test('a node that misses a look now and then is not lost, and each time is told of', async () => {
+  const told: string[] = []
+  const logger = { info() {}, warn: (_: object, text: string) => void told.push(text) }
+  const clock = new TurnedClock()
+  const limits = { tendIntervalMs: 1000, connectTimeoutMs: 1e6 }
+  const { cluster, client } = make({}, { logger, clock, limits })
+  await client.connect()
+  const faulty = (is: boolean) =>
+    until(async () => {
+      await clock.advance(100)
+      return (client.fault() !== undefined) === is
+    })
+  for (let times = 0; times < 4; times++) {
+    cluster.kill(0)
+    await faulty(true)
+    cluster.revive(0)
+    await faulty(false)
+  }
+  expect(told).toEqual(Array(4).fill('aerospike: a node did not answer'))
+})
+
 test('a node that stays silent is told of once, and is no fault of the cluster', async () => {
   const warned: string[] = []
   const faults: unknown[] = []
