@@ -293,8 +293,13 @@ export class AerospikeStore implements MessageStore {
     this.#beat.stop()
     if (this.#pending > 0) await new Promise<void>(idle => (this.#idle = idle))
     await this.#journal.idle()
-    // It expires by itself otherwise.
-    if (!this.#displaced) await this.lease.release(this.#deadline()).catch(() => {})
+    try {
+      // One under way would take again what is let go of.
+      await this.#renewal
+      if (!this.#displaced) await this.lease.release(this.#deadline())
+    } catch {
+      // It expires by itself.
+    }
     this.records.client.close()
   }
 
@@ -393,7 +398,8 @@ export class AerospikeStore implements MessageStore {
         left => 'token' in left && this.#journal.closes(left.token, left.id),
       )
     } catch (cause) {
-      this.#failed(cause)
+      // What a store that closes has not ended is ended by the next life: no fault.
+      if (!this.#closed) this.#failed(cause)
     }
     return this.#fault === undefined ? RENEW_MS : PROBE_MS
   }

@@ -8,7 +8,7 @@ import type { Message, Part } from '../../src/message.ts'
 import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { Claims } from '../../src/store/aerospike_claims.ts'
 import { readLanes } from '../../src/store/aerospike_journal.ts'
-import { Lease } from '../../src/store/aerospike_lease.ts'
+import { Lease, nodesAlive } from '../../src/store/aerospike_lease.ts'
 import { Receipts } from '../../src/store/aerospike_receipts.ts'
 import { Deadline, Records } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
@@ -91,6 +91,12 @@ async function pass(seconds: number): Promise<void> {
   for (let half = 0; half < 2 * seconds; half++) {
     await clock.advance(500)
     for (let turn = 0; turn < 10; turn++) await later()
+  }
+}
+
+async function until(reached: () => boolean): Promise<void> {
+  for (const end = Date.now() + 60_000; !reached(); await later()) {
+    if (Date.now() > end) throw new Error('not within 60 s')
   }
 }
 
@@ -239,6 +245,28 @@ test('a record that everybody wants is no fault of the store: the others are wel
   refusal = request => (setOf(request) === 'sms-messages' && writes(request) ? BUSY : undefined)
   await failsToSave(message())
   expect(store.fault()).toBeUndefined()
+})
+
+test('one that closes while it renews its lease lets go of it, and tells of no fault', async () => {
+  refusal = request => (setOf(request) === 'sms-ids' ? FULL : undefined)
+  await failsToSave(message())
+  refusal = () => undefined
+  await pass(18)
+  warned = []
+  // From now on it ends what it left, too.
+  clock.skip(20_000)
+  const [node] = server.nodes
+  node?.fail({ kind: 'slow', delayMs: 50 }, 20)
+  const before = node?.requests ?? 0
+  await clock.advance(5000)
+  await until(() => node?.requests === before + 1)
+  await store.close()
+  client = new AerospikeClient({ hosts: server.hosts, clock: patientClock })
+  await client.connect()
+  const records = new Records(client, NAMESPACE, 'sms-', clock)
+  expect(await nodesAlive(records, new Deadline(clock, 10_000))).toEqual(new Map())
+  expect(warned).toEqual([])
+  client.close()
 })
 
 test('a lease that somebody else has by now is not let go of', async () => {
