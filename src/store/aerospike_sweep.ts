@@ -58,7 +58,6 @@ async function sweepHeld(sweep: Sweep): Promise<number> {
   const count = async (oldest: number): Promise<number> => {
     let swept = 0
     const gang = new Gang()
-    bySecond.clear()
     for await (const { bins } of records.scan('held', HELD_BINS)) {
       if (sweep.stopped()) break
       const waiting = toWaiting(bins)

@@ -83,6 +83,20 @@ test('of entries without a message those under way stay, and the newest 400 othe
   expect(await openOf(DEAD)).toEqual([])
 })
 
+test('the entry of a claim stays open until it has its outcome, however old it is', async () => {
+  const { writer, recovery } = partsOn(records)
+  const begun = accepted()
+  await journalOf(DEAD, 'dead').open(begun.id)
+  await writer.begin(begun, deadline())
+  clock.skip(86_400_001)
+  const journal = journalOf(DEAD, 'other')
+  expect(await recovery.settle(journal, begun.sentAt, nobody)).toBe(0)
+  expect(await openOf(DEAD)).toEqual([begun.id])
+  expect(await recovery.settle(journal, begun.sentAt + 1, nobody)).toBe(1)
+  expect(await openOf(DEAD)).toEqual([])
+  expect((await writer.find(begun.id, deadline()))?.message.state).toBe('unknown')
+})
+
 test('an entry is closed only when its message stands under its ids', async () => {
   const { writer, receipts, recovery } = partsOn(records)
   const message = messageOf(clock.now(), {

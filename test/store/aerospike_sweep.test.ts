@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { AerospikeClient, type StoredRecord } from '../../src/aerospike/index.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { AerospikeClient, type ReadBins, type StoredRecord } from '../../src/aerospike/index.ts'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { Message } from '../../src/message.ts'
@@ -7,7 +7,7 @@ import { openAerospikeStore } from '../../src/store/aerospike.ts'
 import { Receipts } from '../../src/store/aerospike_receipts.ts'
 import { Records, type SetName } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
-import { sweepRecords } from '../../src/store/aerospike_sweep.ts'
+import { type Sweep, sweepRecords } from '../../src/store/aerospike_sweep.ts'
 import type { InboundMessage } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { patientClock, TurnedClock } from '../support/clock.ts'
@@ -100,7 +100,92 @@ test('a segment of an MO message that comes while the sweep is about to remove i
 
 test('what is past its time and left alone is removed, and counted', async () => {
   await store.claim(claim(2000), accepted())
+  await store.save({
+    ...{ ...accepted(), state: 'submitted' },
+    parts: [{ state: 'submitted', smscId: '77', account: ACCOUNT, error: 0 }],
+  })
   clock.skip(RETENTION_MS + 1000)
-  expect(await sweepWith('held', async () => {})).toBe(2)
-  expect(server.records.all(NAMESPACE).filter(({ set }) => /claims|messages/.test(set))).toEqual([])
+  expect(await sweepWith('held', async () => {})).toBe(3)
+  expect(server.records.all(NAMESPACE).filter(({ set }) => /claims|messages|ids/.test(set))).toEqual([])
+})
+
+describe('a sweep of many', () => {
+  /** So many records of a set, all past their time; `removal` in place of each one's. */
+  class Many extends Records {
+    read = 0
+
+    constructor(
+      private readonly of: SetName,
+      private readonly rows: readonly ReadBins[],
+      private readonly removal: (n: number) => Promise<boolean>,
+    ) {
+      super(client, NAMESPACE, 'sms-', systemClock)
+    }
+
+    override async *scan(set: SetName): AsyncGenerator<StoredRecord, void, void> {
+      if (set !== this.of) return
+      for (const [n, bins] of this.rows.entries()) {
+        this.read++
+        yield { key: this.key(set, String(n)), bins, generation: n, ttlSeconds: undefined }
+      }
+    }
+
+    override removeRead({ generation }: StoredRecord): Promise<boolean> {
+      return this.removal(generation)
+    }
+  }
+  const sweepOf = (records: Many, over: Partial<Sweep> = {}): Promise<number> =>
+    sweepRecords({
+      ...{ records, receipts: new Receipts(records, clock, RETENTION_MS, 'nonce'), clock, now: clock.now() },
+      ...{ heldMax: 100, stopped: () => false, complete: async () => {}, ...over },
+    })
+  const past = (count: number): ReadBins[] => Array.from({ length: count }, () => ({ end: clock.now() }))
+
+  test('removes 32 together at most, all but those that fail, and then tells of a failure', async () => {
+    let [underWay, most, removed] = [0, 0, 0]
+    const records = new Many('messages', past(200), async n => {
+      most = Math.max(most, ++underWay)
+      await clock.settle()
+      underWay--
+      if (n === 50) throw new Error('of the 50th')
+      removed++
+      return true
+    })
+    await expect(sweepOf(records)).rejects.toThrow('of the 50th')
+    expect([most, removed, underWay]).toEqual([32, 199, 0])
+  })
+
+  test('counts what it removed alone: rows of an MO message each, and none that points to a message', async () => {
+    const rows = [{ end: clock.now(), count: 3 }, ...past(2), { end: clock.now() + 1 }]
+    const removed = async (n: number): Promise<boolean> => n !== 2
+    expect(await sweepOf(new Many('inbound', rows, removed))).toBe(4)
+    expect(await sweepOf(new Many('messages', rows, removed))).toBe(4)
+    expect(await sweepOf(new Many('ids', rows, removed))).toBe(0)
+  })
+
+  test.each(['messages', 'held'] as const)('ends where it stands in %s when the store closes', async of => {
+    const records = new Many(of, past(200), async () => true)
+    const receipts = new Receipts(records, clock, RETENTION_MS, 'nonce')
+    receipts.release = async () => {}
+    await sweepOf(records, { receipts, stopped: () => records.read > 10 })
+    expect(records.read).toBe(11)
+  })
+
+  test('goes on with receipts alone that are reserved for longer than it takes, and lets go of old ones', async () => {
+    const end = clock.now() + RETENTION_MS
+    const taker = [['m', 0]]
+    const rows = [
+      { name: 'old', since: clock.now() - 60_001, end },
+      { name: 'reserved long ago', since: clock.now() - 60_001, end, taker },
+      { name: 'reserved now', since: clock.now() - 60_000, end, taker },
+      { name: 'past its time', since: clock.now() - 60_001, end: clock.now(), taker },
+    ]
+    const records = new Many('held', rows, async () => true)
+    const receipts = new Receipts(records, clock, RETENTION_MS, 'nonce')
+    const [released, completed]: [string[], string[]] = [[], []]
+    receipts.release = async ({ name }) => void released.push(name)
+    const complete = async (name: string): Promise<void> => void completed.push(name)
+    expect(await sweepOf(records, { receipts, complete })).toBe(1)
+    expect([released, completed]).toEqual([['past its time'], ['reserved long ago']])
+  })
 })
