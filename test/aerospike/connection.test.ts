@@ -105,15 +105,30 @@ describe('a connection', () => {
   })
 
   test('that answers is not silent, however long it has not been idle', async () => {
-    const { client, clock, node } = await start()
+    const tcp = socketConnector(undefined)
+    const answers: (() => void)[] = []
+    let armed = false
+    const connect: Connect = (to, handlers, late) => {
+      const data = (chunk: Uint8Array): void => {
+        const kept = new Uint8Array(chunk)
+        if (armed) answers.push(() => handlers.data(kept))
+        else handlers.data(chunk)
+      }
+      return tcp(to, { ...handlers, data }, late)
+    }
+    const { client, clock } = await start({ connect })
     await client.put(one, { a: 1 })
-    node.fail({ kind: 'slow', delayMs: 100 }, 2)
-    const writing = [client.put(one, { a: 2 }, patient), client.put(two, { a: 2 }, patient)]
-    await until(() => node.requests === 2)
+    armed = true
+    const first = client.put(one, { a: 2 }, patient)
+    await until(() => answers.length === 1)
+    const second = client.put(two, { a: 2 }, patient)
+    await until(() => answers.length === 2)
     await clock.advance(4000)
-    await writing[0]
+    answers[0]?.()
+    await first
     await clock.advance(4000)
-    await writing[1]
+    answers[1]?.()
+    await second
   })
 
   test('that comes after its time is closed', async () => {
