@@ -229,6 +229,68 @@ describe('while the cluster is away', () => {
     expect(read).toBeLessThan(300)
   })
 
+  test('what is spooled reads at every step as if the cluster had been told, also where messages share an id', async () => {
+    const HANDSETS = ['447700900123', '447700900999'] as const
+    const step = fc.oneof(
+      fc.record({
+        op: fc.constant('save' as const),
+        id: fc.constantFrom('1', '2', ''),
+        parts: fc.nat(1),
+        destination: fc.constantFrom(...HANDSETS),
+      }),
+      fc.record({
+        op: fc.constant('settle' as const),
+        ids: fc.constantFrom(['1'], ['2'], ['1', '2'], ['2', '1'], ['late 0'], ['late 1']),
+        address: fc.constantFrom('', ...HANDSETS),
+        state: fc.constantFrom('accepted' as const, 'delivered' as const, 'undeliverable' as const),
+      }),
+      fc.record({ op: fc.constant('resolve' as const), slot: fc.nat(3) }),
+    )
+    cluster.away = true
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async steps => {
+        const model = new StoreModel()
+        // One account a run, so that the spool is as good as new.
+        const account = `run ${++made}`
+        const saved: Message[] = []
+        for (const step of steps) {
+          if (step.op === 'save') {
+            const state = step.id === '' ? 'unknown' : 'submitted'
+            const part = { state, smscId: step.id, account, error: 0 } as const
+            const parts = [part, part].slice(step.parts)
+            const one = message({ state, parts, destination: step.destination })
+            saved.push(one)
+            expect(await store.save(one)).toEqual(model.save(one))
+          } else if (step.op === 'settle') {
+            const told = receipt('', { ...step, account })
+            const { matched } = await store.settle(told)
+            // A late answer's id finds its message in the cluster alone.
+            if (matched) expect(model.settle(told)).toMatchObject({ matched })
+            else model.settle(told)
+          } else {
+            const one = saved[step.slot]
+            if (!one) continue
+            const known = late(one, `late ${step.slot}`)
+            expect(await store.resolve(known)).toEqual(model.resolve(known))
+          }
+          for (const { id } of saved) expect(await store.find(id)).toEqual(model.messages.get(id))
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('a receipt for a message in the cluster shows with that, though a newer one in the spool has its id by now', async () => {
+    const older = await store.save(message())
+    cluster.away = true
+    await store.settle(receipt(smscId(older)))
+    const newer = await store.save(message({ parts: older.parts }))
+    cluster.away = false
+    expect((await store.find(older.id))?.state).toBe('delivered')
+    await drained()
+    expect([await stateKept(older), await stateKept(newer)]).toEqual(['delivered', 'submitted'])
+  })
+
   test('of receipts for one id the first final one stays; segments join; a late answer follows its message', async () => {
     cluster.away = true
     const [one, two] = [message(), unanswered('unknown')]
