@@ -549,6 +549,52 @@ describe('a cluster that is lost', () => {
     expect(store.spoolCounts()).toMatchObject({ spooled: 600, replayed: 600 })
   })
 
+  test('gets all that waits in one go', async () => {
+    cluster.away = true
+    await Promise.all(Array.from({ length: 600 }, () => store.save(message())))
+    cluster.away = false
+    await clock.advance(1000)
+    await until(() => store.spoolCounts().entries === 0)
+    expect(await kept.totals()).toEqual({ messages: 600 })
+  })
+
+  test('and has what it is told when the gateway is closed is not told it again', async () => {
+    cluster.away = true
+    const one = await store.save(message())
+    cluster.failures.push('hang')
+    cluster.away = false
+    await inTime(() => cluster.failures.length === 0)
+    let closed = false
+    const closing = store.close().then(() => {
+      closed = true
+    })
+    await later()
+    expect(closed).toBe(false)
+    await until(() => {
+      cluster.thaw()
+      return closed
+    })
+    await closing
+    store = await open({ reach: unreachable })
+    expect(store.spoolCounts().entries).toBe(0)
+    expect(await stateKept(one)).toBe('submitted')
+  })
+
+  test('ends what a crash left open though nothing is written, and says how much', async () => {
+    const begun = unanswered('accepted')
+    await store.claim(claim('k'), begun)
+    cluster.failures.push('before')
+    expect(await store.recover(Number.MAX_SAFE_INTEGER)).toBe(0)
+    await inTime(() => store.fault() === undefined && store.warning() === undefined)
+    expect(await stateKept(begun)).toBe('unknown')
+    const tellings = () => said.filter(line => line.startsWith('left open by a crash'))
+    expect(tellings()).toEqual(['left open by a crash: now unknown {"messages":1}'])
+    cluster.failures.push('before')
+    await store.recover(Number.MAX_SAFE_INTEGER)
+    await inTime(() => store.warning() === undefined)
+    expect(tellings()).toHaveLength(1)
+  })
+
   test('gets new messages at once while the spool is on its way; what follows a spooled write waits its turn', async () => {
     cluster.away = true
     const spooled = await store.save(message())
@@ -572,16 +618,16 @@ describe('a cluster that is lost', () => {
     await Promise.all(sent.map(one => store.save(one)))
     const unknown = await store.save(unanswered('unknown'))
     await store.resolve(late(unknown, '71'))
-    const lost = new Set([...sent.slice(0, 100).map(({ id }) => id), unknown.id])
+    const lost = new Set([...sent.slice(0, 300).map(({ id }) => id), unknown.id])
     const { save } = cluster
     cluster.save = given =>
       lost.has(given.id) ? Promise.reject(new StoreError('the store did not take it')) : save(given)
     cluster.away = false
-    await inTime(() => store.spoolCounts().entries === 102)
+    await inTime(() => store.spoolCounts().entries === 302)
     expect(cluster.heard).not.toContain(`resolve ${unknown.id}`)
     expect(await stateKept(sent[399] as Message)).toBe('submitted')
     const fresh = await store.save(message())
-    await inTime(() => store.spoolCounts().entries === 102)
+    await inTime(() => store.spoolCounts().entries === 302)
     expect(await stateKept(fresh)).toBe('submitted')
     lost.clear()
     await drained()
@@ -730,11 +776,25 @@ describe('the spool', () => {
     )
   })
 
+  test('that cannot take what the cluster just failed keeps nothing else from the cluster', async () => {
+    await store.close()
+    const db = new Database(join(folder, 'spool.db'))
+    const sync = (done: (error: null) => void) => setImmediate(done, null)
+    store = await open({ spool: new SqliteSpool(db, { sync, close() {} }, clock) })
+    db.run("CREATE TEMP TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    cluster.failures.push('before')
+    await expect(store.save(message())).rejects.toThrow('the store did not take it')
+    await inTime(() => store.fault() === undefined)
+    await store.save(message())
+    expect(await kept.totals()).toEqual({ messages: 1 })
+  })
+
   test('outlives its process, and is told to the cluster by the next', async () => {
     cluster.away = true
     const one = await store.save(message())
     await store.settle(receipt(smscId(one)))
     await store.close()
+    expect(said.filter(line => line.startsWith('all that was spooled'))).toEqual([])
     store = await open({ reach: unreachable })
     expect((await store.find(one.id))?.state).toBe('delivered')
     await store.close()
@@ -809,6 +869,8 @@ describe('a start with the cluster away', () => {
     // The first try to end what was left open is lost.
     cluster.failures.push('before')
     reachable = true
+    await inTime(() => cluster.failures.length === 0)
+    await expect(store.recall(claim('k'))).rejects.toThrow('it alone knows the keys')
     await drained()
     expect(await stateKept(one)).toBe('submitted')
     expect(await stateKept(begun)).toBe('unknown')
@@ -837,14 +899,19 @@ describe('a start with the cluster away', () => {
   test('whose number another gateway has by then takes no more, says so, and keeps what it spooled', async () => {
     await store.close()
     let reachable = false
+    let asked = 0
     const taken = new FlakyCluster(kept, 1)
-    store = await open({ reach: async () => (reachable ? taken : unreachable()) })
+    store = await open({ reach: async () => (++asked && reachable ? taken : unreachable()) })
     await store.save(message())
     reachable = true
     await clock.advance(1000)
     await until(() => store.fault() !== undefined)
     expect(store.fault()).toContain('another gateway has taken the place')
     expect(store.spoolCounts().entries).toBe(1)
+    // It asks for no other number.
+    const before = asked
+    await clock.advance(5000)
+    expect(asked).toBe(before)
   })
 })
 
