@@ -92,17 +92,19 @@ test('a link that a reload binds anew holds its limit over the second in which t
 })
 
 test.each([
-  ['has another id', [[{ ...LINK, id: 2 }]]],
-  ['comes back after a moment', [[], [LINK]]],
-])('limit_tps holds for the account of a link that by a reload %s', async (_, reloads) => {
+  ['has another id', 50, [[{ ...LINK, id: 2 }]]],
+  ['comes back after a moment', 50, [[], [LINK]]],
+  ['comes back after most of a second', 800, [[], [LINK]]],
+])('limit_tps holds for the account of a link that by a reload %s', async (_, pause, reloads) => {
   const { clock, network, arrived, send } = await setUp()
   send(10)
   await clock.advance(100)
   expect(arrived).toHaveLength(10)
-  for (const links of reloads) {
+  for (const [at, links] of reloads.entries()) {
+    if (at > 0) await clock.advance(pause)
     network.apply(settings(links))
-    await clock.advance(50)
   }
+  await clock.advance(50)
   const [link] = network.links()
   const pool = network.route({ ...FILTERED, esme: link?.settings.id ?? 0 })
   for (let each = 0; each < 10; each++)
@@ -119,6 +121,37 @@ test.each([
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)
+})
+
+test('a link that comes back after more than a second begins with all of its limit', async () => {
+  const { clock, network, arrived, send } = await setUp()
+  send(10)
+  await clock.advance(100)
+  network.apply(settings([]))
+  await clock.advance(1100)
+  network.apply(settings([LINK]))
+  await clock.advance(50)
+  send(10)
+  await clock.advance(100)
+  expect(arrived).toHaveLength(20)
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('closed it has no session left, of a link that a reload took out neither', async () => {
+  const { clock, network, smsc, send } = await setUp()
+  smsc.set('me', { delay: '300ms' })
+  send(1)
+  await clock.advance(10)
+  network.apply(settings([]))
+  let closed = false
+  void network.close().then(() => {
+    closed = true
+  })
+  await clock.advance(200)
+  expect([closed, smsc.accounts.get('me')?.sessions.size]).toEqual([false, 1])
+  await clock.advance(1000)
+  expect([closed, smsc.accounts.get('me')?.sessions.size]).toEqual([true, 0])
 })
 
 test('of links that the licence allows none binds while another still drains', async () => {
@@ -156,6 +189,19 @@ test.each([
   void network.close()
   await clock.advance(10_000)
   expect(clock.timers).toBe(0)
+})
+
+test('what drains leaves room for as many links as the licence allows beside it, and no more', async () => {
+  const { clock, network, smsc, send } = await setUp(2)
+  smsc.set('me', { delay: '300ms' })
+  send(1)
+  network.apply(settings([OTHER, { ...OTHER, id: 3, name: 'three' }]))
+  await clock.advance(200)
+  expect(boundIds(network)).toEqual([2])
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([2, 3])
+  void network.close()
+  await clock.advance(10_000)
 })
 
 test('a link that cannot connect counts for the licence, once', async () => {
@@ -362,7 +408,7 @@ test('a link that is in two pools belongs to the first, and one that is renamed 
 
 test('closed while a message waits for the licence it leaves no timer', async () => {
   const { clock, network, send } = await setUp(0, [LINK], 1)
-  send(2)
+  send(5)
   network.closePools()
   await Promise.all([network.close(), clock.advance(100)])
   expect(clock.timers).toBe(0)
@@ -379,6 +425,10 @@ test('what waits for a link in no pool is told under the name of the link, by me
     { name: 'one', queued: 0 },
     { name: 'two', queued: 4 },
   ])
+  expect(network.explain({ ...MESSAGE, esme: 2 }).pool).toMatchObject({
+    ...{ name: 'two', strategy: 'priority', queued: 4, queueMax: 1000 },
+  })
+  expect(() => network.route({ ...MESSAGE, esme: 3 })).toThrow('unknown esme')
 })
 
 test('a pool that a reload numbers anew has its new number everywhere', async () => {
@@ -402,6 +452,27 @@ test('what waits in a pool that a reload removes is told so, and not that the ga
   const told = [{ kind: 'unsent', reason: 'removed' } as const]
   expect(await waiting).toEqual(told)
   expect(await pool.send(job)).toEqual(told)
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a link that an operator switches on takes the place of a higher one as soon as that has drained', async () => {
+  const links = [LINK, TWO, { ...OTHER, id: 3, name: 'three' }]
+  const { clock, network, smsc, send, switches, licence } = await setUp(0, links)
+  switches.set(1, false)
+  licence.connectionsMax = 2
+  network.applyLicence()
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([2, 3])
+  smsc.set('you', { delay: '300ms' })
+  send(1, 3)
+  await clock.advance(1)
+  switches.set(1, true)
+  network.applyLicence()
+  await clock.advance(200)
+  expect(boundIds(network)).toEqual([2])
+  await clock.advance(1000)
+  expect(boundIds(network)).toEqual([1, 2])
   void network.close()
   await clock.advance(10_000)
 })

@@ -338,6 +338,7 @@ describe('deleting', () => {
     const id = await users.register('a@example.com', 'secret')
     const token = (await users.login('a@example.com', 'secret', 1)) ?? ''
     expect(await users.authenticate(1, token)).toBe(id)
+    expect(users.authenticate(9, token)).toBeUndefined()
     users.delete(id, 'test')
     expect(users.authenticate(1, token)).toBeUndefined()
   })
