@@ -378,6 +378,61 @@ test('new limits hold for a link that stays bound', async () => {
   await clock.advance(10_000)
 })
 
+test.each<Partial<LinkSettings>>([
+  ...[{ systemId: 'you' }, { password: 'other' }, { systemType: 'vas' }, { interfaceVersion: 0x33 }],
+  ...[{ bind: 'transmitter' as const }, { connectTimeoutMs: 2000 }, { responseTimeoutMs: 6000 }],
+  ...[{ enquireLinkMs: 10_000 }, { shortCodeTon: 0 }, { shortCodeNpi: 1 }, { name: 'uno' }],
+  { address: { host: 'smsc', port: 2775, tls: true } },
+])('a link that a reload gives %o is another one', async change => {
+  const { clock, network } = await setUp()
+  const [link] = network.route(MESSAGE).options.links
+  network.apply(settings([{ ...LINK, ...change }]))
+  const [now] = network.route(MESSAGE).options.links
+  expect(now === link).toBe(false)
+  expect(now?.settings).toMatchObject(change)
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('a weighted pool goes by the weights of its links, also by those that a reload gives them', async () => {
+  const { clock, network } = await setUp()
+  const job = { partCount: 1, pdu: () => ({}), tag: () => undefined, preferred: 9 }
+  const pools = [{ id: 1, name: 'p', links: ['one', 'two'], strategy: 'weighted' as const }]
+  const sent = () => network.links().map(({ stats }) => stats.submitted)
+  const unlimited = (one: number, two: number) =>
+    [LINK, TWO].map((link, at) => ({ ...link, limitTps: 0, weight: at === 0 ? one : two }))
+  network.apply({ ...settings(unlimited(3, 1)), pools })
+  await clock.advance(1100)
+  for (let at = 0; at < 8; at++) void network.route(MESSAGE).send({ ...job, destination: `1${at}` })
+  expect(sent()).toEqual([6, 2])
+  await clock.advance(100)
+  network.apply({ ...settings(unlimited(1, 3)), pools })
+  for (let at = 0; at < 8; at++) void network.route(MESSAGE).send({ ...job, destination: `2${at}` })
+  expect(sent()).toEqual([8, 8])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('what comes after a reload waits as long as that says', async () => {
+  const off = { ...LINK, enabled: false }
+  const { clock, network } = await setUp(0, [off])
+  network.apply({ ...settings([off]), queueTimeoutMs: 500 })
+  const job = { partCount: 1, pdu: () => ({}), tag: () => undefined, preferred: 1, destination: '4915' }
+  let told: unknown
+  void network
+    .route(MESSAGE)
+    .send(job)
+    .then(results => {
+      told = results
+    })
+  await clock.advance(499)
+  expect(told).toBeUndefined()
+  await clock.advance(1)
+  expect(told).toEqual([{ kind: 'unsent', reason: 'no_link' }])
+  void network.close()
+  await clock.advance(10_000)
+})
+
 test('what waits in a pool goes over a link that a reload puts into it', async () => {
   const off = { ...LINK, enabled: false }
   const { clock, network, arrived, send } = await setUp(0, [off, TWO])

@@ -301,6 +301,7 @@ describe('registering', () => {
     const id = await users.registerProxyUser({ ...PROXY_USER, allowedIps: ['10.0.0.0/8'] }, 'test')
     const appId = users.user(id)?.appId ?? 0
     expect(users.app(appId)?.allowedIps.has('10.1.2.3')).toBe(true)
+    expect(await codeOf(() => users.setAllowedIps(appId, ['10.0.0.0/33'], 'test'))).toBe('invalid')
     users.setAllowedIps(appId, [], 'test')
     expect(users.app(appId)?.allowedIps.empty).toBe(true)
   })
@@ -407,6 +408,7 @@ test('a change waits for one that another process is about', async () => {
   const program = `
     const db = new (require('bun:sqlite').Database)(process.argv[1])
     db.run('BEGIN IMMEDIATE')
+    db.run('UPDATE users SET is_admin = 1')
     console.log('begun')
     setTimeout(() => db.run('COMMIT'), 200)`
   const other = Bun.spawn([process.execPath, '-e', program, path], { stdout: 'pipe' })
@@ -479,6 +481,15 @@ test('of the audit table the newest million lines stay', () => {
   linkSwitches.set(3, true, 'admin', 'over')
   expect(lines()).toEqual([1_000_001, 1_000_003, 3])
   expect(auditOf(path)[0]).toMatchObject({ action: 'enable link', reason: 'over' })
+})
+
+test('nothing is switched without its line in the audit table', () => {
+  const { path, linkSwitches } = open()
+  const other = new Database(path)
+  other.run('DROP TABLE audit')
+  other.close()
+  expect(() => linkSwitches.set(3, false, 'admin', 'maintenance')).toThrow('audit')
+  expect(linkSwitches.enabled(3)).toBeUndefined()
 })
 
 test('who did what to whom, when and why is kept, newest first', async () => {
