@@ -65,7 +65,8 @@ test('rules may name a pool, and a link that is in none; what is wrong is placed
   pools: [{ id: 0, name: p, links: [a] }]
   rules: ${rules}
 `)
-  const rule = (pool: string) => `{ name: ${pool}, match: { app_name: ${pool} }, pool: ${pool} }`
+  const rule = (pool: string) =>
+    `{ name: ${pool}, match: { app_name: ${pool}, destination: ["49"] }, pool: ${pool} }`
   expect(readRules(smpp(`[${rule('p')}, ${rule('b')}]`))).toHaveProperty('rules')
   expect(readRules(smpp(`[${rule('p')}, ${rule('a')}]`))).toMatchObject({
     problems: [{ path: 'smpp.rules[1].pool' }],
@@ -73,7 +74,7 @@ test('rules may name a pool, and a link that is in none; what is wrong is placed
   const rules = join(folder, 'rules.yaml')
   writeFileSync(rules, `- ${rule('p')}\n- ${rule('a')}\n`)
   expect(readRules(smpp('rules.yaml'))).toMatchObject({
-    problems: [{ path: 'rules[1].pool', place: `${rules}:2:44` }],
+    problems: [{ path: 'rules[1].pool', place: `${rules}:2:65` }],
   })
   expect(readRules(read('{}'))).toEqual({ rules: NO_RULES })
 })

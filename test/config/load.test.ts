@@ -58,6 +58,10 @@ describe('init', () => {
       problems.filter(one => !/cannot be read|which this version does not have|switch tls on/.test(one)),
     ).toEqual([])
     expect(all).toContain('\naerospike:\n')
+    expect(configTemplate()).toContain(
+      '# how a link is picked: least_loaded | round_robin | weighted | priority\n',
+    )
+    expect(configTemplate()).not.toContain('# # ')
   })
 })
 
@@ -167,6 +171,9 @@ describe('a value', () => {
       'security.open_routes[0] is "/api/v1/admin/reload": wanted is one of /dashboard/stats, /api/v1/user/register,',
     ],
     ['env: !secret x', 'tags (!name) are not read'],
+    ['env: &x a\nserver_name: *x', '2:14: aliases (*name) are not read'],
+    ['? [env, node]\n: x', 'has a key that is no text'],
+    ['smpp: { pools: [{ id: 0, name: p }] }', '1:17: smpp.pools[0].links is empty'],
     [`env: ${'['.repeat(33)}${']'.repeat(33)}`, 'is nested deeper than 32 levels'],
   ])('of the wrong kind is refused with what is wanted: %s', (yaml, words) => {
     expect(bad(yaml)).toHaveLength(1)
