@@ -98,7 +98,8 @@ function expandText(scalar: Scalar, env: Environment, problems: Problem[], path:
   const from: string[] = []
   const text = scalar.text.replace(REFERENCE, (_, escaped: string, name: string) => {
     if (escaped) return `\${${name}}`
-    const value = env[name]
+    // What every object has is in no environment: `${toString}`.
+    const value = Object.hasOwn(env, name) ? env[name] : undefined
     if (value === undefined) {
       problems.push({
         place: scalar.place,

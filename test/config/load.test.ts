@@ -487,6 +487,9 @@ describe('the environment', () => {
     expect(bad('node: ${NODE}')).toEqual([
       expect.stringContaining('sms-proxy.yaml:1:7: node names ${NODE}, which is not set in the environment'),
     ])
+    expect(bad('env: ${toString}')).toEqual([
+      expect.stringContaining('env names ${toString}, which is not set in the environment'),
+    ])
     expect(bad('security: { allowed_ips: ["${NET}"] }')).toEqual([
       expect.stringContaining(': security.allowed_ips[0] names ${NET}, which is not set'),
     ])
