@@ -617,6 +617,16 @@ test('server-config tells of broken rules and of a spool, and writes an address 
   })
 })
 
+test('server-config shows the cluster as the reference does', () => {
+  const config = good(
+    'aerospike: { hosts: aero-1.local, port: 3001, namespace: ns, sweep_time: 90m, ttl: 1d }',
+  )
+  const shown = describeConfig(config, { rulesLoaded: true, rulesError: '', filters: {} })
+  expect(shown.aerospike).toEqual({
+    ...{ hosts: 'aero-1.local', port: 3001, namespace: 'ns', sweep_time: '1h30m0s', ttl: '86400s' },
+  })
+})
+
 test('server-config has the shape and the durations of the reference', () => {
   const config = good('tls: null\nsecurity: { token_ttl: 1d }\n')
   expect(describeConfig(config, { rulesLoaded: true, rulesError: '', filters: {} })).toEqual({
