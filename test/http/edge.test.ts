@@ -145,6 +145,17 @@ test('an upload may have 1 MiB, and not an octet more', async () => {
   expect(await upload(1024 * 1024 + 1)).toEqual([413, 'the body must have at most 1048576 bytes'])
 })
 
+test('an uploaded file is known by its field, whether or not it has a name', async () => {
+  await start()
+  const upload = async (license: string | Blob): Promise<number> => {
+    const form = new FormData()
+    form.append('license', license)
+    const request = { method: 'POST', headers: edge.asApp, body: form }
+    return (await fetch(`${edge.url}/api/v1/settings/license/upload`, request)).status
+  }
+  expect([await upload('good'), await upload(new Blob(['good'])), await upload('')]).toEqual([200, 200, 400])
+})
+
 test('an upload that is no form is told what is wanted', async () => {
   await start()
   const response = await fetch(`${edge.url}/api/v1/settings/license/upload`, {

@@ -110,13 +110,13 @@ export const settingsRoutes = (deps: Pick<HttpDependencies, 'licence' | 'links'>
 /** The other kind of form holds no file, and half a million fields of it took Bun a second. */
 const MULTIPART = /^multipart\/form-data\s*;/i
 
-/** The file in a field of a multipart form that was read already. */
+/** The file in a field of a multipart form that was read already; not every client gives it a name (RFC 7578 §4.2). */
 async function fileIn(request: Request, bytes: Uint8Array, field: string): Promise<Uint8Array> {
   const type = request.headers.get('content-type') ?? ''
   const form = MULTIPART.test(type)
     ? new Response(new Blob([new Uint8Array(bytes)]), { headers: { 'content-type': type } }).formData()
     : undefined
   const file = (await form?.catch(() => undefined))?.get(field)
-  if (file instanceof Blob) return file.bytes()
+  if (file) return new Blob([file]).bytes()
   throw badRequest(`no file: send multipart/form-data with the licence in the field "${field}"`)
 }
