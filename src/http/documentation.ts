@@ -44,9 +44,6 @@ const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** In Accept-Encoding, with no weight of 0, which says `not this one` (RFC 9110 §12.4.2). */
-const GZIP = /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i
-
 const group = { ...PLAIN_GROUP, method: 'GET', access: 'public', tag: 'Monitoring' } as const
 
 /** `/openapi.json` of these routes, and Swagger UI at `/swagger`, which asks nobody but us. */
@@ -72,17 +69,20 @@ export function documentationRoutes(routes: readonly Route[], version: string): 
   ]
 }
 
+/** `gzip` among the codings, and not at weight 0, which refuses it (RFC 9110 §12.4.2). */
+const TAKES_GZIP = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i
+
 /**
  * Made at the first request, kept compressed, and sent again only to those who have another version. Blobs, since all
  * answers share the octets of one: with a copy for each, strangers who ask and do not read could fill the memory.
  */
 function served(mediaType: string, content: () => string | Promise<Uint8Array>): Route['handle'] {
-  let made: Promise<{ plain: Blob; gzip: Blob; etag: string }> | undefined
+  let made: Promise<{ plain: Blob; gzip: Blob; tag: string }> | undefined
   const make = async () => {
     const source = await content()
     const octets = new Uint8Array(typeof source === 'string' ? new TextEncoder().encode(source) : source)
-    const etag = `"${Bun.hash(octets).toString(36)}"`
-    return { plain: new Blob([octets]), gzip: new Blob([Bun.gzipSync(octets)]), etag }
+    const tag = `"${Bun.hash(octets).toString(36)}"`
+    return { plain: new Blob([octets]), gzip: new Blob([Bun.gzipSync(octets)]), tag }
   }
   return async ({ request }) => {
     made ??= make().catch(error => {
@@ -90,9 +90,10 @@ function served(mediaType: string, content: () => string | Promise<Uint8Array>):
       made = undefined
       throw error
     })
-    const { plain, gzip, etag } = await made
+    const { plain, gzip, tag } = await made
     const headers = new Headers({
-      etag,
+      // Weak, since plain and compressed have the same (RFC 9110 §8.8.1).
+      etag: `W/${tag}`,
       'content-type': mediaType,
       'cache-control': 'no-cache',
       'content-security-policy': PAGE_POLICY,
@@ -100,8 +101,9 @@ function served(mediaType: string, content: () => string | Promise<Uint8Array>):
       'referrer-policy': 'no-referrer',
       vary: 'accept-encoding',
     })
-    if (request.headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers })
-    const zipped = GZIP.test(request.headers.get('accept-encoding') ?? '')
+    if (request.headers.get('if-none-match')?.includes(tag))
+      return new Response(null, { status: 304, headers })
+    const zipped = TAKES_GZIP.test(request.headers.get('accept-encoding') ?? '')
     if (zipped) headers.set('content-encoding', 'gzip')
     return new Response(zipped ? gzip : plain, { headers })
   }
