@@ -113,6 +113,7 @@ interface Operation {
   readonly operationId: string
   readonly security: readonly object[]
   readonly tags: readonly string[]
+  readonly responses: Readonly<Record<string, { readonly description: string }>>
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[]
 }
@@ -205,6 +206,14 @@ test('how long a field of a user may be stands in the document as in the refusal
     const length = properties[field]?.description ?? 'none'
     expect(((await response.json()) as { error: string }).error).toEndWith(`have ${length}`)
   }
+})
+
+test('a 403 of a send and a 503 of a reload are documented with all that may cause them', async () => {
+  const { paths } = await documentOf()
+  const refused = paths['/api/v1/sms/send']?.post?.responses[403]?.description
+  for (const cause of ['IP', 'filter', 'rule', 'licence']) expect(refused).toContain(cause)
+  const unavailable = paths['/api/v1/admin/reload']?.post?.responses[503]?.description
+  for (const cause of ['stopping', 'admin API key']) expect(unavailable).toContain(cause)
 })
 
 test('generators of clients know the type of every value of a map', async () => {

@@ -116,7 +116,7 @@ export const adminRoutes = (deps: Pick<HttpDependencies, 'serverConfig' | 'reloa
       schema: Type.Object({ success: Type.Literal(true) }),
       example: { success: true },
     },
-    errors: { 400: 'The configuration is wrong; `error` says where' },
+    errors: { 400: 'The configuration is wrong; `error` says where', 503: 'The gateway is stopping' },
     failure: 'reload failed, what was in force stays',
     async handle({ caller }) {
       await deps.reload(caller.who)

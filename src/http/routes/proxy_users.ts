@@ -91,7 +91,10 @@ export const proxyUserRoutes = ({ users }: Pick<HttpDependencies, 'users'>): rea
       schema: success(Type.Object({ user_id: Id })),
       example: { success: true, data: { user_id: 42 } },
     },
-    errors: { 400: 'Missing fields, or the user exists', 503: 'Too many registrations at once' },
+    errors: {
+      400: 'Missing or wrong fields, the user exists, or the app of that name has another secret',
+      503: 'Too many registrations at once',
+    },
     async handle({ body, caller }) {
       const { email, password, app_name: appName, app_secret: appSecret, allowed_ips: allowedIps } = body
       const request = { email, password, appName, appSecret, allowedIps }

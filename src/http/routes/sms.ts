@@ -169,7 +169,7 @@ export const smsRoutes = (deps: Pick<HttpDependencies, 'submit' | 'info' | 'link
     },
     errors: {
       400: 'Invalid request body',
-      403: 'IP not allowed, rejected by a filter, or the licence has expired',
+      403: 'IP not allowed, rejected by a filter or a rule, or the licence has expired',
       409: 'The Idempotency-Key was used with another body, or its message is on its way or no longer kept',
       500: 'Service or SMPP error',
     },

@@ -48,7 +48,10 @@ export const userRoutes = ({ users }: Pick<HttpDependencies, 'users'>): readonly
       schema: registered.schema,
       example: { user_id: 42, error: '' },
     },
-    errors: { 400: 'Missing fields, or the user exists', 503: 'Too many registrations at once' },
+    errors: {
+      400: 'Missing or wrong fields, the user exists, or an unknown app',
+      503: 'Too many registrations at once',
+    },
     async handle({ body, caller }) {
       // Where an operator opened this route, whoever comes would read and send in the name of the app of his choice.
       if (caller === ANYONE && body.app_id !== undefined && body.app_id !== DEFAULT_APP_ID)
