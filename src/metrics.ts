@@ -106,7 +106,7 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   ),
   counter(
     'sms_proxy_filter_hits_total',
-    'Messages shown to a filter.',
+    'Messages shown to a filter, or that would have been had it not tripped.',
     ['filter'],
     ofFilters(row => row.hits),
   ),
@@ -118,7 +118,7 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   ),
   counter(
     'sms_proxy_filter_refusals_total',
-    'Messages that a filter refused or, in shadow mode, would have.',
+    'Messages that the answer of a filter refused or, in shadow mode, would have; on_error refuses others.',
     ['filter'],
     ofFilters(row => row.refusals),
   ),

@@ -30,10 +30,10 @@ export interface FilterState extends Declaration {
   readonly state: (typeof FILTER_STATES)[number]
   /** Why the file as it stands is not in force (its last good version may be); empty when it is. */
   readonly error: string
-  /** Messages it was asked about. */
+  /** Messages it was asked about, or would have been but for being tripped. */
   readonly hits: number
   readonly matches: number
-  /** Messages it refused or, in shadow mode, would have. */
+  /** Messages its answer refused or, in shadow mode, would have; `on_error` refuses others. */
   readonly refusals: number
   /** Questions it failed to answer, for whatever cause; `on_error` decided them. */
   readonly errors: number

@@ -16,7 +16,7 @@ export class Tally {
   /** Messages it was asked about, or would have been but for being tripped. */
   hits = 0
   matches = 0
-  /** Messages it refused or, in shadow mode, would have. */
+  /** Messages its answer refused or, in shadow mode, would have; `on_error` refuses others. */
   refusals = 0
   /** Faults of every kind, timeouts among them. */
   errors = 0

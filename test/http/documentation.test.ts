@@ -165,6 +165,12 @@ test('what a choice of words means stands in the document', async () => {
   })
 })
 
+test('what the counts of a filter leave out while it fails stands in the document', async () => {
+  const { hits, refusals } = (await documentOf()).components.schemas.FilterStatus?.properties ?? {}
+  expect(hits?.description).toContain('tripped')
+  expect(refusals?.description).toContain('on_error')
+})
+
 test('the ids that the document allows in a path are those that are looked up; the numbers beside them are 400', async () => {
   const body = JSON.stringify({ enabled: true })
   const headers = { ...edge.asAdmin, 'content-type': 'application/json' }

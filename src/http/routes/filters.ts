@@ -28,9 +28,16 @@ const Filter = Type.Object(
     error: Type.String({
       description: 'Why the file as it stands is not in force (its last good version may be), or empty',
     }),
-    hits: Type.Integer({ minimum: 0, description: 'Messages that it was asked about' }),
+    hits: Type.Integer({
+      minimum: 0,
+      description: 'Messages that it was asked about, or would have been had it not tripped',
+    }),
     matches: Count,
-    refusals: Type.Integer({ minimum: 0, description: 'Refused or, in shadow mode, it would have' }),
+    refusals: Type.Integer({
+      minimum: 0,
+      description:
+        'Refused by its answer or, in shadow mode, would have been; what `filters.on_error` refused is not among them',
+    }),
     errors: Type.Integer({
       minimum: 0,
       description: 'Questions that it failed to answer, timeouts among them',
