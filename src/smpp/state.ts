@@ -12,7 +12,10 @@ const OPEN: readonly SessionState[] = ['open']
 /** Stricter peers exist than tables: a keep-alive is answered before the bind as well. */
 const ANY: readonly SessionState[] = ['open', 'bound_tx', 'bound_rx', 'bound_trx']
 
-/** In which states a request may come in, by the end that takes it (SMPP 3.4 §2.3, table 2-1). */
+/**
+ * In which states a request may come in, by the end that takes it: SMPP 3.4 §2.3, table 2-1, and more where a refusal
+ * would lose a receipt.
+ */
 const ALLOWED: Readonly<Record<Role, Partial<Record<Command, readonly SessionState[]>>>> = {
   smsc: {
     bind_transmitter: OPEN,
@@ -29,8 +32,9 @@ const ALLOWED: Readonly<Record<Role, Partial<Record<Command, readonly SessionSta
   },
   esme: {
     outbind: OPEN,
-    deliver_sm: RECEIVE,
-    data_sm: RECEIVE,
+    // SMSCs deliver what waited before they answer the bind, or send a receipt to the transmitter its message came by.
+    deliver_sm: ANY,
+    data_sm: ANY,
     alert_notification: RECEIVE,
     enquire_link: ANY,
     unbind: ANY,

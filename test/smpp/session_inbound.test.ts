@@ -343,13 +343,30 @@ test('outbind reaches the handler before the bind', async () => {
 })
 
 const TRANSMITTED = ['submit_sm', 'submit_multi', 'data_sm', 'query_sm', 'cancel_sm', 'replace_sm'] as const
-const RECEIVED = ['deliver_sm', 'data_sm', 'alert_notification'] as const
 
 test('a request is taken in the states that the specification names for it (table 2-1)', () => {
   const states = ['open', 'bound_tx', 'bound_rx', 'bound_trx', 'closed'] as const
   const taken = (role: 'esme' | 'smsc', request: Command) =>
     states.filter(state => isAllowed(role, state, request))
   for (const request of TRANSMITTED) expect(taken('smsc', request)).toEqual(['bound_tx', 'bound_trx'])
-  for (const request of RECEIVED) expect(taken('esme', request)).toEqual(['bound_rx', 'bound_trx'])
+  expect(taken('esme', 'alert_notification')).toEqual(['bound_rx', 'bound_trx'])
   expect([taken('esme', 'submit_sm'), taken('smsc', 'deliver_sm')]).toEqual([[], []])
 })
+
+test.each(['deliver_sm', 'data_sm'] as const)(
+  'a %s is taken before the bind is answered and by a transmitter: refused, its receipt would be lost',
+  async command => {
+    const { session, transport, clock, requests } = rig()
+    void session.request('bind_transmitter', { system_id: 'me' })
+    session.received(pduBytes(command, { source_addr: 'early' }, 1))
+    session.received(pduBytes('bind_transmitter_resp', {}, 1))
+    session.received(pduBytes(command, { source_addr: 'later' }, 2))
+    await clock.settle()
+    expect(session.state).toBe('bound_tx')
+    expect(requests).toMatchObject([{ source_addr: 'early' }, { source_addr: 'later' }])
+    expect(transport.pdus.slice(1)).toMatchObject([
+      { command: `${command}_resp`, sequence_number: 1, command_status: 0 },
+      { command: `${command}_resp`, sequence_number: 2, command_status: 0 },
+    ])
+  },
+)
