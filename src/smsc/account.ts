@@ -15,6 +15,8 @@ export interface FromHandset {
 
 const TON_INTERNATIONAL = 1
 const NPI_ISDN = 1
+const TON_NETWORK_SPECIFIC = 3
+const SHORT_CODE_DIGITS_MAX = 6
 const PARTS_MAX = 255
 /** A rate is kept by so many pieces a second at most. */
 const MO_TICK_MS = 10
@@ -97,7 +99,7 @@ export class Account {
       parts.map(short_message =>
         this.#queued({
           ...{ source_addr_ton: TON_INTERNATIONAL, source_addr_npi: NPI_ISDN, source_addr: source },
-          ...{ dest_addr_ton: TON_INTERNATIONAL, dest_addr_npi: NPI_ISDN, destination_addr: destination },
+          ...destinationOf(destination),
           ...{ esm_class: udhi ? ESM_UDHI : 0, data_coding: dataCoding, short_message },
         }),
       ),
@@ -135,6 +137,12 @@ export class Account {
     })
   }
 }
+
+/** An ESME that is told a short code were an international number would make one of it. */
+const destinationOf = (digits: string) =>
+  digits.length > SHORT_CODE_DIGITS_MAX
+    ? { dest_addr_ton: TON_INTERNATIONAL, dest_addr_npi: NPI_ISDN, destination_addr: digits }
+    : { dest_addr_ton: TON_NETWORK_SPECIFIC, destination_addr: digits }
 
 /** Who writes the messages that come at a rate, and to whom. */
 const HANDSET = '491700000000'

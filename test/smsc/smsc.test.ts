@@ -133,6 +133,17 @@ describe('messages from handsets', () => {
     expect(esme.delivered.every(pdu => readReceipt(pdu) === undefined)).toBe(true)
   })
 
+  test('to a short code do not call it an international number', async () => {
+    await using smsc = startSmsc()
+    using esme = await Esme.bound(smsc.port)
+    for (const destination of ['12345', '4917012345'])
+      await smsc.smsc.deliver({ source: '4917012345', destination, text: 'a' })
+    expect(esme.delivered).toMatchObject([
+      { destination_addr: '12345', dest_addr_ton: 3, dest_addr_npi: 0 },
+      { destination_addr: '4917012345', dest_addr_ton: 1, dest_addr_npi: 1 },
+    ])
+  })
+
   test('of several parts have a reference of their own, for 256 of them', async () => {
     await using smsc = startSmsc()
     using esme = await Esme.bound(smsc.port)
