@@ -34,7 +34,9 @@ export class Chain {
 
   /** From the next message on, these decide; an inactive one is never asked. */
   replace(links: readonly ChainLink[]): void {
-    this.#links = links.filter(link => link.sandbox.declaration.active).sort(byName)
+    this.#links = links
+      .filter(({ sandbox }) => sandbox.declaration.active)
+      .sort((a, b) => byName(a.sandbox, b.sandbox))
   }
 
   /** How many are asked. */
@@ -62,7 +64,6 @@ export class Chain {
     }
     let answer: Answer
     try {
-      if (packed === undefined) throw new FilterFault('error', 'the message is longer than a filter can take')
       answer = sandbox.ask(packed)
     } catch (error) {
       if (!(error instanceof FilterFault)) throw error
@@ -91,5 +92,5 @@ export class Chain {
 const withoutText = (error: string, message: string, source: string): string =>
   error.replace(/[\p{L}\p{N}]{3,}/gu, word => (message.includes(word) && !source.includes(word) ? '…' : word))
 
-const byName = (a: ChainLink, b: ChainLink): number =>
-  a.sandbox.name < b.sandbox.name ? -1 : a.sandbox.name > b.sandbox.name ? 1 : 0
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : a.name > b.name ? 1 : 0

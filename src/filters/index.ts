@@ -1,5 +1,5 @@
 import type { Cancel, Clock } from '../clock.ts'
-import { Chain, type ChainLink, callersWords } from './chain.ts'
+import { byName, Chain, type ChainLink, callersWords } from './chain.ts'
 import type { FilterMessage, Filters, Verdict } from './filter.ts'
 import { type FilterLogger, Loader, NO_FOLDER } from './loader.ts'
 import { type Declaration, FilterFault, pack, Sandbox } from './sandbox.ts'
@@ -240,7 +240,6 @@ class LiveFilters implements OpenFilters {
     try {
       const sandbox = this.#compile(name ?? 'snippet', source)
       const packed = pack({ ...SAMPLE_MESSAGE, time: Math.floor(clock.now() / 1000), ...message })
-      if (packed === undefined) throw new FilterFault('error', 'the message is longer than a filter can take')
       began = clock.monotonic()
       const { match, reason } = sandbox.ask(packed)
       return {
@@ -303,6 +302,3 @@ function stateOf(sandbox: Sandbox | undefined, tripped: boolean): FilterState['s
 
 /** Of a microsecond: more digits than that a clock does not tell. */
 const tenths = (micros: number): number => Math.round(micros * 10) / 10
-
-const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
-  a.name < b.name ? -1 : a.name > b.name ? 1 : 0

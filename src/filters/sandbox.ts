@@ -94,8 +94,9 @@ export class Sandbox {
     this.#booted = booted
   }
 
-  /** What the filter says of a message that `pack` packed; throws a FilterFault when it says nothing of use. */
-  ask(packed: Uint8Array): Answer {
+  /** What the filter says of a message, as `pack` gave it; throws a FilterFault when it says nothing of use. */
+  ask(packed: Uint8Array | undefined): Answer {
+    if (packed === undefined) throw new FilterFault('error', 'the message is longer than a filter can take')
     this.#booted ??= this.#boot()
     const { machine, decide, sample } = this.#booted
     try {
