@@ -119,7 +119,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
         settle,
       }
       this.#queue.push(sending)
-      if (this.#anyRoom()) this.pump(now)
+      this.pump(now)
       if (sending.queued) this.#wakeAt(sending.deadline)
     })
   }
