@@ -15,11 +15,6 @@ export const ADDRESS_RULE =
   'a number of 7 to 15 digits (+ or 00 first if you like) or a short code of 3 to 6 digits'
 export const SENDER_RULE = `${ADDRESS_RULE}, or a name of 1 to 11 letters and digits`
 
-/** The destination in digits; undefined when it is none. */
-export function readDestination(text: string): Address | undefined {
-  return readNumber(text)
-}
-
 /** The sender: a number, a short code or a name; undefined when it is none. */
 export function readSource(text: string): Address | undefined {
   if (isPlainName(text)) return { kind: 'alphanumeric', digits: text }
@@ -39,7 +34,7 @@ export function asFiltersSee({
 }): { readonly source?: string; readonly destination?: string } {
   return {
     ...(source !== undefined && { source: readSource(source)?.digits ?? source }),
-    ...(destination !== undefined && { destination: readDestination(destination)?.digits ?? destination }),
+    ...(destination !== undefined && { destination: readNumber(destination)?.digits ?? destination }),
   }
 }
 
@@ -75,7 +70,8 @@ export const international = (bare: string): string => bare.replace(INTERNATIONA
 /** The same of the first digits of numbers, as rules and lists name them. */
 export const internationalPrefix = (bare: string): string => bare.replace(INTERNATIONAL_PREFIX, '')
 
-function readNumber(text: string): Address | undefined {
+/** A number or a short code, which is all that a destination may be; undefined for anything else. */
+export function readNumber(text: string): Address | undefined {
   const bare = isDigits(text) ? text : text.replace(/[\s-]/g, '')
   const digits = international(bare)
   if (!isDigits(digits)) return undefined

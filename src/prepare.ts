@@ -1,4 +1,4 @@
-import { ADDRESS_RULE, type Address, readDestination, readSource, SENDER_RULE } from './addresses.ts'
+import { ADDRESS_RULE, type Address, readNumber, readSource, SENDER_RULE } from './addresses.ts'
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { BodyInput } from './smpp/pdu.ts'
@@ -40,7 +40,7 @@ export function prepare(
   requireWhole('campaign_uuid', request.campaign)
   const source = readSource(request.source)
   if (!source) throw new GatewayError('invalid', `source must be ${SENDER_RULE}`)
-  const destination = readDestination(request.destination)
+  const destination = readNumber(request.destination)
   if (!destination) throw new GatewayError('invalid', `destination must be ${ADDRESS_RULE}`)
   try {
     const text = segment(request.text, {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { readDestination, readSource } from '../src/addresses.ts'
+import { readNumber, readSource } from '../src/addresses.ts'
 
 describe('a number', () => {
   test.each([
@@ -14,11 +14,11 @@ describe('a number', () => {
     ['00123456', '00123456'],
     ['01511234567', '01511234567'],
   ])('%p is E.164 and loses its + or 00, spaces and dashes', (text, digits) => {
-    expect(readDestination(text)).toEqual({ kind: 'e164', digits })
+    expect(readNumber(text)).toEqual({ kind: 'e164', digits })
   })
 
   test.each(['123', '12-34', '123456', '001234'])('%p is a short code', text => {
-    expect(readDestination(text)).toEqual({ kind: 'short', digits: text.replace('-', '') })
+    expect(readNumber(text)).toEqual({ kind: 'short', digits: text.replace('-', '') })
   })
 
   test.each([
@@ -36,7 +36,7 @@ describe('a number', () => {
     '0x12345678',
     '49151.12345',
   ])('%p is no destination', text => {
-    expect(readDestination(text)).toBeUndefined()
+    expect(readNumber(text)).toBeUndefined()
   })
 })
 

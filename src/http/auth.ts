@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IpList } from '../ip_list.ts'
+import type { AppIdentity } from '../users/index.ts'
 import type { HttpUsers } from './dependencies.ts'
 import { HttpProblem, unauthorised } from './problem.ts'
 
@@ -10,7 +10,7 @@ export type Access = 'public' | 'admin' | 'app'
 export interface Caller {
   /** For the audit table and the log: `admin`, `user 42`. */
   readonly who: string
-  readonly app: { readonly id: number; readonly name: string; readonly allowedIps: IpList } | undefined
+  readonly app: AppIdentity | undefined
 }
 
 /** Who calls a route for everybody. */

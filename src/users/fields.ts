@@ -21,7 +21,7 @@ export const FIELD_LENGTHS = {
 const EMAIL = /^[^\s@\p{C}]+@[^\s@\p{C}]+$/u
 const CONTROLS = /\p{Cc}/u
 
-const invalid = (text: string): GatewayError => new GatewayError('invalid', text)
+export const invalid = (text: string): GatewayError => new GatewayError('invalid', text)
 
 /** One spelling for each mailbox: without spaces around it, lower case, NFC: J̌ has no form in one character, ǰ has. */
 export const normaliseEmail = (text: string): string => text.trim().toLowerCase().normalize('NFC')

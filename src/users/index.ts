@@ -9,7 +9,7 @@ import { Users } from './users.ts'
 
 export { DEFAULT_APP_ID } from './database.ts'
 export { FIELD_LENGTHS } from './fields.ts'
-export type { Users } from './users.ts'
+export type { AppIdentity, Users } from './users.ts'
 
 export interface UserDatabaseOptions {
   /** `storage.db_path`. */

@@ -1,7 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import { createHash } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
-import type { IpList } from '../ip_list.ts'
 import type { Audit } from './audit.ts'
 import { DEFAULT_APP_ID } from './database.ts'
 import type { App, Directory, User } from './directory.ts'
@@ -11,17 +10,14 @@ import {
   checkAppSecret,
   checkEmail,
   checkPassword,
+  invalid,
   normaliseEmail,
 } from './fields.ts'
 import { DUMMY_HASH, type Passwords } from './passwords.ts'
 import type { Tokens } from './tokens.ts'
 
 /** The app that calls, as the rest of the gateway needs it. */
-export interface AppIdentity {
-  readonly id: number
-  readonly name: string
-  readonly allowedIps: IpList
-}
+export type AppIdentity = Omit<App, 'secretHash'>
 
 export interface ProxyUser {
   readonly id: number
@@ -146,7 +142,7 @@ export class Users {
   }
 
   /** As it is on disk: what is decided by it would else stand on what another process changed a moment ago. */
-  user(id: number): Pick<User, 'id' | 'email' | 'isAdmin' | 'appId'> | undefined {
+  user(id: number): Omit<User, 'passwordHash'> | undefined {
     this.directory.forget()
     return this.directory.user(id)
   }
@@ -210,8 +206,6 @@ export class Users {
     return write.immediate()
   }
 }
-
-const invalid = (text: string): GatewayError => new GatewayError('invalid', text)
 
 /** Of the stored form, which is salted: it says nothing about the secret itself. */
 const fingerprint = (secretHash: string): string =>
