@@ -52,24 +52,21 @@ async function cpuV1(folder: string): Promise<CgroupUsage['cpu']> {
   return used === undefined ? undefined : { usedMs: used / 1e6, cores: quota / period }
 }
 
-async function memoryV2(folder: string): Promise<CgroupUsage['memory']> {
-  const limitBytes = await number(join(folder, 'memory.max'))
-  const current = await number(join(folder, 'memory.current'))
-  if (!limitBytes || current === undefined) return undefined
-  const cache = field(await text(join(folder, 'memory.stat')), 'inactive_file') ?? 0
-  return { usedBytes: Math.max(current - cache, 0), limitBytes }
-}
-
-/** "No limit" is a number next to 2^63 in v1. */
+/** "No limit" is a number next to 2^63 in v1, and a word in v2. */
 const UNLIMITED_BYTES = 2 ** 60
 
-async function memoryV1(folder: string): Promise<CgroupUsage['memory']> {
-  const limitBytes = await number(join(folder, 'memory.limit_in_bytes'))
-  const current = await number(join(folder, 'memory.usage_in_bytes'))
-  if (!limitBytes || limitBytes > UNLIMITED_BYTES || current === undefined) return undefined
-  const cache = field(await text(join(folder, 'memory.stat')), 'total_inactive_file') ?? 0
-  return { usedBytes: Math.max(current - cache, 0), limitBytes }
-}
+const memoryOf =
+  (limit: string, use: string, inactive: string) =>
+  async (folder: string): Promise<CgroupUsage['memory']> => {
+    const limitBytes = await number(join(folder, limit))
+    const current = await number(join(folder, use))
+    if (!limitBytes || limitBytes > UNLIMITED_BYTES || current === undefined) return undefined
+    const cache = field(await text(join(folder, 'memory.stat')), inactive) ?? 0
+    return { usedBytes: Math.max(current - cache, 0), limitBytes }
+  }
+
+const memoryV2 = memoryOf('memory.max', 'memory.current', 'inactive_file')
+const memoryV1 = memoryOf('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file')
 
 /**
  * The folders to look in, from this process's own group up to `base`. `own` has lines `id:controllers:path`;
