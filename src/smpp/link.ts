@@ -164,16 +164,9 @@ export class Link {
   }
 
   /**
-   * Writes a submit_sm at the end of this turn and answers what became of it; without room it is
-   * `unwritten`, with a field that does not fit `refused`. `tag` comes back with a late answer.
-   */
-  submit(fields: BodyInput<'submit_sm'>, tag: unknown): Promise<SubmitOutcome> {
-    return new Promise(resolve => this.send(fields, tag, resolve))
-  }
-
-  /**
-   * The same with a callback, for the path where every promise counts. It is called after the return: what fails
-   * at once would else come to a caller that is still at work on the part before.
+   * Writes a submit_sm at the end of this turn and tells what became of it; without room it is `unwritten`, with a
+   * field that does not fit `refused`. `tag` comes back with a late answer. `settle` is called after the return: what
+   * fails at once would else come to a caller that is still at work on the part before.
    */
   send(fields: BodyInput<'submit_sm'>, tag: unknown, settle: (outcome: SubmitOutcome) => void): void {
     const now = this.parts.clock.monotonic()

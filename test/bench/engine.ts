@@ -49,7 +49,7 @@ async function measure(port: number, window: number): Promise<void> {
   const fill = (link: Link): void => {
     if (performance.now() >= endsAt) return
     for (let room = link.room(); room > 0; room--) {
-      void link.submit(submit, undefined).then(outcome => {
+      link.send(submit, undefined, outcome => {
         if (outcome.kind === 'accepted') accepted++
       })
     }

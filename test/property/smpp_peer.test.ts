@@ -12,6 +12,7 @@ import type { DataSm, DeliverSm } from '../../src/smpp/pdu.ts'
 import { PDUS } from '../../src/smpp/pdu.ts'
 import { TLVS } from '../../src/smpp/tlv.ts'
 import { ByteWriter } from '../../src/smpp/writer.ts'
+import { submit } from '../smpp/link_rig.ts'
 import { silent } from '../smpp/wire.ts'
 import { body, commands, sequence, tlvs } from './arbitraries.ts'
 
@@ -159,7 +160,8 @@ describe.each(['transceiver', 'transmitter', 'receiver'] as const)(
       if (bind !== 'receiver') {
         const parts = [1, 2, 3].map(part => Buffer.from([5, 0, 3, 9, 3, part, 0x41 + part]))
         const submits = parts.map(short_message =>
-          link.submit(
+          submit(
+            link,
             { destination_addr: '447700900123', esm_class: 0x40, short_message },
             part(short_message),
           ),

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import type { SubmitOutcome } from '../../src/smpp/link.ts'
 import type { Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
-import { byHand, closeAll, never, type Rig, rig } from './link_rig.ts'
+import { byHand, closeAll, never, type Rig, rig, submit } from './link_rig.ts'
 import { pduBytes } from './wire.ts'
 
 afterEach(closeAll)
@@ -12,7 +12,7 @@ describe('a link', () => {
     const { link, states, clock } = await rig().started()
     expect([link.state(), link.account, link.room()]).toEqual(['LOADED', 'smsc:2775/me', 10])
     expect(states).toEqual(['DISABLED UNBOUND', 'UNBOUND CONNECTING', 'CONNECTING LOADED'])
-    const outcome = link.submit({ destination_addr: '44' }, 1)
+    const outcome = submit(link, { destination_addr: '44' }, 1)
     expect([link.room(), link.stats().inFlight]).toEqual([9, 1])
     await clock.settle()
     expect(await outcome).toEqual({ kind: 'accepted', messageId: 'id-2' })
@@ -35,7 +35,7 @@ describe('a link', () => {
     const fresh = rig()
     await fresh.clock.advance(1)
     expect([fresh.link.state(), fresh.net.attempts]).toEqual(['DISABLED', 0])
-    expect(await fresh.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
+    expect(await submit(fresh.link, {}, 1)).toEqual({ kind: 'unwritten' })
     const binding = rig()
     binding.answer = never
     await binding.started()
@@ -46,7 +46,7 @@ describe('a link', () => {
     ])
     const disabled = await rig().started()
     disabled.link.disable('switched off')
-    expect(await disabled.link.submit({}, 1)).toEqual({ kind: 'unwritten' })
+    expect(await submit(disabled.link, {}, 1)).toEqual({ kind: 'unwritten' })
     const receiver = await rig({ bind: 'receiver' }).started()
     expect([receiver.link.state(), receiver.link.room(), receiver.link.bound()]).toEqual(['LOADED', 0, true])
   })
@@ -81,7 +81,7 @@ describe('a link', () => {
 
   test('takes a generic_nack for a refusal, whatever its status', async () => {
     const { link, sink, clock } = await byHand()
-    const outcome = link.submit({}, 1)
+    const outcome = submit(link, {}, 1)
     await clock.settle()
     sink.received(pduBytes('generic_nack', {}, 2, 0))
     expect(await outcome).toEqual({ kind: 'refused', status: 0 })
@@ -94,11 +94,11 @@ describe('a link', () => {
     let code = 0x400
     made.answer = () => code++
     for (let sent = 0; sent < 100; sent++) {
-      void made.link.submit({}, sent)
+      void submit(made.link, {}, sent)
       await made.clock.settle()
     }
     code = 0x400
-    void made.link.submit({}, 100)
+    void submit(made.link, {}, 100)
     await made.clock.settle()
     const { refused, refusedOtherwise } = made.link.stats()
     expect([refused.size, refusedOtherwise]).toEqual([32, 68])
@@ -110,7 +110,7 @@ describe('a link', () => {
     async status => {
       const made = await rig().started()
       made.answer = () => status
-      const outcome = made.link.submit({}, 1)
+      const outcome = submit(made.link, {}, 1)
       await made.clock.settle()
       expect(await outcome).toEqual({ kind: 'refused', status })
       expect(made.link.stats().refused).toEqual(new Map([[status, 1]]))
@@ -125,7 +125,7 @@ describe('a link', () => {
         new Promise(resolve =>
           made.clock.after(delayMs, () => resolve({ status: 0, body: { message_id: 'x' } })),
         )
-      void made.link.submit({}, 1)
+      void submit(made.link, {}, 1)
       await made.clock.advance(delayMs)
     }
     expect(made.link.stats().rttMs).toBe(45)
@@ -133,7 +133,7 @@ describe('a link', () => {
 
   test('refuses a field that does not fit and loses no slot', async () => {
     const { link } = await rig({ limitTps: 5 }).started()
-    const outcome = await link.submit({ destination_addr: '1'.repeat(30) }, 1)
+    const outcome = await submit(link, { destination_addr: '1'.repeat(30) }, 1)
     expect(outcome).toEqual({ kind: 'refused', status: 0x0b })
     expect(link.room()).toBe(5)
   })
@@ -160,7 +160,7 @@ describe('a link', () => {
     const made = await rig().started()
     const answers: ((answer: Answer) => void)[] = []
     made.answer = () => new Promise(resolve => answers.push(resolve))
-    const outcomes = [made.link.submit({}, 'a'), made.link.submit({}, 'b')]
+    const outcomes = [submit(made.link, {}, 'a'), submit(made.link, {}, 'b')]
     await made.clock.advance(5000)
     expect(await Promise.all(outcomes)).toEqual(Array(2).fill({ kind: 'unknown', reason: 'timeout' }))
     answers[0]?.({ status: 0, body: { message_id: 'x' } })
@@ -176,15 +176,15 @@ describe('a link', () => {
     const made = await rig({ window: 4 }).started()
     expect(made.link.load()).toBe(0)
     made.answer = never
-    void made.link.submit({}, 1)
+    void submit(made.link, {}, 1)
     await made.clock.settle()
     expect([made.link.load(), made.link.sessions()]).toEqual([0.25, 1])
     made.net.accept = undefined
     made.peer.close('gone')
-    void made.link.submit({}, 2)
+    void submit(made.link, {}, 2)
     await made.clock.advance(1)
     expect([made.link.load(), made.link.sessions()]).toEqual([0, 0])
-    void made.link.submit({}, 3)
+    void submit(made.link, {}, 3)
     await made.clock.settle()
     expect(made.link.stats()).toMatchObject({ submitted: 2, accepted: 0, unknown: 1, unwritten: 1 })
   })
@@ -201,9 +201,9 @@ describe('a link', () => {
 
   test('counts what it sent in the last second', async () => {
     const { link, clock } = await rig({ window: 100 }).started()
-    for (let each = 0; each < 5; each++) void link.submit({}, each)
+    for (let each = 0; each < 5; each++) void submit(link, {}, each)
     await clock.advance(600)
-    void link.submit({}, 5)
+    void submit(link, {}, 5)
     expect(link.stats().sentLastSecond).toBe(6)
     await clock.advance(500)
     expect(link.stats().sentLastSecond).toBe(1)
@@ -213,7 +213,7 @@ describe('a link', () => {
 
   test('tells of room once a turn, when responses free it', async () => {
     const made = await rig({ window: 2 }).started()
-    for (const tag of [1, 2]) void made.link.submit({}, tag)
+    for (const tag of [1, 2]) void submit(made.link, {}, tag)
     const before = made.rooms
     await made.clock.settle()
     expect([made.rooms, made.link.room()]).toEqual([before + 1, 2])
@@ -223,18 +223,18 @@ describe('a link', () => {
     const full = await rig({ window: 1 }).started()
     expect(full.link.shortage()).toBeUndefined()
     full.answer = never
-    void full.link.submit({}, 1)
+    void submit(full.link, {}, 1)
     expect(full.link.shortage()).toBe('window')
     const limited = await rig({ limitTps: 1 }).started()
-    await limited.link.submit({}, 1)
+    await submit(limited.link, {}, 1)
     expect(limited.link.shortage()).toBe('tps')
     const throttled = await rig().started()
     throttled.answer = () => 0x58
-    await throttled.link.submit({}, 1)
+    await submit(throttled.link, {}, 1)
     expect(throttled.link.shortage()).toBe('pause')
     const mute = await rig().started()
     mute.muted = true
-    const outcome = mute.link.submit({}, 1)
+    const outcome = submit(mute.link, {}, 1)
     await mute.clock.advance(5000)
     expect(await outcome).toEqual({ kind: 'unknown', reason: 'timeout' })
     expect([mute.link.room(), mute.link.shortage()]).toEqual([0, 'silence'])
@@ -244,7 +244,7 @@ describe('a link', () => {
   test('is as slow after limits that change nothing as its SMSC asked it to be', async () => {
     const throttled = await rig({ window: 10 }).started()
     throttled.answer = () => 0x58
-    await throttled.link.submit({}, 1)
+    await submit(throttled.link, {}, 1)
     throttled.link.setLimits({ limitTps: 0, window: 10 })
     expect(throttled.link.stats().window).toBe(7)
     throttled.link.setLimits({ limitTps: 0, window: 20 })
@@ -273,7 +273,7 @@ describe('a link', () => {
   test('tells of room when the time of a limit has come that was put off meanwhile, and not before', async () => {
     const made = await rig({ limitTps: 1 }).started()
     const { link, clock } = made
-    void link.submit({}, 1)
+    void submit(link, {}, 1)
     await clock.advance(500)
     for (const limitTps of [0, 1]) link.setLimits({ limitTps, window: 10 })
     await clock.settle()
@@ -287,7 +287,7 @@ describe('a link', () => {
   test('tells of room when a wider window gives it', async () => {
     const made = await rig({ window: 1 }).started()
     made.answer = never
-    void made.link.submit({}, 1)
+    void submit(made.link, {}, 1)
     await made.clock.settle()
     const before = made.rooms
     made.link.setLimits({ limitTps: 0, window: 2 })

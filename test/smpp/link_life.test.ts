@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { Link } from '../../src/smpp/link.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { TurnedClock } from '../support/clock.ts'
-import { closeAll, never, OPTIONS, type Rig, rig } from './link_rig.ts'
+import { closeAll, never, OPTIONS, type Rig, rig, submit } from './link_rig.ts'
 import { silent } from './wire.ts'
 
 afterEach(closeAll)
@@ -22,11 +22,11 @@ describe('a link that is lost', () => {
   test('is bound again within a second, and tells what became of its submits', async () => {
     const made = await rig().started()
     made.answer = never
-    const written = made.link.submit({}, 1)
+    const written = submit(made.link, {}, 1)
     await made.clock.settle()
     made.answer = () => 0
     made.peer.close('broken')
-    const unwritten = made.link.submit({}, 2)
+    const unwritten = submit(made.link, {}, 2)
     await made.clock.advance(1000)
     expect(await written).toEqual({ kind: 'unknown', reason: 'closed' })
     expect(await unwritten).toEqual({ kind: 'unwritten' })
@@ -164,7 +164,7 @@ describe('a link that is disabled', () => {
     const made = await rig().started()
     let finish = (_: Answer): void => undefined
     made.answer = () => new Promise(resolve => (finish = resolve))
-    const outcome = made.link.submit({}, 1)
+    const outcome = submit(made.link, {}, 1)
     await made.clock.settle()
     made.link.disable('maintenance')
     expect([made.link.state(), made.link.room(), made.link.stats().inFlight]).toEqual(['DISABLED', 0, 1])
@@ -197,7 +197,7 @@ describe('a link that is disabled', () => {
   test('is bound again even when it is enabled while it still drains', async () => {
     const made = await rig().started()
     made.answer = never
-    void made.link.submit({}, 1)
+    void submit(made.link, {}, 1)
     await made.clock.settle()
     made.link.disable('maintenance')
     await made.clock.settle()
@@ -236,7 +236,7 @@ describe('a link that is disabled', () => {
     const made = await rig().started()
     let finish = (_: Answer): void => undefined
     made.answer = () => new Promise(resolve => (finish = resolve))
-    void made.link.submit({}, 1)
+    void submit(made.link, {}, 1)
     let closed = false
     void made.link.close().then(() => {
       closed = true
@@ -252,7 +252,7 @@ describe('a link that is disabled', () => {
     const made = await rig({ limitTps: 2 }).started()
     made.answer = pdu => (pdu.command === 'submit_sm' ? 0x58 : 0)
     for (const tag of [1, 2]) {
-      void made.link.submit({}, tag)
+      void submit(made.link, {}, tag)
       await made.clock.advance(10)
     }
     await Promise.all([made.link.close(), made.clock.settle()])
@@ -266,7 +266,7 @@ describe('a link that is disabled', () => {
     made.answer = pdu =>
       pdu.command === 'submit_sm' ? new Promise(resolve => (refuse = () => resolve(0x58))) : 0
     const { link, clock } = await made.started()
-    void link.submit({ short_message: new Uint8Array() }, undefined)
+    void submit(link, { short_message: new Uint8Array() }, undefined)
     await clock.settle()
     const closed = link.close()
     refuse()

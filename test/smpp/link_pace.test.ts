@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Link, SubmitOutcome } from '../../src/smpp/link.ts'
-import { closeAll, never, type Rig, rig } from './link_rig.ts'
+import { closeAll, never, type Rig, rig, submit } from './link_rig.ts'
 
 afterEach(closeAll)
 
@@ -8,7 +8,7 @@ afterEach(closeAll)
 async function heldBack(forMs: number): Promise<Rig> {
   const made = await rig({ limitTps: 10, window: 1000 }).started()
   made.net.full = true
-  for (let i = 0; i < 10; i++) void made.link.submit({}, i)
+  for (let i = 0; i < 10; i++) void submit(made.link, {}, i)
   await made.clock.advance(forMs)
   return made
 }
@@ -28,7 +28,7 @@ describe('limit_tps', () => {
     const arrivals: number[] = []
     const made = rig({ limitTps: 50, window: 1000 }, { room: link => fill(link) })
     const fill = (link: Link): void => {
-      while (link.room() > 0) void link.submit({}, 1)
+      while (link.room() > 0) void submit(link, {}, 1)
     }
     made.answer = pdu => {
       if (pdu.command === 'submit_sm') arrivals.push(made.clock.monotonic())
@@ -43,14 +43,14 @@ describe('limit_tps', () => {
 
   test('leaves what comes past it unwritten', async () => {
     const { link, clock } = await rig({ limitTps: 1, window: 1000 }).started()
-    const outcomes = [link.submit({}, 1), link.submit({}, 2)]
+    const outcomes = [submit(link, {}, 1), submit(link, {}, 2)]
     await clock.settle()
     expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['accepted', 'unwritten'])
   })
 
   test('is there again whole once its second is over, also where it was not used up', async () => {
     const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
-    for (let i = 0; i < 5; i++) void link.submit({}, i)
+    for (let i = 0; i < 5; i++) void submit(link, {}, i)
     await clock.settle()
     expect(link.room()).toBe(5)
     await clock.advance(1005)
@@ -60,7 +60,7 @@ describe('limit_tps', () => {
   test('counts each send from its own moment', async () => {
     const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
     for (let i = 0; i < 10; i++) {
-      void link.submit({}, i)
+      void submit(link, {}, i)
       if (i === 4) await clock.advance(500)
     }
     await clock.advance(505)
@@ -71,10 +71,10 @@ describe('limit_tps', () => {
 
   test('counts what was sent last when it is lowered', async () => {
     const { link, clock } = await rig({ limitTps: 10, window: 1000 }).started()
-    for (let i = 0; i < 3; i++) void link.submit({}, i)
+    for (let i = 0; i < 3; i++) void submit(link, {}, i)
     await clock.advance(1005)
     for (let i = 0; i < 10; i++) {
-      void link.submit({}, i)
+      void submit(link, {}, i)
       if (i === 4) await clock.advance(900)
     }
     await clock.settle()
@@ -135,7 +135,7 @@ describe('an SMSC that throttles', () => {
     let accepted = 0
     const fill = (link: Link): void => {
       while (link.room() > 0)
-        void link.submit({}, 1).then(outcome => (accepted += Number(outcome.kind === 'accepted')))
+        void submit(link, {}, 1).then(outcome => (accepted += Number(outcome.kind === 'accepted')))
     }
     const seen = smsc(made, 20, 1000)
     await made.started()
@@ -151,7 +151,7 @@ describe('an SMSC that throttles', () => {
     const made = await rig({ window: 10 }).started()
     made.answer = () => 0x14
     const outcomes: Promise<SubmitOutcome>[] = []
-    while (made.link.room() > 0) outcomes.push(made.link.submit({}, 1))
+    while (made.link.room() > 0) outcomes.push(submit(made.link, {}, 1))
     await made.clock.settle()
     expect(await Promise.all(outcomes)).toEqual(Array(10).fill({ kind: 'refused', status: 0x14 }))
     expect([made.link.state(), made.link.room(), made.link.stats().window]).toEqual(['THROTTLED', 0, 7])
@@ -159,7 +159,7 @@ describe('an SMSC that throttles', () => {
     await made.clock.advance(10)
     expect([made.rooms, made.link.room()]).toEqual([before + 1, 7])
     made.answer = never
-    void made.link.submit({}, 1)
+    void submit(made.link, {}, 1)
     expect(made.link.load()).toBe(1 / 7)
     await made.clock.advance(1000)
     expect(made.link.state()).toBe('LOADED')
@@ -168,12 +168,12 @@ describe('an SMSC that throttles', () => {
   test('and then takes what it gets has its window grow back', async () => {
     const made = await rig({ window: 10 }).started()
     made.answer = () => 0x58
-    void made.link.submit({}, 1)
+    void submit(made.link, {}, 1)
     await made.clock.advance(10)
     expect(made.link.stats().window).toBe(7)
     made.answer = () => ({ status: 0, body: { message_id: 'id' } })
     for (let sent = 0; sent < 30; sent++) {
-      void made.link.submit({}, 1)
+      void submit(made.link, {}, 1)
       await made.clock.settle()
     }
     expect(made.link.stats().window).toBe(10)
@@ -182,7 +182,7 @@ describe('an SMSC that throttles', () => {
   test('that takes nothing at all is asked ever more rarely', async () => {
     const made = rig({ window: 10 }, { room: link => fill(link) })
     const fill = (link: Link): void => {
-      while (link.room() > 0) void link.submit({}, 1)
+      while (link.room() > 0) void submit(link, {}, 1)
     }
     made.answer = pdu => (pdu.command === 'submit_sm' ? 0x58 : 0)
     await made.started()

@@ -1,8 +1,8 @@
 import { expect } from 'bun:test'
-import type { Answered, LinkEvents, LinkOptions } from '../../src/smpp/link.ts'
+import type { Answered, LinkEvents, LinkOptions, SubmitOutcome } from '../../src/smpp/link.ts'
 import { Link } from '../../src/smpp/link.ts'
 import type { Sink } from '../../src/smpp/net.ts'
-import type { Pdu } from '../../src/smpp/pdu.ts'
+import type { BodyInput, Pdu } from '../../src/smpp/pdu.ts'
 import type { Answer } from '../../src/smpp/session.ts'
 import { Session } from '../../src/smpp/session.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -103,6 +103,10 @@ export async function closeAll(): Promise<void> {
   }
   open = []
 }
+
+/** What becomes of a submit_sm. */
+export const submit = (link: Link, fields: BodyInput<'submit_sm'>, tag: unknown): Promise<SubmitOutcome> =>
+  new Promise(resolve => link.send(fields, tag, resolve))
 
 export const never = (): Promise<Answer> => new Promise(() => {})
 

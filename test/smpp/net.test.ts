@@ -7,6 +7,7 @@ import { connect, listen } from '../../src/smpp/net.ts'
 import { Session } from '../../src/smpp/session.ts'
 import { TurnedClock } from '../support/clock.ts'
 import { certPem, keyPem } from './certificate.ts'
+import { submit } from './link_rig.ts'
 import { silent } from './wire.ts'
 
 const ends: (() => unknown)[] = []
@@ -159,7 +160,7 @@ test('a link over TLS takes ten thousand submits, each answered with its own id'
   await new Promise<void>(resolve => {
     linkTo({ host: '127.0.0.1', port: listener.port, tls: { caPem: certPem } }, {}, link => {
       const short_message = new Uint8Array(140)
-      while (link.room() > 0 && outcomes.length < 10_000) outcomes.push(link.submit({ short_message }, 0))
+      while (link.room() > 0 && outcomes.length < 10_000) outcomes.push(submit(link, { short_message }, 0))
       if (outcomes.length === 10_000) resolve()
     })
   })
@@ -173,7 +174,7 @@ test('no sliding second at the SMSC holds more than limit_tps', async () => {
   const clock = new TurnedClock()
   const { listener, arrivals } = smsc({ clock })
   const fill = (link: Link): void => {
-    while (link.room() > 0) void link.submit({}, 0)
+    while (link.room() > 0) void submit(link, {}, 0)
   }
   const link = linkTo({ host: '127.0.0.1', port: listener.port }, { limitTps: 500 }, fill, clock)
   // No time passes while octets are on their way.
