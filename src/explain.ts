@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
-import { type FilterDesk, type FilterState, TRIPPED } from './filters/index.ts'
+import { type FilterDesk, type FilterState, type TestResult, TRIPPED } from './filters/index.ts'
 import type { Network, PoolExplanation, RouteExplanation } from './network.ts'
 import { UNSENT } from './outcome.ts'
 import { prepare } from './prepare.ts'
@@ -40,16 +40,10 @@ export interface Check {
   readonly error: string
 }
 
-export interface FilterWord {
+/** Its `verdict` is what it does to the message: a filter that is inactive, broken or in shadow mode lets it pass. */
+export interface FilterWord extends TestResult {
   readonly name: string
   readonly state: FilterState['state']
-  /** What it does to the message: a filter that is inactive, broken or in shadow mode lets it pass. */
-  readonly verdict: 'pass' | 'reject'
-  readonly match: boolean
-  readonly reason: string
-  /** Why it gave no answer; `filters.on_error` decided. */
-  readonly error: string
-  readonly time_us: number
 }
 
 export interface ExplainDependencies extends Pick<SubmitDependencies, 'hasEsme' | 'partsMax' | 'licensed'> {
