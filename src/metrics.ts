@@ -9,11 +9,6 @@ import type { HistogramData } from './stats/histogram.ts'
 import type { FilterRow, LinkRow, MetricsSources } from './stats/sources.ts'
 import type { SpoolCounts } from './store/spooled_store.ts'
 
-export interface Metrics {
-  /** The Prometheus text format, version 0.0.4. */
-  render(): Promise<string>
-}
-
 type Labels = readonly (string | number)[]
 type Rows<T> = Iterable<readonly [Labels, T]>
 type Read<T> = (from: MetricsSources) => Rows<T> | Promise<Rows<T>>
@@ -291,8 +286,8 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   histogram('sms_proxy_event_loop_lag_seconds', 'How late timers run.', [], from => one(from.loopLag())),
 ]
 
-/** prom-client renders what `sources` say at the moment of the scrape. */
-export function createMetrics(from: MetricsSources): Metrics {
+/** prom-client renders what `from` says at the moment of the scrape, in the Prometheus text format 0.0.4. */
+export function createMetrics(from: MetricsSources): { render(): Promise<string> } {
   let filters: ReturnType<MetricsSources['filters']> | undefined
   const sources = { ...from, filters: () => (filters ??= from.filters()) }
   const registry = new Registry()

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts'
-import type { Metrics as EdgeMetrics, Stats } from './http/dependencies.ts'
+import type { Metrics, Stats } from './http/dependencies.ts'
 import { createMetrics } from './metrics.ts'
 import { createHost } from './stats/host.ts'
 import { HttpTally } from './stats/http_tally.ts'
@@ -10,7 +10,7 @@ import { COMMIT, VERSION } from './version.ts'
 
 /** What is counted of traffic, host and process, for dashboards and scrapes. */
 export interface Numbers {
-  readonly metrics: EdgeMetrics
+  readonly metrics: Metrics
   readonly stats: Stats
   stop(): void
 }
