@@ -39,8 +39,3 @@ export type PartResult<Link> =
  * full, another part was not taken, the gateway stops, or a reload removed the pool.
  */
 export type Unsent = 'no_room' | 'no_link' | 'queue_full' | 'abandoned' | 'closing' | 'removed'
-
-/** Errors after which the same `submit_sm` may be tried again (SMPP 3.4 §5.1.3; contract §3). */
-const RETRYABLE: ReadonlySet<number> = new Set([0x08, 0x14, 0x58, 0x64])
-
-export const isRetryable = (status: number): boolean => RETRYABLE.has(status)

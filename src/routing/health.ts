@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { STATUS } from '../smpp/status.ts'
 import type { Answer } from './carrier.ts'
 
 export interface HealthOptions {
@@ -38,7 +39,8 @@ interface Record {
 /** The link, not the message, is at fault: no answer, a system error, an application that asks to be left alone. */
 const isBad = (answer: Answer): boolean =>
   answer.kind === 'unknown' ||
-  (answer.kind === 'refused' && (answer.status === 0x08 || answer.status === 0x64))
+  (answer.kind === 'refused' &&
+    (answer.status === STATUS.ESME_RSYSERR || answer.status === STATUS.ESME_RX_T_APPN))
 
 /** Sets links aside that answer badly while others do well, and lets them return slowly. */
 export class Health<Link extends { readonly name: string }> {

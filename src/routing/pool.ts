@@ -1,7 +1,8 @@
 import { ChurningMap } from '../churning_map.ts'
 import type { Cancel, Clock } from '../clock.ts'
+import { isTemporary } from '../smpp/status.ts'
 import type { Candidate, Judges, Obstacle } from './candidate.ts'
-import { type Answer, type Carrier, isRetryable, type PartResult, type Unsent } from './carrier.ts'
+import type { Answer, Carrier, PartResult, Unsent } from './carrier.ts'
 import type { Health } from './health.ts'
 import type { Strategy } from './strategy.ts'
 
@@ -281,7 +282,7 @@ export class Pool<Pdu, Link extends Carrier<Pdu>> {
       sending.results[part] = { kind: 'accepted', messageId: answer.messageId, link }
     } else if (answer.kind === 'unknown') sending.results[part] = { ...answer, link }
     else if (answer.kind === 'unwritten') this.#again(sending, part)
-    else if (isRetryable(answer.status)) {
+    else if (isTemporary(answer.status)) {
       sending.lastRefusal = { ...answer, link }
       sending.refusedBy = link
       const pause = Math.min(RETRY_PAUSE_MS * 2 ** sending.attempts++, RETRY_PAUSE_MS_MAX)

@@ -50,6 +50,16 @@ export const STATUS = {
   ESME_RUNKNOWNERR: 0xff,
 } as const
 
+/** Errors after which the same request may be tried again. */
+const TEMPORARY: ReadonlySet<number> = new Set([
+  STATUS.ESME_RSYSERR,
+  STATUS.ESME_RMSGQFUL,
+  STATUS.ESME_RTHROTTLED,
+  STATUS.ESME_RX_T_APPN,
+])
+
+export const isTemporary = (status: number): boolean => TEMPORARY.has(status)
+
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(STATUS).map(([name, code]) => [code, name]))
 
 /** `ESME_RTHROTTLED (0x58)`; a vendor's or reserved code by its number alone, `0x401`. */

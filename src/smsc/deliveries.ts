@@ -1,7 +1,7 @@
 import { PduError } from '../smpp/error.ts'
 import type { BodyInput } from '../smpp/pdu.ts'
 import type { Session } from '../smpp/session.ts'
-import { STATUS } from '../smpp/status.ts'
+import { isTemporary, STATUS } from '../smpp/status.ts'
 import type { Reply } from '../smpp/window.ts'
 import type { Later, SmscClock } from './later.ts'
 
@@ -103,17 +103,10 @@ export class Deliveries {
   #settled(delivery: Delivery, reply: Reply): void {
     const status = reply.kind === 'response' ? reply.pdu.command_status : STATUS.ESME_RX_T_APPN
     if (status === STATUS.ESME_ROK) delivery.done?.(true)
-    else if (!TEMPORARY.has(status) || ++delivery.tries >= TRIES_MAX) delivery.done?.(false)
+    else if (!isTemporary(status) || ++delivery.tries >= TRIES_MAX) delivery.done?.(false)
     else this.later.after(RETRY_MS, () => this.push(delivery))
   }
 }
-
-const TEMPORARY: ReadonlySet<number> = new Set([
-  STATUS.ESME_RX_T_APPN,
-  STATUS.ESME_RSYSERR,
-  STATUS.ESME_RMSGQFUL,
-  STATUS.ESME_RTHROTTLED,
-])
 
 const receives = ({ state }: Session): boolean => state === 'bound_rx' || state === 'bound_trx'
 
