@@ -7,7 +7,7 @@ import type { Address } from './net.ts'
 import { Pacer } from './pacer.ts'
 import type { BodyInput, DataSm, DeliverSm, Pdu } from './pdu.ts'
 import { withFields } from './ports.ts'
-import type { Answer } from './session.ts'
+import type { Answer, Session } from './session.ts'
 import { STATUS } from './status.ts'
 import { Throttle } from './throttle.ts'
 import type { Reply } from './window.ts'
@@ -85,6 +85,8 @@ export class Link {
   #stampScheduled = false
   #stampOwed = false
   #throttledUntil = Number.NEGATIVE_INFINITY
+  /** The session over which the last submit_sm was accepted. */
+  #served: Session | undefined
   #cancelRoomTimer: (() => void) | undefined
   #cancelThrottledTimer: () => void = () => undefined
   readonly #legs: readonly Leg[]
@@ -178,7 +180,7 @@ export class Link {
     const { epoch } = this.#throttle
     try {
       session.send('submit_sm', fields, tag, reply => {
-        const outcome = this.#outcome(reply, epoch, now)
+        const outcome = this.#outcome(reply, session, epoch, now)
         // A response comes in a turn of its own; what becomes of a lost session may come within this call.
         if (reply.kind === 'response') settle(outcome)
         else queueMicrotask(() => settle(outcome))
@@ -266,7 +268,7 @@ export class Link {
     return this.parts.events.deliver(pdu, this)
   }
 
-  #outcome(reply: Reply, epoch: number, sentAt: number): SubmitOutcome {
+  #outcome(reply: Reply, session: Session, epoch: number, sentAt: number): SubmitOutcome {
     if (reply.kind !== 'response') {
       this.#counters.unanswered(reply.kind)
       return reply
@@ -275,12 +277,22 @@ export class Link {
     if (outcome.kind === 'accepted') {
       this.#counters.accepted(this.parts.clock.monotonic() - sentAt)
       this.#throttle.accepted(epoch)
+      this.#served = session
     } else {
       this.#counters.refused(outcome.status)
+      if (outcome.status === STATUS.ESME_RINVBNDSTS && this.#served === session) this.#forgotten(session)
       if (outcome.status === STATUS.ESME_RTHROTTLED || outcome.status === STATUS.ESME_RMSGQFUL)
         this.#slow(epoch)
     }
     return outcome
+  }
+
+  /**
+   * The SMSC has lost the bind and kept the connection (a restart behind a proxy, say): without a new bind it would refuse
+   * all that comes. One that took nothing over this session has an account that may not send, which a new bind does not change.
+   */
+  #forgotten(session: Session): void {
+    void session.unbind(this.options.responseTimeoutMs, 'the SMSC knows nothing of this session any more')
   }
 
   #slow(epoch: number): void {

@@ -18,6 +18,12 @@ async function afterAnOutage(): Promise<Rig> {
   return made
 }
 
+async function submitted(made: Rig): Promise<unknown> {
+  const outcome = submit(made.link, {}, 1)
+  await made.clock.settle()
+  return outcome
+}
+
 describe('a link that is lost', () => {
   test('is bound again within a second, and tells what became of its submits', async () => {
     const made = await rig().started()
@@ -135,6 +141,26 @@ describe('a link that is lost', () => {
     await made.started()
     await made.clock.advance(2000)
     expect(made.net.attempts).toBe(2)
+  })
+
+  test('by an SMSC that forgot its bind, and says so to each submit_sm, is bound anew', async () => {
+    const made = await rig().started()
+    await submitted(made)
+    await made.clock.advance(10_000)
+    made.answer = pdu => (pdu.command === 'submit_sm' ? 0x04 : 0)
+    expect(await submitted(made)).toEqual({ kind: 'refused', status: 0x04 })
+    expect([made.link.state(), made.link.room()]).toEqual(['UNBOUND', 0])
+    made.answer = () => ({ status: 0, body: { message_id: 'x' } })
+    await made.clock.advance(2000)
+    expect([made.link.state(), made.sessions.length]).toEqual(['LOADED', 2])
+    expect(await submitted(made)).toEqual({ kind: 'accepted', messageId: 'x' })
+  })
+
+  test('by nobody, since its account may not send, stays bound for what it receives', async () => {
+    const made = await rig().started()
+    made.answer = pdu => (pdu.command === 'submit_sm' ? 0x04 : 0)
+    for (let sent = 0; sent < 3; sent++) await submitted(made)
+    expect([made.link.state(), made.sessions.length]).toEqual(['LOADED', 1])
   })
 
   test('gives up a bind that is not answered', async () => {
