@@ -219,6 +219,58 @@ test('a partition that moved is found where it went, and nothing is in doubt mea
   await Promise.all(records.map((record, n) => client.put(record, { n }, { timeoutMs: 3000 })))
 })
 
+test('of two nodes that claim a partition the one that has it is found, though the other told last', async () => {
+  const clock = new TurnedClock()
+  const tcp = socketConnector(undefined)
+  let armed = false
+  let secondTold = false
+  /** What the first node told, and what the second is asked: on their way until the test lets them go. */
+  const held: { tell?: () => void; ask?: () => void } = {}
+  const connect: Connect = async (to, handlers, late) => {
+    const [first, second] = cluster.nodes.map(({ port }) => port === to.port)
+    const data = (chunk: Uint8Array): void => {
+      const kept = Buffer.from(chunk)
+      const tells = kept.includes('replicas\t')
+      if (armed && first && tells) held.tell = () => handlers.data(kept)
+      else handlers.data(chunk)
+      if (second && tells) secondTold = true
+    }
+    const socket = await tcp(to, { ...handlers, data }, late)
+    const write: typeof socket.write = (octets, count) => {
+      const kept = Buffer.from(octets.subarray(0, count))
+      if (!armed || !second || !kept.includes('replicas')) return socket.write(octets, count)
+      held.ask = () => void socket.write(kept, count)
+      return count
+    }
+    return { ...socket, write }
+  }
+  const { cluster, client } = make({ nodes: 2 }, { clock, connect, limits: { tendIntervalMs: 1000 } })
+  await client.connect()
+  cluster.owners = cluster.owners.map(() => 0)
+  cluster.generation++
+  armed = true
+  secondTold = false
+  await clock.advance(1000)
+  await until(() => held.tell !== undefined && held.ask !== undefined)
+  armed = false
+  cluster.owners = cluster.owners.map(() => 1)
+  held.ask?.()
+  await until(() => secondTold)
+  held.tell?.()
+  await clock.settle()
+  let written = false
+  const writing = client
+    .put(key('test', 'cluster', 1), { n: 1 }, { timeoutMs: 600_000, attemptsMax: 30 })
+    .finally(() => {
+      written = true
+    })
+  await until(async () => {
+    await clock.advance(50)
+    return written
+  })
+  await writing
+})
+
 test('with the cluster away calls fail in their time with a clear error; when it is back they succeed', async () => {
   const { cluster, client } = make({})
   await client.connect()

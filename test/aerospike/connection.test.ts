@@ -195,6 +195,18 @@ describe('a query', () => {
     expect([count, node.requests]).toEqual([1000, before + 1])
   })
 
+  test('takes no connection on which another waits for its answer', async () => {
+    const { client, node } = await start()
+    await client.put(one, { a: 1 })
+    const { connections } = node
+    node.fail({ kind: 'slow', delayMs: 200 })
+    const writing = client.put(one, { a: 2 }, patient)
+    const reading = client.query(query).next()
+    await until(() => node.requests === 3)
+    expect(node.connections).toBe(connections + 1)
+    await Promise.all([writing, reading])
+  })
+
   test('that the cluster refuses for good is asked once', async () => {
     const { client, node } = await start()
     const refused = client.query({ ...query, where: { bin: 'a', equals: 1 } })
