@@ -282,6 +282,18 @@ describe('the cluster in words', () => {
     expect(() => read(251)).toThrow('more than 250 elements')
   })
 
+  test.each([
+    ['an address without a host', '1,3000,[[A1,,[:3000]]]'],
+    ['port 0', '1,3000,[[A1,,[10.0.0.1:0]]]'],
+    ['a port past the last', '1,3000,[[A1,,[10.0.0.1:65536]]]'],
+    ['a port without digits', '1,3000,[[A1,,[10.0.0.1:]]]'],
+    ['no generation', ',3000,[]'],
+    ['nothing between two nodes', '1,3000,[[A1,,[a]][B1,,[b]]]'],
+    ['no end', '1,3000,[[A1,,[a]'],
+  ])('a list of peers with %s is not believed', (_, text) => {
+    expect(() => parsePeers(text)).toThrow(expect.objectContaining({ code: 'PROTOCOL_ERROR' }))
+  })
+
   test('replicas say for each partition who holds it', () => {
     fc.assert(
       fc.property(
