@@ -89,7 +89,7 @@ describe('a value', () => {
     }
   })
 
-  test('that is not there is what the contract says, down to each link and pool', () => {
+  test('that is not there is what the documentation says, down to each link and pool', () => {
     const config = good(
       `aerospike: { hosts: h }\nsmpp: { links: [${LINK}], pools: [{ id: 0, name: p, links: [a] }] }`,
     )
@@ -97,8 +97,12 @@ describe('a value', () => {
       env: 'production',
       endpoint: { host: '0.0.0.0', port: 8088 },
       shutdown_timeout: 10_000,
-      storage: { db_path: join(folder, 'data/sms.db') },
-      aerospike: { port: 3000, namespace: 'sms', sweep_time: 3_600_000, ttl: 86_400_000 },
+      log: { level: 'info', format: 'auto' },
+      storage: { db_path: join(folder, 'data/sms.db'), retention: 30 * 86_400_000 },
+      aerospike: {
+        ...{ port: 3000, namespace: 'sms', sweep_time: 3_600_000, ttl: 86_400_000 },
+        ...{ tls: false, spool: false, spool_max: 1_000_000 },
+      },
       security: { token_ttl: 86_400_000, allowed_ips: [], trusted_proxies: [], open_routes: [] },
       rate_limit: { global: { rps: 0, burst: 0 }, per_app: { rps: 0, burst: 0 } },
       license: { file: join(folder, 'data/license.json'), public_key: '' },
@@ -106,11 +110,12 @@ describe('a value', () => {
       statistic_exporter: { enabled: false, target: '', bucket: '', tls: false },
       monitoring: { otel: false, sampling: 0.1, collector: 'otel-collector:4317' },
     })
-    expect(config.smpp.max_parts).toBe(10)
+    expect(config.smpp).toMatchObject({ max_parts: 10, queue_timeout: 10_000, queue_max: 10_000 })
     expect(config.smpp.links).toMatchObject([
       {
         ...{ port: 2775, tls: false, interface_version: '3.4', bind: 'transceiver', enabled: true },
         ...{ response_timeout: 5000, enquire_link: 30_000, window: 100, limit_tps: 100 },
+        ...{ connect_timeout: 10_000, weight: 1 },
         short_code: { ton: 3, npi: 0 },
       },
     ])
@@ -123,6 +128,20 @@ describe('a value', () => {
     const routes = ['/dashboard/stats', ...['register', 'validate', 'delete'].map(at => `/api/v1/user/${at}`)]
     expect(good(`security: { open_routes: [${routes}] }`).security.open_routes).toEqual(routes)
     expect(good('#'.repeat(4 * 1024 ** 2))).toEqual(good('{}'))
+  })
+
+  test.each([
+    ['system_id', 15],
+    ['password', 8],
+    ['system_type', 12],
+  ])('has at most as many octets as SMPP 3.4 has for %s: %d', (key, most) => {
+    const fields = { id: 1, name: 'a', host: 'h', system_id: 's', password: 'p' }
+    const link = (length: number) =>
+      `smpp: { links: [${JSON.stringify({ ...fields, [key]: 'x'.repeat(length) })}] }`
+    expect(bad(link(most))).toEqual([])
+    expect(bad(link(most + 1))).toEqual([
+      expect.stringMatching(new RegExp(`smpp.links\\[0\\].${key} .*text of \\d to ${most} octets`)),
+    ])
   })
 
   test('that is text may look like a number', () => {
