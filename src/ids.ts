@@ -1,4 +1,5 @@
 import type { Clock, Random } from './clock.ts'
+import { idTime } from './message_id.ts'
 
 /** The two numbers of a message: an id that sorts by time, and a safe integer that grows. */
 export interface Ids {
@@ -20,10 +21,6 @@ export interface LastIds {
   readonly messageId: string
   readonly taskId: number
 }
-
-/** When a message's id was made, Unix milliseconds. */
-export const timeOfId = (messageId: string): number =>
-  Number.parseInt(messageId.replace('-', '').slice(0, 12), 16)
 
 /** `last`: new ones are greater, also where the clock was set back since. */
 export function createIds(clock: Clock, random: Random, node = 0, last?: LastIds): Ids {
@@ -51,7 +48,7 @@ export function createIds(clock: Clock, random: Random, node = 0, last?: LastIds
   }
 
   if (last) {
-    begin(timeOfId(last.messageId) + 1)
+    begin(idTime(last.messageId) + 1)
     taskMs = Math.floor(last.taskId / (NODES * SEQUENCES)) + 1
   }
 

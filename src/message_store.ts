@@ -3,8 +3,9 @@ import { hostname } from 'node:os'
 import { AerospikeClient, type Logger as ClientLog, type TlsOptions } from './aerospike/index.ts'
 import type { Clock, Random } from './clock.ts'
 import { type Config, parseHosts } from './config/index.ts'
-import { type LastIds, timeOfId } from './ids.ts'
+import type { LastIds } from './ids.ts'
 import type { Log } from './log.ts'
+import { idTime } from './message_id.ts'
 import { openAerospikeStore } from './store/aerospike.ts'
 import type { AerospikeStore } from './store/aerospike_store.ts'
 import { openSpooledStore } from './store/spooled.ts'
@@ -51,8 +52,8 @@ export async function openMessageStore(config: Config, parts: StoreParts): Promi
       paceMs: COMMIT_PACE_MS,
     })
     const lastIds = lastIdsOf(store, log)
-    const waits = lastIds !== undefined && timeOfId(lastIds.messageId) < clock.now() - storage.retention
-    if (waits) log.warn({ newest: new Date(timeOfId(lastIds.messageId)).toISOString() }, ALL_PAST)
+    const waits = lastIds !== undefined && idTime(lastIds.messageId) < clock.now() - storage.retention
+    if (waits) log.warn({ newest: new Date(idTime(lastIds.messageId)).toISOString() }, ALL_PAST)
     const sweepPace = { everyMs: SQLITE_SWEEP_MS, inPieces: true, ...(waits && { firstMs: SWEEP_WAITS_MS }) }
     return { store, node: config.node, sweepPace, ...(lastIds && { lastIds }) }
   }

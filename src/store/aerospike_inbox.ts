@@ -1,6 +1,6 @@
 import { type Bins, bins, type Key, type ReadBins } from '../aerospike/index.ts'
+import { idTime } from '../message_id.ts'
 import { type Deadline, type Records, textOf } from './aerospike_records.ts'
-import { idTime } from './message_id.ts'
 import { Newest } from './newest.ts'
 import {
   type InboundMessage,

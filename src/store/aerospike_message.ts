@@ -2,8 +2,8 @@
 
 import type { Bins, ReadBins, ReadValue } from '../aerospike/index.ts'
 import { MESSAGE_STATES, type Message, PART_STATES, type Part, taken } from '../message.ts'
+import { idTime } from '../message_id.ts'
 import { numberOf, textOf } from './aerospike_records.ts'
-import { idTime } from './message_id.ts'
 import { StoreError } from './store.ts'
 
 /** How a message is counted. */

@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts'
+import { idTime } from '../message_id.ts'
 import { type Journal, readLanes } from './aerospike_journal.ts'
 import { NODES, nodesAlive } from './aerospike_lease.ts'
 import { countOf } from './aerospike_message.ts'
 import { Deadline, type Records } from './aerospike_records.ts'
 import { isLost, type Writer } from './aerospike_writer.ts'
-import { idTime } from './message_id.ts'
 
 /** For one entry. */
 const ENTRY_MS = 5000

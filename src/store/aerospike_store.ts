@@ -1,6 +1,7 @@
 import { type AerospikeClient, AerospikeError } from '../aerospike/index.ts'
 import type { Clock, Random } from '../clock.ts'
 import type { Message } from '../message.ts'
+import { isId } from '../message_id.ts'
 import { Beat } from './aerospike_beat.ts'
 import { Claims } from './aerospike_claims.ts'
 import { AWAY, DISPLACED, faultOf, isCallersFault, isOfOneRecord } from './aerospike_faults.ts'
@@ -14,7 +15,6 @@ import { sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
-import { isId } from './message_id.ts'
 import { Newest } from './newest.ts'
 import {
   type Claim,

@@ -1,13 +1,13 @@
 import type { Key, ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { givenUp, type Message, withPart } from '../message.ts'
+import { idTime } from '../message_id.ts'
 import { type Count, countOf, marked, type Stored, toBins, toStored } from './aerospike_message.ts'
 import { type Candidate, type Naming, type Receipts, toldBy } from './aerospike_receipts.ts'
 import type { Deadline, Decision, Records } from './aerospike_records.ts'
 import { idKey, isFindable } from './id_key.ts'
 import { isUnknown, mayTake, partOf, receiptChange } from './matching.ts'
 import { merged } from './merged.ts'
-import { idTime } from './message_id.ts'
 import type { LateAnswer, Settled, StoredReceipt } from './store.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Message } from '../message.ts'
-import { idTime } from './message_id.ts'
+import { idTime } from '../message_id.ts'
 import {
   type CampaignTally,
   type Claim,

@@ -1,7 +1,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Clock } from '../clock.ts'
 import type { Message } from '../message.ts'
-import { isId } from './message_id.ts'
+import { isId } from '../message_id.ts'
 import { SqliteAccounts } from './sqlite_accounts.ts'
 import { SqliteCommits } from './sqlite_commits.ts'
 import { type Log, openLog } from './sqlite_log.ts'

@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import type { Message } from '../message.ts'
-import { isId } from './message_id.ts'
+import { isId } from '../message_id.ts'
 import type { SqliteAccounts } from './sqlite_accounts.ts'
 import {
   INBOUND_COLUMNS,
