@@ -176,6 +176,17 @@ export function describeStore(
         expect(await store.settle(receipt(['77']))).toMatchObject({ matched: true })
       })
 
+      test('an outcome told after the message was given up says in its own words why it failed', async () => {
+        const open = accepted()
+        await store.claim(claim('k'), open)
+        clock.skip(1000)
+        await store.recover(clock.now())
+        const parts = [part('', { state: 'failed', error: 8 })]
+        const error = 'SMSC refused with ESME_RSYSERR (0x08)'
+        await store.save({ ...open, parts, state: 'failed', error, updatedAt: clock.now() })
+        expect(await store.find(open.id)).toMatchObject({ state: 'failed', error })
+      })
+
       test('an outcome told twice takes nothing back of what receipts said between', async () => {
         const sent = await store.save(message([part('1'), part('2'), part('')]))
         await store.settle(receipt(['1'], { state: 'accepted' }))
