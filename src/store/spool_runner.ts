@@ -96,10 +96,9 @@ export class SpoolRunner {
     return this.#cluster?.fault() ?? AWAY
   }
 
-  /** A write failed: others go to the spool until a round succeeds. */
+  /** A write failed: others go to the spool until a round succeeds, which may `run` once this one is there, or cannot be. */
   failed(): void {
     this.#failed = true
-    this.run()
   }
 
   recoverLater(before: number): void {

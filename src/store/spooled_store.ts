@@ -194,9 +194,9 @@ export class SpooledStore implements MessageStore {
       if (mayWait && this.#isFull) throw new StoreError('the spool is full')
       await spool.append(write)
       this.#spooled++
-      this.#runner.run()
       return spooled()
     } finally {
+      this.#runner.run()
       if (--this.#pending === 0) this.#idle?.()
     }
   }

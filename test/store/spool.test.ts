@@ -459,6 +459,23 @@ describe('a cluster that is lost', () => {
     expect(await counted()).toEqual([[2, 0]])
   })
 
+  test('and does not answer its replay either is not waited for by the next', async () => {
+    cluster.failures.push('hang', 'hang')
+    const first = store.save(message())
+    await until(() => cluster.failures.length === 1)
+    await clock.advance(2000)
+    await first
+    await until(() => cluster.failures.length === 0)
+    cluster.heard.length = 0
+    await store.save(message())
+    expect(cluster.heard).toEqual([])
+    await inTime(() => {
+      cluster.thaw()
+      return store.spoolCounts().entries === 0
+    })
+    expect(await counted()).toEqual([[2, 0]])
+  })
+
   test('waits for each write its own time, though one before it was answered', async () => {
     await store.save(message())
     await clock.advance(1500)
