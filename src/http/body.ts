@@ -79,12 +79,13 @@ const tooLarge = (bytesMax: number): HttpProblem =>
 /** Refuses what is not UTF-8 rather than send a text with replaced characters. */
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-export function parseJson(bytes: Uint8Array): unknown {
+export function parseJson(bytes: Uint8Array, { headers }: Request): unknown {
   try {
     return JSON.parse(utf8.decode(bytes))
   } catch {
-    throw badRequest(
-      bytes.length === 0 ? 'the body is empty: send JSON' : 'the body is not valid JSON in UTF-8',
-    )
+    if (bytes.length === 0) throw badRequest('the body is empty: send JSON')
+    if (headers.has('content-encoding'))
+      throw new HttpProblem(415, 'the body must not be compressed: send it without Content-Encoding', 'route')
+    throw badRequest('the body is not valid JSON in UTF-8')
   }
 }

@@ -52,7 +52,7 @@ export function createEdge(
         refuseStranger(caller.app, request)
       }
       const bytes = route.body ? await bodyOf(route.body.kind, request) : NO_BYTES
-      if (route.body?.kind === 'json') read = parseJson(bytes)
+      if (route.body?.kind === 'json') read = parseJson(bytes, request)
       const body = route.body?.kind === 'json' ? route.body.check(read) : undefined
       // The idle timeout is for clients that say nothing; while a handler works it is we who do.
       connections()?.timeout(request, 0)

@@ -297,6 +297,15 @@ export function attacks(open: () => Promise<Target>): void {
       expect(await response.json()).toMatchObject({ success: false })
     })
 
+    test('that is compressed is 415, and the answer says so', async () => {
+      const bytes = Buffer.from(Bun.gzipSync(Buffer.from(JSON.stringify(SEND))))
+      const response = await send(bytes, { 'content-encoding': 'gzip' })
+      expect(response.status).toBe(415)
+      expect(await response.json()).toMatchObject({
+        error: expect.stringContaining('without Content-Encoding'),
+      })
+    })
+
     test.each(['application/json', 'Application/JSON; charset=utf-8', 'application/vnd.api+json'])(
       'as %s is taken',
       async type => {
