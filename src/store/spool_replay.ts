@@ -19,12 +19,14 @@ export interface Replayed {
  * Tells the cluster what was spooled. Any of it may be there already, since its answer was lost or the gateway
  * died before the entry was removed: each write says nothing new when it is told again. Entries that have to keep
  * their order wait for each other. What comes after one that failed waits for another time: the order keys of
- * these are in `held`, and are added to it. Ends early when the first fail and none succeeds.
+ * these are in `held`, and are added to it. Ends early when the first fail and none succeeds, or once `stopped` says so:
+ * a node that hangs holds up each for ten seconds.
  */
 export async function replay(
   entries: readonly SpoolEntry[],
   apply: (write: Spooled) => Promise<unknown>,
   held: Set<string>,
+  stopped: () => boolean,
 ): Promise<Replayed> {
   const done: number[] = []
   const refused: { entry: SpoolEntry; why: string }[] = []
@@ -62,7 +64,7 @@ export async function replay(
 
   for (const entry of entries) {
     if (underWay.size >= TOGETHER_MAX) await Promise.race(underWay)
-    if (failure !== undefined && done.length + refused.length === 0) break
+    if (stopped() || (failure !== undefined && done.length + refused.length === 0)) break
     seq = entry.seq
     const keys = orderOf(entry.write)
     const one: Promise<boolean> = inTurn(entry, keys).finally(() => underWay.delete(one))

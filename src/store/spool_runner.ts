@@ -152,7 +152,12 @@ export class SpoolRunner {
     }
     // What its disk does not let go of is told again: one is enough to show whether the cluster takes writes.
     const entries = spool.after(this.#at, spool.fault === undefined ? ROUND_MAX : 1)
-    const { done, refused, failure, last } = await replay(entries, write => tell(cluster, write), this.#held)
+    const { done, refused, failure, last } = await replay(
+      entries,
+      write => tell(cluster, write),
+      this.#held,
+      () => this.#stopped,
+    )
     this.replayed += done.length
     this.#replayedSince += done.length
     this.#at = last

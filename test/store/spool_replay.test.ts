@@ -20,6 +20,7 @@ async function run(
   entries: readonly SpoolEntry[],
   outcome: (seq: number) => Error | undefined = () => undefined,
   held = new Set<string>(),
+  stopped = (_told: number) => false,
 ): Promise<Replayed & { readonly told: readonly number[]; readonly together: number }> {
   const told: number[] = []
   let underWay = 0
@@ -35,6 +36,7 @@ async function run(
       if (error) throw error
     },
     held,
+    () => stopped(told.length),
   )
   return { ...replayed, told, together }
 }
@@ -55,6 +57,11 @@ describe('a replay', () => {
     expect(done).toEqual([])
     expect(told.length).toBeLessThan(100)
     expect(last).toBe(told.at(-1) as number)
+  })
+
+  test('that is stopped begins no more, and says how far it came', async () => {
+    const { done, last } = await run(many(300), undefined, undefined, told => told >= 100)
+    expect([done.length, last]).toEqual([100, 100])
   })
 
   test('goes on where some fail, or are refused for good', async () => {
