@@ -33,6 +33,20 @@ const serve = (cwd: string, env: Record<string, string>) =>
     killSignal: 'SIGKILL',
   })
 
+/** What it says until it was reloaded, or not: `change` comes once it listens, and SIGHUP behind that. */
+async function reloaded(child: ReturnType<typeof serve>, change: () => void): Promise<string> {
+  let said = ''
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    if (!said.includes('"listening"') && (said + chunk).includes('"listening"')) {
+      change()
+      child.kill('SIGHUP')
+    }
+    said += chunk
+    if (/not reloaded|read anew/.test(said)) break
+  }
+  return said
+}
+
 /** What no text for people may have in it. */
 const LEAK = /hunter2|\bat \S+:\d+:\d+|node:|OPENSSL|SQLITE/
 
@@ -220,15 +234,7 @@ describe('the binary', () => {
     // With one variable, which the environment alone would be a configuration by: one of no links.
     const child = serve(at.path, { SMS_PROXY_SERVER_NAME: 'here' })
     const file = join(at.path, 'sms-proxy.yaml')
-    let said = ''
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      if (!said.includes('"listening"') && (said + chunk).includes('"listening"')) {
-        renameSync(file, `${file}~`)
-        child.kill('SIGHUP')
-      }
-      said += chunk
-      if (/not reloaded|read anew/.test(said)) break
-    }
+    const said = await reloaded(child, () => renameSync(file, `${file}~`))
     expect(said).toContain('"sms-proxy.yaml: there is no such file')
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
@@ -237,15 +243,9 @@ describe('the binary', () => {
   test('that began with the environment alone takes no file at SIGHUP that came later', async () => {
     using at = folder()
     const child = serve(at.path, { SMS_PROXY_ENDPOINT: '127.0.0.1:0' })
-    let said = ''
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      if (!said.includes('"listening"') && (said + chunk).includes('"listening"')) {
-        writeFileSync(join(at.path, 'sms-proxy.yaml'), 'no: configuration')
-        child.kill('SIGHUP')
-      }
-      said += chunk
-      if (/not reloaded|read anew/.test(said)) break
-    }
+    const said = await reloaded(child, () =>
+      writeFileSync(join(at.path, 'sms-proxy.yaml'), 'no: configuration'),
+    )
     expect(said).toContain('read anew')
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
