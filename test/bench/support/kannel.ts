@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TEXT } from './gateway.ts'
-import { type Child, freePort, start, stop } from './process.ts'
+import { type Child, freePort, type Place, start, stop } from './process.ts'
 
 /** Kannel 1.4.5 as Debian packages it, with the same link, message and SMSC; on 127.0.0.1 alone. */
 
@@ -16,6 +16,7 @@ export interface KannelOptions {
   /** Receipts asked for, and told to a sink by HTTP. */
   readonly receipts: boolean
   readonly window?: number
+  readonly place: Place
 }
 
 export interface Kannel {
@@ -32,7 +33,7 @@ export const kannelInstalled = BEARERBOX !== null && SMSBOX !== null
 
 export async function startKannel(options: KannelOptions): Promise<Kannel> {
   if (BEARERBOX === null || SMSBOX === null) throw new Error('Kannel is not installed')
-  const { smscPort, store, receipts, window = 100 } = options
+  const { smscPort, store, receipts, window = 100, place } = options
   const folder = mkdtempSync(join(tmpdir(), 'bench-kannel-'))
   mkdirSync(join(folder, 'spool'))
   const [admin, box, port] = [freePort(), freePort(), freePort()]
@@ -89,7 +90,7 @@ max-messages = 10
   })
   const children: Child[] = []
   const run = (program: string): void => {
-    const child = start([program, '-v', '4', configuration], 'anywhere', { cwd: folder })
+    const child = start([program, '-v', '4', configuration], place, { cwd: folder })
     void child.stdout.pipeTo(new WritableStream())
     children.push(child)
   }
