@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { openFault } from './aerospike_faults.ts'
 import { type Holder, Lease, NODES, nodeLease, noteOpening, numberLease } from './aerospike_lease.ts'
-import { Deadline, PREFIX, Records } from './aerospike_records.ts'
+import { Deadline, PREFIX, Records, recordOctetsMax } from './aerospike_records.ts'
 import {
   AerospikeStore,
   type AerospikeStoreOptions,
@@ -16,7 +16,8 @@ export async function openAerospikeStore(options: AerospikeStoreOptions): Promis
   const { client, namespace, prefix = PREFIX, clock, random } = options
   try {
     await client.connect()
-    const records = new Records(client, namespace, prefix, clock)
+    const octetsMax = await recordOctetsMax(client, namespace)
+    const records = new Records(client, namespace, prefix, clock, octetsMax)
     const nonce = Buffer.from(random(6)).toString('hex')
     const holder = { nonce, instance: options.instance, name: options.name }
     const { node, lease, number } = await takeNode(records, holder, options.node, clock)

@@ -5,7 +5,7 @@ import { Journal } from './aerospike_journal.ts'
 import { Lease, nodesAlive, openings } from './aerospike_lease.ts'
 import { Receipts, toWaiting } from './aerospike_receipts.ts'
 import { Received } from './aerospike_received.ts'
-import { Deadline, PREFIX, Records, TOO_LATE, textOf } from './aerospike_records.ts'
+import { Deadline, PREFIX, Records, recordOctetsMax, TOO_LATE, textOf } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
 import { claimShelf, heldShelf, inboundShelf, messageShelf } from './aerospike_shelves.ts'
 import { Tallies } from './aerospike_tallies.ts'
@@ -41,7 +41,8 @@ export async function openAerospikeCopy(options: AerospikeCopyOptions): Promise<
   const { client, namespace, prefix = PREFIX, clock, random } = options
   try {
     await client.connect()
-    const records = new Records(client, namespace, prefix, clock)
+    const octetsMax = await recordOctetsMax(client, namespace)
+    const records = new Records(client, namespace, prefix, clock, octetsMax)
     const deadline = new Deadline(clock, CALL_MS)
     const id = await identity(records, random, deadline)
     return new AerospikeCopy(options, records, id, await openings(records, deadline))

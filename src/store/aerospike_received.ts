@@ -2,7 +2,7 @@ import { maps, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { tallyName } from './aerospike_journal.ts'
 import { Deadline, isNumber, type Records } from './aerospike_records.ts'
-import { parseName, SHARDS, shardKey, shardOf } from './aerospike_tallies.ts'
+import { octetsOf, parseName, SHARDS, shardKey, shardOf, sizeOf, writeSize } from './aerospike_tally_shard.ts'
 import type { CampaignTally } from './store.ts'
 
 /** For one record. */
@@ -56,7 +56,25 @@ export class Received {
       const sums = news.map(
         ({ tally }) => [`${store} ${tallyName(tally)}`, [tally.sent, tally.failed]] as const,
       )
-      const operations = [...increments, maps.putItems('received', new Map(sums), { order: 'key' })]
+      const { octets, messages } = sizeOf(record?.bins)
+      const size = {
+        // Whether or not the tallies know the name by now: what is copied keeps it, since a copy back has to know it.
+        octets: news
+          .filter(({ tally }) => !before.has(tallyName(tally)))
+          .reduce(
+            (sum, { tally }) => sum + octetsOf(tallyName(tally)) + octetsOf(`${store} ${tallyName(tally)}`),
+            octets,
+          ),
+        messages: news.reduce(
+          (sum, { tally, sent, failed }) => sum + tally.sent - sent + tally.failed - failed,
+          messages,
+        ),
+      }
+      const operations = [
+        ...increments,
+        ...writeSize(size),
+        maps.putItems('received', new Map(sums), { order: 'key' }),
+      ]
       if (await this.records.step(key, operations, 'never', deadline, record?.generation)) return
     }
   }

@@ -54,6 +54,19 @@ export interface Decision<T> {
 /** Of the names of sets, where nothing else is asked for. */
 export const PREFIX = 'sms-'
 
+/** Where nothing else is set. */
+const RECORD_OCTETS_MAX = 1024 ** 2
+
+/** How large a record of the namespace may be, on the node that takes least: some versions bound it by what they write at once. */
+export async function recordOctetsMax(client: AerospikeClient, namespace: string): Promise<number> {
+  const answers = await client.info(`namespace/${namespace}`).catch(() => new Map<string, string>())
+  const sizes = [...answers.values()]
+    .flatMap(answer => [...answer.matchAll(/(?:^|[;.])(?:max-record-size|write-block-size)=(\d+)/g)])
+    .map(([, size]) => Number(size))
+    .filter(size => size > 0)
+  return Math.min(RECORD_OCTETS_MAX, ...sizes)
+}
+
 /** The records of one installation, and how one of them is changed: as one, or not at all. */
 export class Records {
   constructor(
@@ -61,6 +74,8 @@ export class Records {
     private readonly namespace: string,
     private readonly prefix: string,
     private readonly clock: Pick<Clock, 'soon'>,
+    /** That the cluster takes for one record. */
+    readonly octetsMax = RECORD_OCTETS_MAX,
   ) {}
 
   key(set: SetName, value: string): Key {
@@ -71,10 +86,14 @@ export class Records {
     return this.client.get(of, undefined, deadline.policy)
   }
 
-  /** In the order of `keys`; undefined where there is no such record. */
-  async getAll(keys: readonly Key[], deadline: Deadline): Promise<(ReadBins | undefined)[]> {
+  /** In the order of `keys`; undefined where there is no such record. Of the bins all, or `some`. */
+  async getAll(
+    keys: readonly Key[],
+    deadline: Deadline,
+    some?: readonly string[],
+  ): Promise<(ReadBins | undefined)[]> {
     const found = await this.client.batch(
-      keys.map(each => ({ kind: 'get', key: each }) as const),
+      keys.map(each => ({ kind: 'get', key: each, ...(some && { bins: some }) }) as const),
       deadline.policy,
     )
     return found.map(({ error, bins }) => {

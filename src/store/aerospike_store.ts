@@ -15,8 +15,10 @@ import { sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
+import { Lasting } from './lasting.ts'
 import { Newest } from './newest.ts'
 import {
+  type CampaignTally,
   type Claim,
   type Claimed,
   type ClaimKey,
@@ -74,6 +76,7 @@ const CLOCK_AHEAD_SECONDS_MAX = 300
 /** Messages in an Aerospike cluster, shared by up to 32 gateways. */
 export class AerospikeStore implements MessageStore {
   readonly #tallies: Tallies
+  readonly #campaigns: Lasting<CampaignTally[]>
   readonly #receipts: Receipts
   readonly #writer: Writer
   readonly #claims: Claims
@@ -113,6 +116,7 @@ export class AerospikeStore implements MessageStore {
     const { nonce } = holder
     this.#unfinished = new Unfinished(clock)
     this.#tallies = new Tallies(records, clock)
+    this.#campaigns = new Lasting(clock, () => this.#tallies.all())
     this.#receipts = new Receipts(records, clock, retentionMs, nonce)
     this.#writer = new Writer(records, this.#receipts, clock, retentionMs)
     this.#claims = new Claims(records, clock)
@@ -214,18 +218,17 @@ export class AerospikeStore implements MessageStore {
 
   totals: MessageStore['totals'] = () =>
     this.#read(async () => {
-      const tallies = await this.#tallies.all()
-      return { messages: tallies.reduce((sum, { sent, failed }) => sum + sent + failed, 0) }
+      return { messages: await this.#tallies.total() }
     })
 
   campaigns: MessageStore['campaigns'] = ({ offset, limit }) =>
     this.#read(async () => {
-      const tallies = await this.#tallies.all()
+      const tallies = await this.#campaigns.get()
       return { rows: tallies.slice(offset, offset + limit), total: tallies.length }
     })
 
   topCampaigns: MessageStore['topCampaigns'] = count =>
-    this.#read(async () => largest(await this.#tallies.all(), count))
+    this.#read(async () => largest(await this.#campaigns.get(), count))
 
   recover: MessageStore['recover'] = before =>
     this.#write(undefined, async () => {

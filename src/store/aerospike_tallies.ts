@@ -1,26 +1,44 @@
-import { type Key, maps, type ReadBins } from '../aerospike/index.ts'
+import { AerospikeError, bins, type Key, maps, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type Roll, readLanes } from './aerospike_journal.ts'
+import { type LaneView, type Roll, readLanes, tallyName } from './aerospike_journal.ts'
 import { NODES } from './aerospike_lease.ts'
 import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
-import { type CampaignTally, type CampaignTotal, StoreError } from './store.ts'
+import {
+  KINDS,
+  type Kind,
+  octetsOf,
+  parseName,
+  SHARDS,
+  SIZE_BINS,
+  type Size,
+  shardKey,
+  shardOf,
+  sizeOf,
+  writeSize,
+} from './aerospike_tally_shard.ts'
+import { type CampaignTally, type CampaignTotal, OTHER_CAMPAIGNS, StoreError } from './store.ts'
+
+/** A roll-up has this long for one record. */
+const WRITE_MS = 3000
+/** So long have the records that are read together. */
+const READ_MS = 5000
+/** Reads of one record that a roll-up came between, in a row. */
+const TORN_MAX = 10
+/** Of a record, for names; what comes under new ones past it counts under {@link OTHER_CAMPAIGNS}. */
+const NAMES_SHARE = 3 / 4
+/** What is decoded, ordered or merged in one go. */
+const SHARDS_TOGETHER = 4
 
 /**
  * Counts for good: a few records that no send touches. What a node counts is in its journal first, and comes
  * here with a roll-up, numbered by its lane. A record remembers the last number of each lane, in the step that
- * adds the counts, so that a roll-up which is done twice counts once.
+ * adds the counts, so that a roll-up which is done twice counts once; and how much room its names take, so that it
+ * never grows to what the server refuses, which would end all counting and with it all sends.
  */
-export const SHARDS = 64
-/** A roll-up has this long for one record. */
-const WRITE_MS = 3000
-const READ_MS = 5000
-/** Reads that a roll-up came between, in a row. */
-const TORN_MAX = 10
-
 export class Tallies {
   constructor(
     private readonly records: Records,
-    private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly clock: Pick<Clock, 'monotonic' | 'soon'>,
   ) {}
 
   /** Adds a roll-up. */
@@ -32,98 +50,232 @@ export class Tallies {
   async #addTo(shard: number, roll: Roll): Promise<void> {
     const deadline = new Deadline(this.clock, WRITE_MS)
     const key = shardKey(this.records, shard)
-    const increments = (['sent', 'failed'] as const).flatMap(kind =>
-      [...roll[kind]]
-        .filter(([name]) => shardOf(name) === shard)
-        .map(([name, by]) => maps.increment(kind, name, by, 'key')),
-    )
+    const counts = countsOf(roll).filter(({ name }) => shardOf(name) === shard)
+    const names = [...new Set(counts.map(({ name }) => name))]
     for (;;) {
-      const record = await this.records.get(key, deadline)
-      if (record && rolledOf(record.bins, roll.lane) >= roll.number) return
-      const operations = [...increments, maps.put('rolled', roll.lane, roll.number, { order: 'key' })]
-      if (await this.records.step(key, operations, 'never', deadline, record?.generation)) return
+      const { rolled, known, size, generation } = await this.#look(key, roll.lane, names, deadline)
+      if (rolled >= roll.number) return
+      const into = new Map<string, string>()
+      let { octets } = size
+      for (const name of names) {
+        const more = known.has(name) ? 0 : octetsOf(name)
+        const fits = more === 0 || octets + more <= this.records.octetsMax * NAMES_SHARE
+        into.set(name, fits ? name : tallyName({ ...parseName(name), campaign: OTHER_CAMPAIGNS }))
+        if (fits) octets += more
+      }
+      const operations = [
+        ...counts.map(({ kind, name, by }) => maps.increment(kind, into.get(name) ?? name, by, 'key')),
+        ...writeSize({ octets, messages: size.messages + sumOf(counts) }),
+        maps.put('rolled', roll.lane, roll.number, { order: 'key' }),
+      ]
+      if (await this.records.step(key, operations, 'never', deadline, generation)) return
     }
   }
 
-  /** What all nodes have counted. */
-  async all(): Promise<CampaignTally[]> {
+  /** What matters to a roll-up of a record that may be large: of its names those that are among `names`. */
+  async #look(key: Key, lane: string, names: readonly string[], deadline: Deadline): Promise<Look> {
+    const questions = [
+      maps.getByKey('rolled', lane),
+      ...SIZE_BINS.map(bin => bins.read(bin)),
+      ...KINDS.map(kind => maps.getByKeys(kind, names)),
+    ]
+    try {
+      const { results, generation } = await this.records.client.operate(key, questions, deadline.policy)
+      const [rolled, octets, messages, ...found] = results
+      const sized = isNumber(octets) && isNumber(messages)
+      return {
+        rolled: isNumber(rolled) ? rolled : 0,
+        known: new Set(found.flatMap(map => (map instanceof Map ? [...map.keys()] : []))),
+        size: sized ? { octets, messages } : sizeOf((await this.records.get(key, deadline))?.bins),
+        generation,
+      }
+    } catch (error) {
+      if (!(error instanceof AerospikeError && error.code === 'RECORD_NOT_FOUND')) throw error
+      return { rolled: 0, known: new Set(), size: sizeOf(undefined), generation: undefined }
+    }
+  }
+
+  /** Messages that all nodes have counted. */
+  async total(): Promise<number> {
     const deadline = new Deadline(this.clock, READ_MS)
+    const lanes = await this.#lanes()
+    const records = await this.records.getAll(this.#keys(0, SHARDS), deadline, ['rolled', ...SIZE_BINS])
+    let total = 0
+    for (const [shard, read] of records.entries()) {
+      const { record, coming } = await this.#whole(shard, read, lanes)
+      if (record && !isNumber(record.messages)) return sumUp(await this.all())
+      total += sizeOf(record).messages + sumOf(coming)
+    }
+    return total
+  }
+
+  /** What all nodes have counted, ordered by campaign, then sme. It may be long: the loop turns meanwhile. */
+  async all(): Promise<CampaignTally[]> {
+    const lanes = await this.#lanes()
+    let lists: CampaignTally[][] = []
+    for (let first = 0; first < SHARDS; first += SHARDS_TOGETHER) {
+      const keys = this.#keys(first, SHARDS_TOGETHER)
+      const records = await this.records.getAll(keys, new Deadline(this.clock, READ_MS))
+      for (const [n, read] of records.entries()) {
+        const { record, coming } = await this.#whole(first + n, read, lanes)
+        lists.push(inOrder(record, coming))
+      }
+      await this.#breath()
+    }
+    while (lists.length > 1) {
+      const longer: CampaignTally[][] = []
+      for (let at = 0; at < lists.length; at += 2) {
+        longer.push(merge(lists[at] ?? [], lists[at + 1] ?? []))
+        if (longer.length % SHARDS_TOGETHER === 0) await this.#breath()
+      }
+      await this.#breath()
+      lists = longer
+    }
+    return lists[0] ?? []
+  }
+
+  /**
+   * A record, and what is on its way to it. Lanes are read before it: a count that a roll-up moves in between is seen
+   * twice, and shows itself by a number that its lane had not yet. Then both are read again.
+   */
+  async #whole(shard: number, read: ReadBins | undefined, lanes: Lanes): Promise<Whole> {
+    let record = read
     for (let attempt = 1; attempt <= TORN_MAX; attempt++) {
-      const sums = await this.#sums(deadline)
-      if (sums) return [...sums].map(([name, count]) => ({ ...parseName(name), ...count })).sort(byCampaign)
+      const coming = lanes.comingTo(shard, record)
+      if (coming) return { record, coming }
+      const deadline = new Deadline(this.clock, READ_MS)
+      lanes.become(await readLanes(this.records, NODES, deadline))
+      record = (await this.records.get(shardKey(this.records, shard), deadline))?.bins
     }
     throw new StoreError('the store cannot be read')
   }
 
-  /**
-   * Journals first, then the tallies: a count that a roll-up moves in between is seen twice, and shows itself
-   * by a number that its lane did not have yet. Undefined then.
-   */
-  async #sums(deadline: Deadline): Promise<Map<string, Sum> | undefined> {
-    const lanes = await readLanes(this.records, NODES, deadline)
-    const keys = Array.from({ length: SHARDS }, (_, shard) => shardKey(this.records, shard))
-    const shards = await this.records.getAll(keys, deadline)
-    const sums = new Map<string, Sum>()
-    const add = (kind: keyof Sum, counts: Iterable<[string, number]>): void => {
-      for (const [name, by] of counts) {
-        const sum = sums.get(name) ?? { sent: 0, failed: 0 }
-        sum[kind] += by
-        sums.set(name, sum)
-      }
-    }
-    for (const { lane, sent, failed, rolled, rolling } of lanes) {
-      if (shards.some(shard => shard && rolledOf(shard, lane) > rolled)) return undefined
-      add('sent', sent)
-      add('failed', failed)
-      const notYet = ([name]: [string, number]): boolean => {
-        const shard = shards[shardOf(name)]
-        return !shard || rolledOf(shard, lane) < rolled
-      }
-      if (rolling) {
-        add('sent', [...rolling.sent].filter(notYet))
-        add('failed', [...rolling.failed].filter(notYet))
-      }
-    }
-    for (const shard of shards) {
-      if (!shard) continue
-      add('sent', mapOf(shard, 'sent', isNumber))
-      add('failed', mapOf(shard, 'failed', isNumber))
-    }
-    return sums
+  async #lanes(): Promise<Lanes> {
+    const lanes = new Lanes()
+    lanes.become(await readLanes(this.records, NODES, new Deadline(this.clock, READ_MS)))
+    return lanes
+  }
+
+  #keys(first: number, count: number): Key[] {
+    return Array.from({ length: count }, (_, n) => shardKey(this.records, first + n))
+  }
+
+  #breath(): Promise<void> {
+    return new Promise(resolve => this.clock.soon(resolve))
   }
 }
 
-interface Sum {
-  sent: number
-  failed: number
+/** What a roll-up has to know of a record. */
+interface Look {
+  readonly rolled: number
+  readonly known: ReadonlySet<unknown>
+  readonly size: Size
+  /** Undefined: there is none. */
+  readonly generation: number | undefined
 }
 
-/** The largest over all smes; equal ones by name. */
+interface Whole {
+  readonly record: ReadBins | undefined
+  readonly coming: readonly NameCount[]
+}
+
+interface NameCount {
+  readonly kind: Kind
+  readonly name: string
+  readonly by: number
+}
+
+const countsOf = (counts: Pick<Roll, Kind>): NameCount[] =>
+  KINDS.flatMap(kind => [...counts[kind]].map(([name, by]) => ({ kind, name, by })))
+
+const sumOf = (counts: readonly NameCount[]): number => counts.reduce((sum, { by }) => sum + by, 0)
+
+export const sumUp = (tallies: readonly CampaignTally[]): number =>
+  tallies.reduce((sum, { sent, failed }) => sum + sent + failed, 0)
+
+/** What lies in the journals of all nodes and not in the tallies yet. */
+class Lanes {
+  /** The newest roll-up that has begun, by lane. */
+  #rolled = new Map<string, number>()
+  /** By shard; of a roll-up that has begun each record may have its share. */
+  #counts = new Map<number, (NameCount & { readonly roll: Roll | undefined })[]>()
+
+  become(views: readonly LaneView[]): void {
+    this.#rolled = new Map(views.map(({ lane, rolled }) => [lane, rolled]))
+    const counts = views.flatMap(view => [
+      ...countsOf(view).map(count => ({ ...count, roll: undefined })),
+      ...(view.rolling ? countsOf(view.rolling).map(count => ({ ...count, roll: view.rolling })) : []),
+    ])
+    this.#counts = Map.groupBy(counts, ({ name }) => shardOf(name))
+  }
+
+  /** Undefined when the record knows of a later roll-up. */
+  comingTo(shard: number, record: ReadBins | undefined): readonly NameCount[] | undefined {
+    const rolled = record ? mapOf(record, 'rolled', isNumber) : new Map<string, number>()
+    for (const [lane, number] of rolled) {
+      const begun = this.#rolled.get(lane)
+      if (begun !== undefined && number > begun) return undefined
+    }
+    const counts = this.#counts.get(shard) ?? []
+    return counts.filter(({ roll }) => !roll || (rolled.get(roll.lane) ?? 0) < roll.number)
+  }
+}
+
+/** A record's tallies, with what is on its way to it. */
+function inOrder(record: ReadBins | undefined, coming: readonly NameCount[]): CampaignTally[] {
+  const sums = new Map<string, { sent: number; failed: number }>()
+  const add = (kind: Kind, name: string, by: number): void => {
+    const sum = sums.get(name) ?? { sent: 0, failed: 0 }
+    sum[kind] += by
+    sums.set(name, sum)
+  }
+  for (const kind of record ? KINDS : []) {
+    for (const [name, by] of mapOf(record ?? {}, kind, isNumber)) add(kind, name, by)
+  }
+  for (const { kind, name, by } of coming) add(kind, name, by)
+  return [...sums].map(([name, { sent, failed }]) => ({ ...parseName(name), sent, failed })).sort(byCampaign)
+}
+
+/** Two ordered lists as one; what stands in both is one row. */
+function merge(one: readonly CampaignTally[], other: readonly CampaignTally[]): CampaignTally[] {
+  const merged: CampaignTally[] = []
+  let at = 0
+  for (const tally of one) {
+    let next = other[at]
+    for (; next && byCampaign(next, tally) < 0; next = other[++at]) merged.push(next)
+    if (!next || byCampaign(next, tally) > 0) merged.push(tally)
+    else {
+      merged.push({ ...tally, sent: tally.sent + next.sent, failed: tally.failed + next.failed })
+      at++
+    }
+  }
+  for (let next = other[at]; next; next = other[++at]) merged.push(next)
+  return merged
+}
+
+/** The largest over all smes, of tallies in order; equal ones by name. */
 export function largest(tallies: readonly CampaignTally[], count: number): CampaignTotal[] {
-  const totals = new Map<string, number>()
-  for (const { campaign, sent, failed } of tallies) {
-    totals.set(campaign, (totals.get(campaign) ?? 0) + sent + failed)
+  let best: CampaignTotal[] = []
+  const take = (total: CampaignTotal): void => {
+    const last = best[count - 1]
+    if (!last || bySize(total, last) < 0) best = [...best, total].sort(bySize).slice(0, count)
   }
-  return [...totals]
-    .map(([campaign, messages]) => ({ campaign, messages }))
-    .sort((a, b) => b.messages - a.messages || compare(a.campaign, b.campaign))
-    .slice(0, count)
-}
-
-export const shardKey = (records: Records, shard: number): Key => records.key('state', `tally/${shard}`)
-
-/** Of a tally's name: the campaigns of a node are spread over all. */
-export const shardOf = (name: string): number => Bun.hash.crc32(name) % SHARDS
-
-const rolledOf = (bins: ReadBins, lane: string): number => mapOf(bins, 'rolled', isNumber).get(lane) ?? 0
-
-/** `sme campaign` */
-export function parseName(name: string): { campaign: string; sme: number } {
-  const space = name.indexOf(' ')
-  return { campaign: name.slice(space + 1), sme: Number(name.slice(0, space)) }
+  let total: { campaign: string; messages: number } | undefined
+  for (const { campaign, sent, failed } of tallies) {
+    if (total?.campaign !== campaign) {
+      if (total) take(total)
+      total = { campaign, messages: 0 }
+    }
+    total.messages += sent + failed
+  }
+  if (total) take(total)
+  return best
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
 
 const byCampaign = (a: CampaignTally, b: CampaignTally): number =>
   compare(a.campaign, b.campaign) || a.sme - b.sme
+
+const bySize = (a: CampaignTotal, b: CampaignTotal): number =>
+  b.messages - a.messages || compare(a.campaign, b.campaign)

@@ -7,8 +7,10 @@ import { SqliteCommits } from './sqlite_commits.ts'
 import { type Log, openLog } from './sqlite_log.ts'
 import { SqliteReader } from './sqlite_reader.ts'
 import { openDatabase } from './sqlite_schema.ts'
+import { TALLIES_MAX } from './sqlite_tallies.ts'
 import { SqliteWriter, type Write } from './sqlite_writer.ts'
 import {
+  type CampaignTally,
   type ClaimKey,
   type Earlier,
   HELD_MAX,
@@ -33,6 +35,8 @@ export interface SqliteStoreOptions {
   readonly heldMax?: number
   /** Rows that one `sweep` deletes: what bounds how long it holds the loop. */
   readonly sweepRowsMax?: number
+  /** Campaigns and smes that are counted apart; past it new ones are counted under one name. */
+  readonly talliesMax?: number
 }
 
 /** Throws a {@link StoreError} that tells the operator what is wrong with the file. */
@@ -43,10 +47,12 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   return new SqliteStore(options, db, openLog(options.path))
 }
 
-/** A page of the inbox is looked for over so many rows at a time, for 2 ms: more where messages are long. */
+/** A deep page is looked for over so many rows at a time, for 2 ms in the inbox: more where messages are long. */
 const STEP_ROWS = 2000
 /** Greater than any id. */
 const ABOVE_ALL = new Uint8Array(17).fill(0xff)
+/** Before all tallies. */
+const NO_TALLY = { campaign: '', sme: -1 }
 
 /** One file, of this process alone: each call is a write of a group commit. */
 export class SqliteStore implements MessageStore {
@@ -61,8 +67,10 @@ export class SqliteStore implements MessageStore {
   ) {
     const accounts = new SqliteAccounts(db)
     const { clock, retentionMs, heldMax = HELD_MAX, sweepRowsMax = 500, pendingMax = 50_000 } = options
+    const { talliesMax = TALLIES_MAX } = options
+    const limits = { retentionMs, heldMax, sweepRowsMax, talliesMax }
     this.#reader = new SqliteReader(db, accounts)
-    const writer = new SqliteWriter(db, accounts, this.#reader, { retentionMs, heldMax, sweepRowsMax })
+    const writer = new SqliteWriter(db, accounts, this.#reader, limits)
     this.#commits = new SqliteCommits<Write>({
       run: writes => writer.run(writes, clock.now()),
       probe: { op: 'probe' },
@@ -85,7 +93,6 @@ export class SqliteStore implements MessageStore {
   find: MessageStore['find'] = id => this.#read(reader => reader.find(id))
   unmatched: MessageStore['unmatched'] = page => this.#read(reader => reader.unmatched(page))
   totals: MessageStore['totals'] = () => this.#read(reader => reader.totals())
-  campaigns: MessageStore['campaigns'] = page => this.#read(reader => reader.campaigns(page))
   topCampaigns: MessageStore['topCampaigns'] = count => this.#read(reader => reader.topCampaigns(count))
 
   /** The message with the greatest id. */
@@ -101,17 +108,37 @@ export class SqliteStore implements MessageStore {
     return this.#commits.counts
   }
 
-  /** The way down to a deep page leads over all rows above it: it goes in steps, and the loop turns between two. */
   async inbox({ offset, limit }: Page): Promise<Rows<InboxMessage>> {
     const total = await this.#read(reader => reader.inboxSize())
     if (offset >= total) return { rows: [], total }
-    let above: Uint8Array = ABOVE_ALL
-    let left = offset
+    const { place, left } = await this.#down<Uint8Array>(ABOVE_ALL, offset, (reader, above) =>
+      reader.inboxDown(above, STEP_ROWS),
+    )
+    return { rows: await this.#read(reader => reader.inbox(place, { offset: left, limit })), total }
+  }
+
+  async campaigns({ offset, limit }: Page): Promise<Rows<CampaignTally>> {
+    const total = await this.#read(reader => reader.tallyCount())
+    if (offset >= total) return { rows: [], total }
+    const { place, left } = await this.#down(NO_TALLY, offset, (reader, above) =>
+      reader.tallyDown(above, STEP_ROWS),
+    )
+    return { rows: await this.#read(reader => reader.tallies(place, { offset: left, limit })), total }
+  }
+
+  /** The way down to a deep page leads over all rows above it: it goes in steps, and the loop turns between two. */
+  async #down<T>(
+    from: T,
+    rows: number,
+    step: (reader: SqliteReader, place: T) => T,
+  ): Promise<{ readonly place: T; readonly left: number }> {
+    let place = from
+    let left = rows
     for (; left > STEP_ROWS; left -= STEP_ROWS) {
-      above = await this.#read(reader => reader.inboxDown(above, STEP_ROWS))
+      place = await this.#read(reader => step(reader, place))
       await new Promise<void>(resolve => this.options.clock.soon(resolve))
     }
-    return { rows: await this.#read(reader => reader.inbox(above, { offset: left, limit })), total }
+    return { place, left }
   }
 
   /** Who is answered from an earlier commit waits until that one is on disk too. */

@@ -6,7 +6,7 @@ import { writeFault } from './sqlite_file.ts'
 import { SqliteReader } from './sqlite_reader.ts'
 import { openDatabase } from './sqlite_schema.ts'
 import { claimShelf, heldShelf, inboundShelf, messageShelf } from './sqlite_shelves.ts'
-import { SqliteTallies } from './sqlite_tallies.ts'
+import { SqliteTallies, TALLIES_MAX } from './sqlite_tallies.ts'
 import { SqliteWriter } from './sqlite_writer.ts'
 import { type CampaignTally, HELD_MAX } from './store.ts'
 
@@ -39,11 +39,12 @@ export class SqliteCopy implements CopySide {
     // Nobody waits for an answer here: the log is synced within each commit.
     db.run('PRAGMA synchronous = FULL')
     const accounts = new SqliteAccounts(db)
-    const limits = { retentionMs, heldMax: HELD_MAX, sweepRowsMax: 0 }
+    const limits = { retentionMs, heldMax: HELD_MAX, sweepRowsMax: 0, talliesMax: TALLIES_MAX }
     this.#db = db
     this.#accounts = accounts
     this.#writer = new SqliteWriter(db, accounts, new SqliteReader(db, accounts), limits)
-    this.#tallies = new SqliteTallies(db)
+    // What a copy brings keeps its name: a copy back has to know it.
+    this.#tallies = new SqliteTallies(db, Number.POSITIVE_INFINITY)
     this.retentionMs = retentionMs
     this.id = this.#identity(random)
     const transaction = (work: () => void) => this.#transaction(work)

@@ -92,17 +92,27 @@ export class SqliteReader {
     return { messages: number(this.#sql.total) }
   }
 
-  campaigns({ offset, limit }: Page): Rows<CampaignTally> {
-    return {
-      rows: this.#sql.tallies.all(limit, offset) as CampaignTally[],
-      total: number(this.#sql.tallyCount),
-    }
+  tallyCount(): number {
+    return number(this.#sql.tallyCount)
+  }
+
+  /** The tally so many rows further down the list than `above`, which has as many below it. */
+  tallyDown({ campaign, sme }: TallyPlace, rows: number): TallyPlace {
+    return this.#sql.tallyDown.all(campaign, sme, rows - 1)[0] as TallyPlace
+  }
+
+  /** Of those below `above`. */
+  tallies({ campaign, sme }: TallyPlace, { offset, limit }: Page): CampaignTally[] {
+    return this.#sql.tallies.all(campaign, sme, limit, offset) as CampaignTally[]
   }
 
   topCampaigns(count: number): CampaignTotal[] {
     return this.#sql.top.all(count) as CampaignTotal[]
   }
 }
+
+/** Where a tally lies in the list. */
+type TallyPlace = Pick<CampaignTally, 'campaign' | 'sme'>
 
 type HeldRow = [account: string, ids: string, address: string, state: number, error: number, at: number]
 
@@ -120,7 +130,14 @@ const statements = (db: Database) => ({
   inboundDown: db.query('SELECT id FROM inbound WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?'),
   inboundCount: db.query('SELECT inbound FROM total'),
   total: db.query('SELECT messages FROM total'),
-  tallies: db.query('SELECT campaign, sme, sent, failed FROM tally ORDER BY campaign, sme LIMIT ? OFFSET ?'),
-  tallyCount: db.query('SELECT count(*) FROM tally'),
+  tallies: db.query(
+    `SELECT campaign, sme, sent, failed FROM tally WHERE (campaign, sme) > (?, ?)
+     ORDER BY campaign, sme LIMIT ? OFFSET ?`,
+  ),
+  tallyDown: db.query(
+    `SELECT campaign, sme FROM tally WHERE (campaign, sme) > (?, ?)
+     ORDER BY campaign, sme LIMIT 1 OFFSET ?`,
+  ),
+  tallyCount: db.query('SELECT tallies FROM total'),
   top: db.query('SELECT name AS campaign, messages FROM campaign ORDER BY messages DESC, name LIMIT ?'),
 })

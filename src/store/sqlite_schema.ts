@@ -118,6 +118,11 @@ const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER inbound_came AFTER INSERT ON inbound BEGIN UPDATE total SET inbound = inbound + 1; END;
   CREATE TRIGGER inbound_went AFTER DELETE ON inbound BEGIN UPDATE total SET inbound = inbound - 1; END;
   `,
+  `
+  -- Rows of tally, counted as they come: there may be a million.
+  ALTER TABLE total ADD COLUMN tallies INTEGER NOT NULL DEFAULT 0;
+  UPDATE total SET tallies = (SELECT count(*) FROM tally);
+  `,
 ]
 
 const KIND = {

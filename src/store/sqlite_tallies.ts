@@ -1,6 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import { type Message, taken } from '../message.ts'
-import type { CampaignTally } from './store.ts'
+import { type CampaignTally, OTHER_CAMPAIGNS } from './store.ts'
 
 /** How a message is counted: its column `tallied`. */
 export const NOT_TALLIED = 0
@@ -9,13 +9,20 @@ export const TALLIED_FAILED = 2
 
 export const kindOf = (message: Message): number => (taken(message) ? TALLIED_SENT : TALLIED_FAILED)
 
+/** Campaigns and smes that are counted apart: some 150 MB. */
+export const TALLIES_MAX = 1_000_000
+
 /** Campaign counts and the total: collected while a transaction runs, added up in it just before its end. */
 export class SqliteTallies {
   readonly #sql: ReturnType<typeof statements>
   /** Made anew, not cleared: see `churning_map.ts`. */
   #tallies = new Map<string, { campaign: string; sme: number; sent: number; failed: number }>()
 
-  constructor(db: Database) {
+  /** `rowsMax`: what would be one more counts under {@link OTHER_CAMPAIGNS}. */
+  constructor(
+    db: Database,
+    private readonly rowsMax: number,
+  ) {
     this.#sql = statements(db)
   }
 
@@ -50,9 +57,10 @@ export class SqliteTallies {
 
   write(): void {
     let messages = 0
-    for (const { campaign, sme, sent, failed } of this.#tallies.values()) {
+    for (const tally of this.#tallies.values()) {
+      const { sent, failed } = tally
       if (sent === 0 && failed === 0) continue
-      this.#sql.addTally.run(campaign, sme, sent, failed)
+      const campaign = this.#put(tally)
       if (sent + failed !== 0) this.#sql.addCampaign.run(campaign, sent + failed)
       messages += sent + failed
     }
@@ -64,16 +72,28 @@ export class SqliteTallies {
   forget(): void {
     this.#tallies = new Map()
   }
+
+  /** Answers the campaign that it counts under: what has no row is never given one later, since none goes. */
+  #put({ campaign, sme, sent, failed }: CampaignTally): string {
+    const counted = (name: string): boolean => this.#sql.addTo.run(sent, failed, name, sme).changes > 0
+    if (counted(campaign)) return campaign
+    const hasRoom = Number(this.#sql.rows.values()[0]?.[0]) < this.rowsMax
+    if (!hasRoom && counted(OTHER_CAMPAIGNS)) return OTHER_CAMPAIGNS
+    const name = hasRoom ? campaign : OTHER_CAMPAIGNS
+    this.#sql.addTally.run(name, sme, sent, failed)
+    this.#sql.addRow.run()
+    return name
+  }
 }
 
 const statements = (db: Database) => ({
-  addTally: db.query(
-    `INSERT INTO tally (campaign, sme, sent, failed) VALUES (?,?,?,?)
-     ON CONFLICT DO UPDATE SET sent = sent + excluded.sent, failed = failed + excluded.failed`,
-  ),
+  rows: db.query('SELECT tallies FROM total'),
+  addTo: db.query('UPDATE tally SET sent = sent + ?, failed = failed + ? WHERE campaign = ? AND sme = ?'),
+  addTally: db.query('INSERT INTO tally (campaign, sme, sent, failed) VALUES (?,?,?,?)'),
   addCampaign: db.query(
     `INSERT INTO campaign (name, messages) VALUES (?,?)
      ON CONFLICT DO UPDATE SET messages = messages + excluded.messages`,
   ),
+  addRow: db.query('UPDATE total SET tallies = tallies + 1'),
   addTotal: db.query('UPDATE total SET messages = messages + ?'),
 })

@@ -55,6 +55,7 @@ export interface WriterLimits {
   /** Receipts that wait for their message; past it the oldest goes. */
   readonly heldMax: number
   readonly sweepRowsMax: number
+  readonly talliesMax: number
 }
 
 /** Long messages of one sender with one reference within the time that segments join. */
@@ -106,7 +107,7 @@ export class SqliteWriter {
     private readonly limits: WriterLimits,
   ) {
     this.#sql = writerStatements(db)
-    this.#tallies = new SqliteTallies(db)
+    this.#tallies = new SqliteTallies(db, limits.talliesMax)
   }
 
   /**

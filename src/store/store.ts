@@ -203,6 +203,12 @@ export interface CampaignTally {
   readonly failed: number
 }
 
+/**
+ * Counts what came under new names once a store keeps as many apart as it can, with a row for each sme: a client that
+ * gives each message a campaign of its own would fill any disk, and an Aerospike record much sooner.
+ */
+export const OTHER_CAMPAIGNS = '(other campaigns)'
+
 export interface CampaignTotal {
   readonly campaign: string
   readonly messages: number

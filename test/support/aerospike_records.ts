@@ -34,6 +34,7 @@ export class Records {
   constructor(
     namespaces: readonly string[],
     private readonly now: () => number,
+    readonly octetsMax = Number.POSITIVE_INFINITY,
   ) {
     for (const namespace of namespaces) this.#byNamespace.set(namespace, new Map())
   }
@@ -97,6 +98,8 @@ export class Records {
       generation: ((record?.generation ?? 0) % 0xffff) + 1,
       voidTime: this.#voidTime(request.ttl, record),
     }
+    const octets = [...bins.values()].reduce((sum, bin) => sum + bin.octets.length, 0)
+    if (octets > this.octetsMax) throw new Refusal(resultCodes.RECORD_TOO_BIG)
     if (bins.size === 0) records.delete(id)
     else records.set(id, written)
     return {

@@ -40,6 +40,8 @@ export interface ServerOptions {
   readonly namespaces?: readonly string[]
   /** Unix milliseconds. */
   readonly now?: () => number
+  /** Larger records are refused; the nodes say so. */
+  readonly recordOctetsMax?: number
   readonly users?: Users
   /** With `ca`: asks for certificates of clients that it has signed. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string }
@@ -58,7 +60,8 @@ export class AerospikeServer {
   readonly replicas: number
 
   constructor(readonly options: ServerOptions = {}) {
-    this.records = new Records(options.namespaces ?? ['test'], options.now ?? Date.now)
+    const { namespaces = ['test'], now = Date.now, recordOctetsMax } = options
+    this.records = new Records(namespaces, now, recordOctetsMax)
     this.replicas = options.replicas ?? 1
     const count = options.nodes ?? 1
     this.owners = Int16Array.from({ length: PARTITIONS }, (_, partition) => partition % count)
@@ -360,6 +363,8 @@ export class FakeNode {
         cluster.indexes.set(`${facts.get('ns')}/${facts.get('bin')}`, facts.get('indexname') ?? '')
         return 'ok'
       }
+      case `namespace/${cluster.records.namespaces[0]}`:
+        return `objects=0;max-record-size=${cluster.options.recordOctetsMax ?? 0};replication-factor=${cluster.replicas}`
       case 'user-agent-set':
         return 'ok'
       default:

@@ -1,0 +1,50 @@
+/** How the records of the tallies lie: `sent` and `failed` are maps of a tally's name to its count. */
+
+import { bins, type Key, type Operation, type ReadBins } from '../aerospike/index.ts'
+import { isNumber, mapOf, type Records } from './aerospike_records.ts'
+
+export const SHARDS = 64
+export const KINDS = ['sent', 'failed'] as const
+export type Kind = (typeof KINDS)[number]
+
+export const shardKey = (records: Records, shard: number): Key => records.key('state', `tally/${shard}`)
+
+/** Of a tally's name: the campaigns of a node are spread over all. */
+export const shardOf = (name: string): number => Bun.hash.crc32(name) % SHARDS
+
+/** `sme campaign` */
+export function parseName(name: string): { campaign: string; sme: number } {
+  const space = name.indexOf(' ')
+  return { campaign: name.slice(space + 1), sme: Number(name.slice(0, space)) }
+}
+
+/** What is asked of a record more often than its names, of which there may be thousands. */
+export interface Size {
+  /** At least what its names take. */
+  readonly octets: number
+  readonly messages: number
+}
+
+export const SIZE_BINS = ['octets', 'messages'] as const
+
+export const writeSize = (size: Size): Operation[] => SIZE_BINS.map(bin => bins.write(bin, size[bin]))
+
+/** A count and what stands around it, beside the octets of its name. */
+const COUNT_OCTETS = 14
+
+/** Twice: what was sent and what failed is counted apart. */
+export const octetsOf = (name: string): number => 2 * (Buffer.byteLength(name) + COUNT_OCTETS)
+
+/** Counted, where the record has its size not beside it. */
+export function sizeOf(record: ReadBins | undefined): Size {
+  if (!record) return { octets: 0, messages: 0 }
+  const { octets, messages } = record
+  if (isNumber(octets) && isNumber(messages)) return { octets, messages }
+  const counts = KINDS.flatMap(kind => [...mapOf(record, kind, isNumber)])
+  const received = record.received instanceof Map ? [...record.received.keys()].map(String) : []
+  const names = new Set([...counts.map(([name]) => name), ...received])
+  return {
+    octets: [...names].reduce((sum, name) => sum + octetsOf(name), 0),
+    messages: counts.reduce((sum, [, by]) => sum + by, 0),
+  }
+}
