@@ -23,6 +23,7 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
   readonly account: string
   readonly shortCodeTon: number
   readonly shortCodeNpi: number
+  readonly serviceType: string
   readonly smpp: Link
 
   constructor(
@@ -36,6 +37,7 @@ export class NetworkLink implements Carrier<SubmitFields>, LinkDialect {
     this.name = settings.name
     this.shortCodeTon = settings.shortCodeTon
     this.shortCodeNpi = settings.shortCodeNpi
+    this.serviceType = settings.serviceType
     this.smpp = new Link(settings, parts)
     this.account = this.smpp.account
   }

@@ -14,8 +14,9 @@ export interface Prepared {
   readonly text: Segmented
 }
 
-/** How a link writes short codes (contract §3). */
+/** How a link writes messages: short codes (contract §3), and the service that it asks for. */
 export interface LinkDialect {
+  readonly serviceType: string
   readonly shortCodeTon: number
   readonly shortCodeNpi: number
 }
@@ -78,6 +79,7 @@ export function submitSm(
   const short = text.parts[part]
   if (!short) throw new RangeError(`part ${part} of ${text.parts.length}`)
   return {
+    service_type: dialect.serviceType,
     source_addr_ton: ton(source, dialect),
     source_addr_npi: npi(source, dialect),
     source_addr: source.digits,

@@ -62,6 +62,7 @@ function linkSettings(link: Config['smpp']['links'][number]): LinkSettings {
     systemId: link.system_id,
     password: link.password,
     systemType: link.system_type,
+    addresses: link.addresses,
     interfaceVersion: VERSIONS[link.interface_version],
     bind: link.bind,
     connectTimeoutMs: link.connect_timeout,
@@ -72,6 +73,7 @@ function linkSettings(link: Config['smpp']['links'][number]): LinkSettings {
     enabled: link.enabled,
     shortCodeTon: link.short_code.ton,
     shortCodeNpi: link.short_code.npi,
+    serviceType: link.service_type,
     weight: link.weight,
   }
 }

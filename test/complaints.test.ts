@@ -19,7 +19,8 @@ const LINK: LinkSettings = {
   ...{ id: 1, name: 'link-1', address: { host: 'smsc', port: 2775 }, systemId: 'me', password: 'secret' },
   ...{ systemType: 'link-1', interfaceVersion: 0x34, bind: 'transceiver', connectTimeoutMs: 1000 },
   ...{ responseTimeoutMs: 5000, enquireLinkMs: 10_000, window: 10, limitTps: 0, enabled: true },
-  ...{ shortCodeTon: 3, shortCodeNpi: 0, weight: 1 },
+  ...{ shortCodeTon: 3, shortCodeNpi: 0, serviceType: '', weight: 1 },
+  addresses: { ton: 0, npi: 0, range: '' },
 }
 const SECOND: Partial<LinkSettings> = { id: 2, name: 'link-2', systemType: 'link-2' }
 

@@ -9,9 +9,15 @@ import { MemorySmsc } from './support/simulation_smsc.ts'
 
 const LINK: LinkSettings = {
   ...{ id: 1, name: 'one', address: { host: 'smsc', port: 2775 }, systemId: 'me', password: 'secret' },
-  ...{ systemType: '', interfaceVersion: 0x34, bind: 'transceiver', connectTimeoutMs: 1000 },
+  ...{
+    systemType: '',
+    addresses: { ton: 0, npi: 0, range: '' },
+    interfaceVersion: 0x34,
+    bind: 'transceiver',
+    connectTimeoutMs: 1000,
+  },
   ...{ responseTimeoutMs: 5000, enquireLinkMs: 30_000, window: 100, limitTps: 10, enabled: true },
-  ...{ shortCodeTon: 3, shortCodeNpi: 0, weight: 1 },
+  ...{ shortCodeTon: 3, shortCodeNpi: 0, serviceType: '', weight: 1 },
 }
 const settings = (links: readonly LinkSettings[]): NetworkSettings => ({
   ...{ links, pools: [], rules: NO_RULES, queueTimeoutMs: 10_000, queueMax: 1000 },
@@ -382,6 +388,7 @@ test.each<Partial<LinkSettings>>([
   ...[{ systemId: 'you' }, { password: 'other' }, { systemType: 'vas' }, { interfaceVersion: 0x33 }],
   ...[{ bind: 'transmitter' as const }, { connectTimeoutMs: 2000 }, { responseTimeoutMs: 6000 }],
   ...[{ enquireLinkMs: 10_000 }, { shortCodeTon: 0 }, { shortCodeNpi: 1 }, { name: 'uno' }],
+  ...[{ serviceType: 'CMT' }, { addresses: { ton: 1, npi: 1, range: '44' } }],
   { address: { host: 'smsc', port: 2775, tls: true } },
 ])('a link that a reload gives %o is another one', async change => {
   const { clock, network } = await setUp()

@@ -25,7 +25,8 @@ test('each value of a link reaches the link, in the unit of its name', () => {
   links:
     - { id: 1, name: a, host: h, port: 2776, system_id: s, password: p, system_type: t, interface_version: "3.3",
         bind: pair, connect_timeout: 1s, response_timeout: 2s, enquire_link: 3s, window: 4, limit_tps: 5,
-        enabled: false, short_code: { ton: 1, npi: 6 }, weight: 8 }
+        enabled: false, short_code: { ton: 1, npi: 6 }, weight: 8, service_type: CMT,
+        addresses: { ton: 2, npi: 8, range: "^4477" } }
   pools:
     - { id: 9, name: p, links: [a], strategy: weighted }
 `)
@@ -33,9 +34,15 @@ test('each value of a link reaches the link, in the unit of its name', () => {
     links: [
       {
         ...{ id: 1, name: 'a', address: { host: 'h', port: 2776, tls: false }, systemId: 's', password: 'p' },
-        ...{ systemType: 't', interfaceVersion: 0x33, bind: 'pair', connectTimeoutMs: 1000 },
+        ...{
+          systemType: 't',
+          addresses: { ton: 2, npi: 8, range: '^4477' },
+          interfaceVersion: 0x33,
+          bind: 'pair',
+          connectTimeoutMs: 1000,
+        },
         ...{ responseTimeoutMs: 2000, enquireLinkMs: 3000, window: 4, limitTps: 5, enabled: false },
-        ...{ shortCodeTon: 1, shortCodeNpi: 6, weight: 8 },
+        ...{ shortCodeTon: 1, shortCodeNpi: 6, serviceType: 'CMT', weight: 8 },
       },
     ],
     pools: [{ id: 9, name: 'p', links: ['a'], strategy: 'weighted' }],

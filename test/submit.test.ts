@@ -17,7 +17,14 @@ import {
 } from '../src/submit.ts'
 import { TurnedClock } from './support/clock.ts'
 
-const link: SendLink = { id: 1, name: 'one', account: 'smsc:2775/me', shortCodeTon: 4, shortCodeNpi: 9 }
+const link: SendLink = {
+  id: 1,
+  name: 'one',
+  account: 'smsc:2775/me',
+  shortCodeTon: 4,
+  shortCodeNpi: 9,
+  serviceType: 'WAP',
+}
 
 const request: SendRequest = {
   appId: 1,
@@ -144,6 +151,7 @@ describe('a send', () => {
       parts: 1,
     })
     expect(pdus[0]).toMatchObject({
+      service_type: 'WAP',
       source_addr_ton: 1,
       source_addr_npi: 1,
       destination_addr: '987654321',

@@ -191,12 +191,18 @@ const linkTls: Check = ({ smpp }) =>
       : [],
   )
 
-/** C-Octet Strings carry one octet a character: a bind with any other could never be written (SMPP 3.4 §3.1). */
-const credentials: Check = ({ smpp }) =>
+/** C-Octet Strings carry one octet a character: a PDU with any other could never be written (SMPP 3.4 §3.1). */
+const smppTexts: Check = ({ smpp }) =>
   smpp.links.flatMap((link, index) =>
-    (['system_id', 'password', 'system_type'] as const)
-      .filter(key => /[^\0-\xff]/.test(link[key]))
-      .map(key => ({
+    Object.entries({
+      system_id: link.system_id,
+      password: link.password,
+      system_type: link.system_type,
+      'addresses.range': link.addresses.range,
+      service_type: link.service_type,
+    })
+      .filter(([, text]) => /[^\0-\xff]/.test(text))
+      .map(([key]) => ({
         path: `smpp.links[${index}].${key}`,
         message: 'holds a character that SMPP cannot carry: letters and digits always do',
       })),
@@ -222,6 +228,6 @@ export const CHECKS: readonly Check[] = [
   files,
   certificates,
   linkTls,
-  credentials,
+  smppTexts,
   adminKeys,
 ]

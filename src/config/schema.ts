@@ -117,6 +117,15 @@ const link = section('an account at an SMSC', {
     maxLength: 8,
   }),
   system_type: text('as the SMSC asks for it, often empty', { default: '', maxLength: 12 }),
+  addresses: section(
+    'numbers whose MO messages and receipts come to this bind, where the SMSC wants to know',
+    {
+      ton: whole('type of number', { default: 0, minimum: 0, maximum: 6 }),
+      npi: whole('numbering plan', { default: 0, minimum: 0, maximum: 18 }),
+      range: text('a number, or a pattern as the SMSC writes it', { default: '', maxLength: 40 }),
+    },
+  ),
+  service_type: text('of each message, as the SMSC asks for it, often empty', { default: '', maxLength: 5 }),
   interface_version: oneOf('SMPP version that is announced', ['3.3', '3.4'], '3.4'),
   bind: oneOf(
     'how to bind (a pair is a transmitter and a receiver)',

@@ -44,6 +44,8 @@ export interface LinkOptions {
   readonly systemId: string
   readonly password: string
   readonly systemType: string
+  /** What the SMSC routes to this bind, in its own notation (SMPP 3.4 §5.2.7); empty where it knows by the account. */
+  readonly addresses: { readonly ton: number; readonly npi: number; readonly range: string }
   /** 0x34 is version 3.4. */
   readonly interfaceVersion: number
   /** `pair`: a transmitter and a receiver session that make one link. */
@@ -237,7 +239,7 @@ export class Link {
   }
 
   #leg(bind: BindCommand): Leg {
-    const { address, systemId, password, systemType, interfaceVersion } = this.options
+    const { address, systemId, password, systemType, interfaceVersion, addresses } = this.options
     const { window, responseTimeoutMs, enquireLinkMs, connectTimeoutMs } = this.options
     return new Leg(
       {
@@ -249,6 +251,9 @@ export class Link {
           password,
           system_type: systemType,
           interface_version: interfaceVersion,
+          addr_ton: addresses.ton,
+          addr_npi: addresses.npi,
+          address_range: addresses.range,
         },
         session: { role: 'esme', window, responseTimeoutMs, enquireLinkMs },
       },

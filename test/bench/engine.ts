@@ -63,6 +63,7 @@ async function measure(port: number, window: number): Promise<void> {
         systemId: 'bench',
         password: '',
         systemType: '',
+        addresses: { ton: 0, npi: 0, range: '' },
         interfaceVersion: 0x34,
         bind: 'transceiver',
         connectTimeoutMs: 1000,

@@ -116,6 +116,8 @@ describe('a value', () => {
         ...{ port: 2775, tls: false, interface_version: '3.4', bind: 'transceiver', enabled: true },
         ...{ response_timeout: 5000, enquire_link: 30_000, window: 100, limit_tps: 100 },
         ...{ connect_timeout: 10_000, weight: 1 },
+        addresses: { ton: 0, npi: 0, range: '' },
+        service_type: '',
         short_code: { ton: 3, npi: 0 },
       },
     ])
@@ -279,6 +281,13 @@ security: { allowed_ips: [10.0.0.0/33], trusted_proxies: [::1, proxy] }
     expect(bad(yaml.replace('password: 密钥', 'password: p, system_type: 密'))).toEqual([
       expect.stringMatching(/smpp.links\[0\].system_type holds a character that SMPP cannot carry/),
     ])
+    for (const [key, value] of [
+      ['service_type', 'service_type: 密'],
+      ['addresses.range', 'addresses: { range: "^密" }'],
+    ] as const)
+      expect(bad(yaml.replace('password: 密钥', `password: p, ${value}`))).toEqual([
+        expect.stringContaining(`smpp.links[0].${key} holds a character that SMPP cannot carry`),
+      ])
     expect(bad(yaml)[0]).not.toContain('密')
   })
 

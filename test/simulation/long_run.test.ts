@@ -23,7 +23,8 @@ const link = (id: number, bind: LinkSettings['bind']): LinkSettings => ({
   ...{ id, name: `link-${id}`, address: { host: 'smsc', port: 2775 }, systemId: 'me', password: 'secret' },
   ...{ systemType: `link-${id}`, interfaceVersion: 0x34, bind, connectTimeoutMs: 3000 },
   ...{ responseTimeoutMs: 5000, enquireLinkMs: 30_000, window: 10, limitTps: 50, enabled: true },
-  ...{ shortCodeTon: 3, shortCodeNpi: 0, weight: 1 },
+  ...{ shortCodeTon: 3, shortCodeNpi: 0, serviceType: '', weight: 1 },
+  addresses: { ton: 0, npi: 0, range: '' },
 })
 
 const SETTINGS: NetworkSettings = {

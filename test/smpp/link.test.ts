@@ -19,16 +19,20 @@ describe('a link', () => {
     expect(link.stats()).toMatchObject({ inFlight: 0, submitted: 1, accepted: 1, sentLastSecond: 1 })
   })
 
-  test('binds with the name, the password, the type and the version that it was given', async () => {
+  test('binds with the name, the password, the type, the version and the addresses that it was given', async () => {
     const binds: Pdu[] = []
-    const made = rig({ systemType: 'client', interfaceVersion: 0x33 })
+    const made = rig({
+      ...{ systemType: 'client', interfaceVersion: 0x33 },
+      addresses: { ton: 1, npi: 8, range: '^4477[0-9]*' },
+    })
     made.answer = pdu => {
       binds.push(pdu)
       return 0
     }
     await made.started()
     const given = { system_id: 'me', password: 'secret', system_type: 'client', interface_version: 0x33 }
-    expect(binds).toMatchObject([{ command: 'bind_transceiver', ...given }])
+    const addresses = { addr_ton: 1, addr_npi: 8, address_range: '^4477[0-9]*' }
+    expect(binds).toMatchObject([{ command: 'bind_transceiver', ...given, ...addresses }])
   })
 
   test('sends nothing before it is bound, while it is disabled, nor as a receiver', async () => {

@@ -15,6 +15,7 @@ export const OPTIONS: LinkOptions = {
   systemId: 'me',
   password: 'secret',
   systemType: '',
+  addresses: { ton: 0, npi: 0, range: '' },
   interfaceVersion: 0x34,
   bind: 'transceiver',
   connectTimeoutMs: 10_000,

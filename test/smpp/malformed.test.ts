@@ -74,6 +74,7 @@ async function loaded(): Promise<{ smsc: RawSmsc; link: Link }> {
       systemId: 'me',
       password: 'secret',
       systemType: '',
+      addresses: { ton: 0, npi: 0, range: '' },
       interfaceVersion: 0x34,
       bind: 'transceiver',
       connectTimeoutMs: 1000,

@@ -52,6 +52,7 @@ function linkTo(
       systemId: 'me',
       password: 'secret',
       systemType: '',
+      addresses: { ton: 0, npi: 0, range: '' },
       interfaceVersion: 0x34,
       bind: 'transceiver',
       connectTimeoutMs: 1000,

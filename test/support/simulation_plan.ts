@@ -129,6 +129,7 @@ function linkOf(chance: Chance, id: number, smscs: readonly SmscPlan[]): LinkSet
     systemId: chance.of(systemIds),
     password: 'secret',
     systemType: name,
+    addresses: { ton: 0, npi: 0, range: '' },
     interfaceVersion: 0x34,
     bind: often(0.3) ? 'pair' : 'transceiver',
     connectTimeoutMs: between(200, 3000),
@@ -139,6 +140,7 @@ function linkOf(chance: Chance, id: number, smscs: readonly SmscPlan[]): LinkSet
     enabled: true,
     shortCodeTon: 3,
     shortCodeNpi: 0,
+    serviceType: '',
     weight: between(1, 5),
   }
 }
