@@ -55,8 +55,9 @@ export const writerStatements = (db: Database) => ({
     `INSERT INTO inbound (id, account, link, source, destination, reference, parts, received_at)
      VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`,
   ),
+  // By the id too, which ends the walk: a handset may have sent a month of messages with one reference.
   findSegments: db.query(
-    `SELECT id, parts FROM inbound WHERE account = ? AND source = ? AND reference = ? AND destination = ?
+    `SELECT id, parts FROM inbound WHERE account = ? AND source = ? AND reference = ? AND id >= ? AND destination = ?
      AND json_array_length(parts) = ? AND received_at > ? ORDER BY id DESC LIMIT ?`,
   ),
   updateInbound: db.query('UPDATE inbound SET parts = ? WHERE id = ?'),

@@ -258,6 +258,7 @@ export class SqliteWriter {
       account,
       source,
       reference,
+      idFloor(since),
       destination,
       total,
       since,

@@ -5,11 +5,15 @@ import { join } from 'node:path'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import { SqliteStore } from '../../src/store/sqlite.ts'
+import { SqliteAccounts } from '../../src/store/sqlite_accounts.ts'
 import { openLog } from '../../src/store/sqlite_log.ts'
+import { SqliteReader } from '../../src/store/sqlite_reader.ts'
 import { openDatabase } from '../../src/store/sqlite_schema.ts'
+import { SqliteWriter } from '../../src/store/sqlite_writer.ts'
 import { type MessageStore, OTHER_CAMPAIGNS } from '../../src/store/store.ts'
 import { TurnedClock } from '../support/clock.ts'
-import { messageOf } from '../support/message.ts'
+import { inboundOf, messageOf } from '../support/message.ts'
+import { quickestMs } from '../support/quickest.ts'
 
 let folder: string
 
@@ -128,4 +132,26 @@ test('the number of campaigns is counted once in a file that has none yet', asyn
   await save(store, 'c', 1, 'submitted')
   expect(await rowsOf(store)).toEqual(['a 1: 1, 0', 'b 1: 1, 0', 'c 1: 1, 0'])
   await store.close()
+})
+
+test('a segment is not looked for among all that a handset ever sent with its reference', () => {
+  const { db } = open()
+  const accounts = new SqliteAccounts(db)
+  const limits = { retentionMs: 30 * 24 * 3600_000, heldMax: 1, sweepRowsMax: 1, talliesMax: 1 }
+  const writer = new SqliteWriter(db, accounts, new SqliteReader(db, accounts), limits)
+  const now = Date.now()
+  // Ten seconds apart, the last of them two hours ago.
+  db.run(
+    `WITH RECURSIVE each(n, at) AS (SELECT 1, ?1 UNION ALL SELECT n + 1, at - 10000 FROM each WHERE n < 200000)
+     INSERT INTO inbound (id, account, link, source, destination, reference, received_at, parts)
+     SELECT unhex(printf('%012x%020x', at, n)), 'a:1/x', 1, '447700900123', '12345', 7, at, '["one",null]' FROM each`,
+    [now - 2 * 3600_000],
+  )
+  const segment = { reference: 7, total: 2, part: 1 }
+  const tookMs = quickestMs(() => {
+    const inbound = inboundOf(now, { id: ids.messageId(), account: 'a:1/x', text: 'one' }, { segment })
+    writer.run([{ op: 'keepInbound', inbound }], now)
+  })
+  expect(tookMs).toBeLessThan(50)
+  db.close()
 })
