@@ -1,7 +1,5 @@
-import Counter from 'prom-client/lib/counter.js'
-import Gauge from 'prom-client/lib/gauge.js'
-import Histogram from 'prom-client/lib/histogram.js'
-import Registry from 'prom-client/lib/registry.js'
+import Registry, { type Sample } from 'prom-client/lib/registry.js'
+import type { Clock } from './clock.ts'
 import { FILTER_STATES } from './filters/index.ts'
 import { LICENCE_STATES } from './licence/licence.ts'
 import { LINK_STATES } from './smpp/link.ts'
@@ -48,11 +46,9 @@ const ofLinks =
     [...from.links()].map(row => [[row.name], pick(row)])
 
 const ofSpool =
-  (name: keyof SpoolCounts) =>
-  (from: MetricsSources): (readonly [Labels, number])[] => {
-    const counts = from.spool()
-    return counts ? [[[], counts[name]]] : []
-  }
+  (name: keyof SpoolCounts): Read<number> =>
+  from =>
+    one(from.spool()?.[name] ?? 0)
 
 const statesOf = (
   rows: Iterable<{ readonly name: string; readonly state: string }>,
@@ -244,7 +240,7 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   gauge('sms_proxy_spool_entries', 'Writes that wait on disk for the cluster.', [], ofSpool('entries')),
   gauge('sms_proxy_spool_entries_limit', 'Writes that may wait.', [], ofSpool('entriesMax')),
   gauge('sms_proxy_spool_age_seconds', 'How long the first of them has waited.', [], from =>
-    [...ofSpool('ageMs')(from)].map(([labels, ageMs]) => [labels, ageMs / 1000]),
+    one((from.spool()?.ageMs ?? 0) / 1000),
   ),
   counter('sms_proxy_spool_spooled_total', 'Writes that went to the spool.', [], ofSpool('spooled')),
   counter('sms_proxy_spool_replayed_total', 'Spooled writes told to the cluster.', [], ofSpool('replayed')),
@@ -286,61 +282,51 @@ const FAMILIES: readonly (NumberFamily | HistogramFamily)[] = [
   histogram('sms_proxy_event_loop_lag_seconds', 'How late timers run.', [], from => one(from.loopLag())),
 ]
 
+/** Between two turns of the loop, about: a thousand links are a scrape of twenty thousand lines. */
+const TURN_MS = 5
+
 /** prom-client renders what `from` says at the moment of the scrape, in the Prometheus text format 0.0.4. */
-export function createMetrics(from: MetricsSources): { render(): Promise<string> } {
-  let filters: ReturnType<MetricsSources['filters']> | undefined
-  const sources = { ...from, filters: () => (filters ??= from.filters()) }
+export function createMetrics(
+  from: MetricsSources,
+  clock: Pick<Clock, 'monotonic' | 'soon'>,
+): { render(): Promise<string> } {
   const registry = new Registry()
-  for (const family of FAMILIES) {
-    const { kind, name, help } = family
-    const options = { name, help, labelNames: family.labels, registers: [registry] }
-    if (kind === 'histogram') new PulledHistogram(options, async () => await family.read(sources))
-    else {
-      const Metric = kind === 'gauge' ? Gauge : Counter
-      new Metric({
-        ...options,
-        async collect(this: Gauge | Counter) {
-          const rows = await family.read(sources)
-          // No await from here on: a scrape at the same time must not count into this one.
-          this.reset()
-          for (const [labels, value] of rows) this.labels(...labels.map(String)).inc(value)
-        },
-      })
-    }
-  }
   return {
-    render: () => {
-      filters = undefined
-      return registry.metrics()
+    async render() {
+      const asked = { ...from, links: once(() => [...from.links()]), filters: once(from.filters) }
+      const texts: string[] = []
+      let turnedAt = clock.monotonic()
+      for (const family of FAMILIES) {
+        texts.push(await registry.getMetricsAsString(await pulled(family, asked)))
+        if (clock.monotonic() - turnedAt < TURN_MS) continue
+        await new Promise<void>(resolve => clock.soon(resolve))
+        turnedAt = clock.monotonic()
+      }
+      return `${texts.join('\n\n')}\n`
     },
   }
 }
 
-/** prom-client's Histogram only counts by itself; this one hands over what was counted elsewhere. */
-class PulledHistogram extends Histogram<string> {
-  readonly #options: { readonly name: string; readonly help: string; readonly labelNames: readonly string[] }
-  readonly #read: () => Promise<Rows<HistogramData>>
-
-  constructor(
-    options: { name: string; help: string; labelNames: readonly string[]; registers: Registry[] },
-    read: () => Promise<Rows<HistogramData>>,
-  ) {
-    super(options)
-    this.#options = options
-    this.#read = read
-  }
-
-  /** What the registry asks of a histogram (prom-client 15, lib/histogram.js); its types leave it out. */
-  async getForPromString(): Promise<object> {
-    const { name, help, labelNames } = this.#options
-    const values = [...(await this.#read())].flatMap(([values, data]) =>
-      cumulated(name, Object.fromEntries(labelNames.map((label, index) => [label, values[index]])), data),
-    )
-    return { name, help, type: 'histogram', values }
+function once<T>(ask: () => T): () => T {
+  let answer: { readonly value: T } | undefined
+  return () => {
+    answer ??= { value: ask() }
+    return answer.value
   }
 }
 
-function cumulated(name: string, labels: object, { bounds, counts, sum }: HistogramData): object[] {
+/** A family as prom-client has it, with what was counted elsewhere. */
+async function pulled(family: NumberFamily | HistogramFamily, from: MetricsSources) {
+  const { name, help, labels: names, kind: type } = family
+  const labelled = (values: Labels) => Object.fromEntries(names.map((label, at) => [label, values[at] ?? '']))
+  const values =
+    family.kind === 'histogram'
+      ? [...(await family.read(from))].flatMap(([values, data]) => cumulated(name, labelled(values), data))
+      : [...(await family.read(from))].map(([values, value]) => ({ labels: labelled(values), value }))
+  return { get: async () => ({ name, help, type, values }) }
+}
+
+function cumulated(name: string, labels: Sample['labels'], { bounds, counts, sum }: HistogramData): Sample[] {
   let count = 0
   const buckets = Array.from(counts, (more, index) => {
     count += more

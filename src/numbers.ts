@@ -18,24 +18,21 @@ export interface Numbers {
 type Counted = Omit<MetricsSources, 'build' | 'http' | 'process' | 'openFiles' | 'loopLag'>
 
 /** `counted`: what the parts of the gateway count themselves. `dataDir`: a folder on the disk that matters. */
-export function createNumbers(
-  clock: Pick<Clock, 'now' | 'monotonic' | 'after'>,
-  dataDir: string,
-  counted: Counted,
-): Numbers {
+export function createNumbers(clock: Clock, dataDir: string, counted: Counted): Numbers {
   const traffic = createTraffic(clock)
   const tally = new HttpTally()
   const host = createHost({ clock, dataDir })
   const stopHost = host.start()
   const loop = watchLoop(clock)
-  const { render } = createMetrics({
+  const sources: MetricsSources = {
     ...counted,
     build: { version: VERSION, commit: COMMIT },
     http: () => tally.rows(),
     process: processUsage,
     openFiles,
     loopLag: () => loop.lag,
-  })
+  }
+  const { render } = createMetrics(sources, clock)
   return {
     metrics: {
       render,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../src/clock.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { Histogram } from '../src/stats/histogram.ts'
 import { HttpTally } from '../src/stats/http_tally.ts'
@@ -52,29 +53,47 @@ function sources() {
     openFiles,
     loopLag: () => new Histogram([0.01, 0.1]),
   }
-  return { all, http, sends, link, render: () => createMetrics(all).render() }
+  return { all, http, sends, link, render: () => createMetrics(all, systemClock).render() }
 }
 
 /** The lines of one family, without comments. */
 const samples = (text: string, name: string): string[] =>
   text.split('\n').filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
 
-test('filters, which may answer from another thread, are asked once a scrape', async () => {
+test('filters, which may answer from another thread, and links are asked once a scrape', async () => {
   const { all } = sources()
-  let asked = 0
+  const asked = { filters: 0, links: 0 }
   const filters = async () => {
-    asked++
+    asked.filters++
     return all.filters()
   }
-  const { render } = createMetrics({ ...all, filters })
+  const links = () => {
+    asked.links++
+    return all.links()
+  }
+  const { render } = createMetrics({ ...all, filters, links }, systemClock)
   expect(await render()).toContain('sms_proxy_filter_hits_total{filter="premium')
   await render()
-  expect(asked).toBe(2)
+  expect(asked).toEqual({ filters: 2, links: 2 })
+})
+
+test('the loop turns while a scrape takes its time', async () => {
+  let now = 0
+  let turns = 0
+  const clock = {
+    monotonic: () => now++,
+    soon: (task: () => void) => {
+      turns++
+      task()
+    },
+  }
+  await createMetrics(sources().all, clock).render()
+  expect(turns).toBeGreaterThan(5)
 })
 
 test('each source is read at the scrape, and shows as it stands then', async () => {
   const { all, sends } = sources()
-  const metrics = createMetrics(all)
+  const metrics = createMetrics(all, systemClock)
   expect(samples(await metrics.render(), 'sms_proxy_sends_total')).toEqual([
     'sms_proxy_sends_total{result="submitted"} 3',
   ])
@@ -86,7 +105,7 @@ test('each source is read at the scrape, and shows as it stands then', async () 
 })
 
 test('two scrapes at the same time each tell the whole truth once', async () => {
-  const metrics = createMetrics(sources().all)
+  const metrics = createMetrics(sources().all, systemClock)
   for (const text of await Promise.all([metrics.render(), metrics.render()])) {
     expect(samples(text, 'sms_proxy_store_writes_total')).toEqual(['sms_proxy_store_writes_total 30'])
     expect(samples(text, 'sms_proxy_link_submits_total')).toEqual([
@@ -149,7 +168,7 @@ test.each([
 test('without a licence there is no last day', async () => {
   const { all } = sources()
   const none = { status: 'none', max_connections: 0, max_tps: 0, valid_until: '' } as const
-  const text = await createMetrics({ ...all, licence: () => none }).render()
+  const text = await createMetrics({ ...all, licence: () => none }, systemClock).render()
   expect(samples(text, 'sms_proxy_licence_last_day_timestamp_seconds')).toEqual([
     'sms_proxy_licence_last_day_timestamp_seconds 0',
   ])
