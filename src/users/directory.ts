@@ -19,6 +19,11 @@ export interface User {
   readonly appId: number
 }
 
+/** A user with the app that it belongs to. */
+export interface Member extends Pick<User, 'id' | 'email' | 'isAdmin'> {
+  readonly app: Pick<App, 'id' | 'name' | 'secretHash'>
+}
+
 interface AppRow {
   readonly id: number
   readonly name: string
@@ -33,6 +38,8 @@ interface UserRow {
   readonly is_admin: number
   readonly app_id: number
 }
+
+type MemberRow = Omit<UserRow, 'password_hash'> & Pick<AppRow, 'name' | 'secret_hash'>
 
 /** How long a change that another process made (`sms-proxy user …`) may go unseen. */
 const UNSEEN_MS_MAX = 100
@@ -71,7 +78,10 @@ export class Directory {
       ),
       user: db.query<UserRow, [number]>(`${USER} WHERE id = ?`),
       userByEmail: db.query<UserRow, [string]>(`${USER} WHERE email = ?`),
-      users: db.query<UserRow, []>(`${USER} ORDER BY id`),
+      members: db.query<MemberRow, []>(
+        `SELECT users.id, email, is_admin, app_id, name, secret_hash FROM users JOIN apps ON apps.id = app_id
+         ORDER BY users.id`,
+      ),
       addUser: db.query<{ id: number }, [string, string, number, number]>(
         `INSERT INTO users (email, password_hash, app_id, created_at) VALUES (?, ?, ?, ?)
          ON CONFLICT DO NOTHING RETURNING id`,
@@ -120,8 +130,11 @@ export class Directory {
     return userOf(this.#sql.userByEmail.get(email))
   }
 
-  users(): User[] {
-    return this.#sql.users.all().flatMap(row => userOf(row) ?? [])
+  /** All users, by id. In one go: to look each app up, with its networks, took most of the time of a long list. */
+  members(): Member[] {
+    return this.#sql.members.all().map(({ id, email, is_admin, app_id, name, secret_hash }) => {
+      return { id, email, isAdmin: is_admin === 1, app: { id: app_id, name, secretHash: secret_hash } }
+    })
   }
 
   /** Undefined when the email is taken. */

@@ -149,10 +149,11 @@ export class Users {
 
   /** All users, by id. */
   list(): readonly ProxyUser[] {
-    return this.directory.users().flatMap(({ id, email, isAdmin, appId }) => {
-      const app = this.directory.app(appId)
-      if (!app) return []
-      return { id, email, isAdmin, appId, appName: app.name, secretFingerprint: fingerprint(app.secretHash) }
+    const fingerprints = new Map<number, string>()
+    return this.directory.members().map(({ id, email, isAdmin, app }) => {
+      const secretFingerprint = fingerprints.get(app.id) ?? fingerprint(app.secretHash)
+      fingerprints.set(app.id, secretFingerprint)
+      return { id, email, isAdmin, appId: app.id, appName: app.name, secretFingerprint }
     })
   }
 

@@ -294,6 +294,21 @@ describe('registering', () => {
     expect(JSON.stringify(users.list())).not.toContain(PROXY_USER.appSecret)
   })
 
+  test('are all listed, whatever is wrong with the networks of one app', async () => {
+    const { users, path } = open()
+    await users.registerProxyUser(PROXY_USER, 'test')
+    const other = { ...PROXY_USER, appName: 'other', email: 'other@example.com' }
+    await users.registerProxyUser({ ...other, appSecret: 'another-secret' }, 'test')
+    using db = new Database(path)
+    db.run(`UPDATE apps SET allowed_ips = '["10.0.0.0/33"]' WHERE name = 'other'`)
+    users.user(1)
+    expect(users.list().map(({ email, appName }) => [email, appName])).toEqual([
+      [PROXY_USER.email, PROXY_USER.appName],
+      ['other@example.com', 'other'],
+    ])
+    expect(new Set(users.list().map(user => user.secretFingerprint)).size).toBe(2)
+  })
+
   test('keeps what is wrong in allowed_ips out, and names it', async () => {
     const { users } = open()
     const wrong = { ...PROXY_USER, allowedIps: ['10.0.0.0/8', '10.0.0.0/33'] }
