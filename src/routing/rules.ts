@@ -1,4 +1,12 @@
-import { type Condition, covers, type RuleMessage, refusal, type Test, testOf } from './rules_condition.ts'
+import {
+  type AddressCondition,
+  type Condition,
+  covers,
+  type RuleMessage,
+  refusal,
+  type Test,
+  testOf,
+} from './rules_condition.ts'
 import { type Report, type RuleProblem, readMap, readMatch, shown } from './rules_read.ts'
 
 export type { RuleMessage }
@@ -73,9 +81,10 @@ export function compileRules(
   else {
     const read = data.map((entry, index) => readRule(entry, index, pools, report))
     reportTwins(read, report)
-    reportShadowed(read, report)
+    const tree = arrange(read)
+    reportShadowed(read, tree, report)
     const list = read.filter(rule => rule !== undefined)
-    if (problems.length === 0) return { rules: arrange(list) }
+    if (problems.length === 0) return { rules: { list, ...tree } }
   }
   return { problems }
 }
@@ -159,11 +168,23 @@ function reportTwins(rules: readonly (Rule | undefined)[], report: Report): void
   }
 }
 
-function reportShadowed(rules: readonly (Rule | undefined)[], report: Report): void {
+function reportShadowed(
+  rules: readonly (Rule | undefined)[],
+  tree: Pick<Rules, 'general' | 'byPrefix'>,
+  report: Report,
+): void {
   for (const [index, rule] of rules.entries()) {
     if (!rule) continue
-    const earlier = rules.findIndex((other, at) => at < index && other && takesAll(other, rule))
-    if (earlier < 0) continue
+    const takes = (at: number): boolean => {
+      const other = rules[at]
+      return at < index && other !== undefined && takesAll(other, rule)
+    }
+    // One that takes all that it would is among those that its first prefix leads to.
+    const [prefix] = rule.conditions.find(isIndexed)?.prefixes ?? []
+    const places =
+      prefix === undefined ? rules.keys() : [...tree.general, ...candidates(tree.byPrefix, prefix)]
+    const earlier = Math.min(index, ...[...places].filter(takes))
+    if (earlier === index) continue
     const name = rules[earlier]?.decision.rule
     report(
       `rules[${index}]`,
@@ -176,19 +197,21 @@ const takesAll = (wide: Rule, narrow: Rule): boolean =>
   wide.conditions.every(condition => narrow.conditions.some(other => covers(condition, other)))
 
 /** Prefixes alone settle a destination; a pattern beside them has to be tried. */
-const isIndexed = (condition: Condition): boolean =>
+const isIndexed = (condition: Condition): condition is AddressCondition =>
   condition.field === 'destination' && condition.patterns.length === 0
 
-function arrange(list: readonly Rule[]): Rules {
+/** By their places; of those that are wrong nothing. */
+function arrange(list: readonly (Rule | undefined)[]): Pick<Rules, 'general' | 'byPrefix'> {
   const byPrefix: PrefixNode = { next: [], rules: [] }
   const general: number[] = []
-  for (const [index, { conditions }] of list.entries()) {
-    const settled = conditions.find(isIndexed)
-    if (!settled || !('prefixes' in settled)) general.push(index)
+  for (const [index, rule] of list.entries()) {
+    if (!rule) continue
+    const settled = rule.conditions.find(isIndexed)
+    if (!settled) general.push(index)
     else for (const prefix of settled.prefixes) insert(byPrefix, prefix, index)
   }
-  seal(byPrefix, [])
-  return { list, general, byPrefix }
+  seal(byPrefix, [], new Map())
+  return { general, byPrefix }
 }
 
 function insert(root: PrefixNode, prefix: string, rule: number): void {
@@ -201,10 +224,23 @@ function insert(root: PrefixNode, prefix: string, rule: number): void {
   node.rules = [...node.rules, rule]
 }
 
-/** Hands each node the rules of the shorter prefixes, so that the deepest node reached knows them all. */
-function seal(node: PrefixNode, above: readonly number[]): void {
-  node.rules = node.rules.length === 0 ? above : [...new Set([...above, ...node.rules])].sort((a, b) => a - b)
-  for (const below of node.next) if (below) seal(below, node.rules)
+/**
+ * Hands each node the rules of the shorter prefixes, so that the deepest node reached knows them all. Thousands of
+ * prefixes of one rule that lie below the same others share one array: `joined`, by the rules above and their own.
+ */
+function seal(
+  node: PrefixNode,
+  above: readonly number[],
+  joined: Map<readonly number[], Map<string, readonly number[]>>,
+): void {
+  if (node.rules.length === 0) node.rules = above
+  else {
+    const known = joined.get(above) ?? new Map<string, readonly number[]>()
+    const own = node.rules.join()
+    node.rules = known.get(own) ?? [...new Set([...above, ...node.rules])].sort((a, b) => a - b)
+    joined.set(above, known.set(own, node.rules))
+  }
+  for (const below of node.next) if (below) seal(below, node.rules, joined)
 }
 
 const ZERO = 0x30

@@ -119,13 +119,10 @@ function readAddresses(
   report: Report,
 ): Condition | undefined {
   const entries = readEach(value, path, report, (item, at) => readAddress(field, item, at, report))
-  return (
-    entries && {
-      field,
-      prefixes: entries.filter(entry => typeof entry === 'string'),
-      patterns: entries.filter(entry => typeof entry !== 'string'),
-    }
-  )
+  if (!entries) return undefined
+  const prefixes = entries.filter(entry => typeof entry === 'string')
+  const patterns = entries.filter(entry => typeof entry !== 'string')
+  return { field, prefixes, listed: new Set(prefixes), patterns }
 }
 
 function readAddress(

@@ -8,6 +8,7 @@ import {
   type RuleMessage,
   type Rules,
 } from '../../src/routing/rules.ts'
+import { quickestMs } from '../support/quickest.ts'
 
 const pools = ['de', 'uk', 'rest']
 
@@ -347,5 +348,36 @@ describe('problems', () => {
         `[{ name: first, match: ${first}, pool: de }, { name: second, match: ${second}, pool: uk }]`,
       ),
     ).toEqual([])
+  })
+})
+
+describe('thousands of prefixes', () => {
+  const prefixes = (count: number) =>
+    Array.from({ length: count }, (_, n) => `44${String(n).padStart(6, '0')}`)
+  const rule = (name: string, match: object) => ({ name, match, pool: 'uk' })
+
+  test('are compared with those of another rule in no time', () => {
+    const destination = prefixes(50_000)
+    const time = { from: '08:00', to: '20:00' }
+    const data = [rule('day', { destination, time }), rule('night', { destination })]
+    expect(quickestMs(() => void compileRules(data, { pools }))).toBeLessThan(1000)
+  })
+
+  test('below the same rules share what they lead to', () => {
+    const general = Array.from({ length: 900 }, (_, at) =>
+      rule(`${at}`, { destination: '44', app_id: at + 1 }),
+    )
+    const compiled = compileRules([...general, rule('all', { destination: prefixes(1000) })], { pools })
+    if ('problems' in compiled) throw new Error(JSON.stringify(compiled.problems))
+    const { rules } = compiled
+    expect(decide(rules, message({ destination: '4400012399', app_id: 1000 }))).toMatchObject({ rule: 'all' })
+    expect(decide(rules, message({ destination: '4400012399', app_id: 7 }))).toMatchObject({ rule: '6' })
+    const known = new Set<readonly number[]>()
+    const walk = (node: Rules['byPrefix']): void => {
+      known.add(node.rules)
+      for (const below of node.next) if (below) walk(below)
+    }
+    walk(rules.byPrefix)
+    expect(known.size).toBeLessThanOrEqual(3)
   })
 })
