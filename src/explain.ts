@@ -115,9 +115,11 @@ async function askFilters(deps: ExplainDependencies, message: FilterMessage): Pr
 
 async function askFilter(
   { filters, onError }: ExplainDependencies,
-  { name, state, mode }: FilterState,
+  { name, state: live, mode, tripped_apps: apps }: FilterState,
   message: FilterMessage,
 ): Promise<FilterWord> {
+  const spared = live === 'tripped' && apps.length > 0 && !apps.includes(message.app_id)
+  const state = spared ? (mode === 'shadow' ? 'shadow' : 'active') : live
   const silent = { name, state, match: false, error: '', time_us: 0 }
   if (state === 'inactive') return { ...silent, verdict: 'pass', reason: 'it is not active' }
   if (state === 'broken') return { ...silent, verdict: 'pass', reason: 'there is no good version of it' }

@@ -225,13 +225,19 @@ describe('an explanation', () => {
     const { explain, submit } = setUp({}, folder.filters)
     const sends = Array.from({ length: TRIP_FAULTS }, () => submit(request))
     await Promise.allSettled(sends)
-    const { outcome, error, filters: words } = await explain(request)
-    expect(words).toMatchObject([{ name: 'stuck', state: 'tripped' }])
-    const sent = await submit(request).then(
-      () => ['sent', ''],
-      ({ publicText }: GatewayError) => ['refused', publicText],
-    )
-    expect([outcome, error]).toEqual(sent)
+    const ofAnother = { ...request, appId: request.appId + 1 }
+    for (const [asked, state] of [
+      [request, 'tripped'],
+      [ofAnother, mode === 'shadow' ? 'shadow' : 'active'],
+    ] as const) {
+      const { outcome, error, filters: words } = await explain(asked)
+      expect(words).toMatchObject([{ name: 'stuck', state }])
+      const sent = await submit(asked).then(
+        () => ['sent', ''],
+        ({ publicText }: GatewayError) => ['refused', publicText],
+      )
+      expect([outcome, error]).toEqual(sent)
+    }
   })
 
   test('shows what filters and rules see, at the time that was asked about', async () => {

@@ -15,8 +15,8 @@ export interface ChainOptions {
   readonly monotonic: () => number
   /** Unix milliseconds. */
   readonly now: () => number
-  /** Told of each failure of a filter, as often as they come. */
-  readonly failed: (filter: ChainLink, fault: FilterFault, tripped: boolean) => void
+  /** Told of each failure of a filter, as often as they come; `trippedFor`: the app that it is out of use for by now. */
+  readonly failed: (filter: ChainLink, fault: FilterFault, trippedFor: number | undefined) => void
 }
 
 /** What a caller hears of a filter that is out of use. */
@@ -59,7 +59,7 @@ export class Chain {
     const { monotonic, now, failed } = this.options
     const began = monotonic()
     tally.hits++
-    if (tally.trippedAt(began)) {
+    if (tally.trippedAt(began, sms.app_id)) {
       return this.#unanswered(sandbox.name, TRIPPED)
     }
     let answer: Answer
@@ -68,8 +68,8 @@ export class Chain {
     } catch (error) {
       if (!(error instanceof FilterFault)) throw error
       const fault = new FilterFault(error.kind, withoutText(error.message, sms.message, sandbox.source))
-      tally.fault(fault, monotonic(), now())
-      failed(link, fault, tally.trippedAt(monotonic()))
+      tally.fault(fault, sms.app_id, monotonic(), now())
+      failed(link, fault, tally.trippedAt(monotonic(), sms.app_id) ? sms.app_id : undefined)
       return this.#unanswered(sandbox.name, callersWords(fault))
     } finally {
       tally.answered(monotonic() - began)

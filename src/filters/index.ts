@@ -3,6 +3,7 @@ import { byName, Chain, type ChainLink, callersWords } from './chain.ts'
 import type { FilterMessage, Filters, Verdict } from './filter.ts'
 import { type FilterLogger, Loader, NO_FOLDER } from './loader.ts'
 import { type Declaration, FilterFault, pack, Sandbox } from './sandbox.ts'
+import { TRIP_APPS } from './tally.ts'
 
 export { TRIPPED } from './chain.ts'
 export type { FilterLogger } from './loader.ts'
@@ -22,12 +23,14 @@ export interface FiltersOptions {
   readonly swapped?: (active: number) => void
 }
 
-/** `broken`: there is no good version of it. `tripped`: out of use for a while after it failed repeatedly. */
+/** `broken`: there is no good version of it. `tripped`: out of use for a while, for some apps or all, after it failed repeatedly. */
 export const FILTER_STATES = ['active', 'shadow', 'inactive', 'tripped', 'broken'] as const
 
 export interface FilterState extends Declaration {
   readonly name: string
   readonly state: (typeof FILTER_STATES)[number]
+  /** While it is tripped: the apps whose messages it failed on, and is out of use for; empty when it is so for all. */
+  readonly tripped_apps: readonly number[]
   /** Why the file as it stands is not in force (its last good version may be); empty when it is. */
   readonly error: string
   /** Messages it was asked about, or would have been but for being tripped. */
@@ -166,7 +169,7 @@ class LiveFilters implements OpenFilters {
       onError,
       monotonic: clock.monotonic,
       now: clock.now,
-      failed: (filter, fault, tripped) => this.#logFault(filter, fault, tripped),
+      failed: (filter, fault, trippedFor) => this.#logFault(filter, fault, trippedFor),
     })
     this.#loader = new Loader({
       dir,
@@ -190,9 +193,11 @@ class LiveFilters implements OpenFilters {
     const filters = [...this.#loader.filters].map(
       ([name, { sandbox, tally, error, changedAt }]): FilterState => {
         const declaration = sandbox?.declaration ?? UNDECLARED
+        const tripped = tally.trippedApps(now)
         return {
           name,
-          state: stateOf(sandbox, tally.trippedAt(now)),
+          state: stateOf(sandbox, tripped.length > 0),
+          tripped_apps: tripped.length < TRIP_APPS ? tripped : [],
           ...declaration,
           error,
           hits: tally.hits,
@@ -282,13 +287,18 @@ class LiveFilters implements OpenFilters {
     return new Sandbox(name, source, { timeoutMs, memoryBytes, lookup, monotonic: clock.monotonic })
   }
 
-  #logFault({ sandbox, tally }: ChainLink, fault: FilterFault, tripped: boolean): void {
+  #logFault({ sandbox, tally }: ChainLink, fault: FilterFault, trippedFor: number | undefined): void {
     const { clock, logger, onError } = this.options
     const now = clock.monotonic()
-    if (!tripped && now - tally.loggedAt < FAULT_LOG_MS) return
+    if (trippedFor === undefined && now - tally.loggedAt < FAULT_LOG_MS) return
     tally.loggedAt = now
     const fields = { filter: sandbox.name, kind: fault.kind, error: fault.message, on_error: onError }
-    logger.warn(fields, tripped ? 'filter failed repeatedly and is out of use for a while' : 'filter failed')
+    if (trippedFor === undefined) logger.warn(fields, 'filter failed')
+    else
+      logger.warn(
+        { ...fields, app: trippedFor },
+        'filter failed repeatedly and is out of use for a while for this app',
+      )
   }
 }
 

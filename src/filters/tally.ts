@@ -1,16 +1,25 @@
 import { Histogram } from './histogram.ts'
 import type { FilterFault } from './sandbox.ts'
 
-/** So many faults that cost a machine or a deadline, within `TRIP_WINDOW_MS`, and the filter is out of use. */
+/** So many faults that cost a machine or a deadline, within `TRIP_WINDOW_MS`, and the filter is out of use for an app. */
 export const TRIP_FAULTS = 5
 const TRIP_WINDOW_MS = 10_000
+/** So many apps that it is out of use for, and it is so for all: it is the filter then, and not what one of them sends. */
+export const TRIP_APPS = 5
 /** How long it stays out; the first fault after it puts it out again. */
 export const TRIPPED_MS = 10_000
+
+interface Trip {
+  /** When the app's last faults were, monotonic milliseconds. */
+  costly: readonly number[]
+  until: number
+}
 
 /**
  * What became of one filter's questions. It counts on when the filter's file changes; only the faults that trip
  * are forgotten then. A plain exception costs a message some microseconds and never trips: a filter that throws
- * on one message in a hundred would otherwise be out of use for all of them.
+ * on one message in a hundred would otherwise be out of use for all of them. Faults that trip are counted for each app:
+ * a text that a pattern takes too long for would else, once in ten seconds, have the messages of all refused.
  */
 export class Tally {
   /** Messages it was asked about, or would have been but for being tripped. */
@@ -29,36 +38,47 @@ export class Tally {
   /** Microseconds an answer. */
   readonly took = new Histogram()
   tookSeconds = 0
-  #costly: number[] = []
-  #trippedUntil = Number.NEGATIVE_INFINITY
+  /** Of apps whose messages it failed on of late. */
+  readonly #trips = new Map<number, Trip>()
 
   answered(ms: number): void {
     this.took.add(ms * 1000)
     this.tookSeconds += ms / 1000
   }
 
-  /** `monotonic` and `now`: the same moment on both clocks, in milliseconds. */
-  fault(fault: FilterFault, monotonic: number, now: number): void {
+  /** `app`: whose message it was. `monotonic` and `now`: the same moment on both clocks, in milliseconds. */
+  fault(fault: FilterFault, app: number, monotonic: number, now: number): void {
     this.errors++
     if (fault.kind === 'timeout') this.timeouts++
     this.lastError = fault.message
     this.lastErrorAt = now
     if (fault.kind === 'error') return
-    this.#costly = [...this.#costly, monotonic].slice(-TRIP_FAULTS)
-    const [oldest = monotonic] = this.#costly
-    if (this.#costly.length < TRIP_FAULTS || monotonic - oldest > TRIP_WINDOW_MS) return
-    this.#trippedUntil = monotonic + TRIPPED_MS
+    for (const [each, { costly }] of this.#trips)
+      if (monotonic - (costly.at(-1) ?? monotonic) > TRIP_WINDOW_MS) this.#trips.delete(each)
+    const trip = this.#trips.get(app) ?? { costly: [], until: Number.NEGATIVE_INFINITY }
+    this.#trips.set(app, trip)
+    trip.costly = [...trip.costly, monotonic].slice(-TRIP_FAULTS)
+    const [oldest = monotonic] = trip.costly
+    if (trip.costly.length < TRIP_FAULTS || monotonic - oldest > TRIP_WINDOW_MS) return
+    trip.until = monotonic + TRIPPED_MS
     // All but one are as good as new at its end: one more fault then is one too many.
-    this.#costly = this.#costly.slice(1).map(() => this.#trippedUntil)
+    trip.costly = trip.costly.slice(1).map(() => trip.until)
   }
 
-  trippedAt(monotonic: number): boolean {
-    return monotonic < this.#trippedUntil
+  /** Whether it is out of use for the messages of an app. */
+  trippedAt(monotonic: number, app: number): boolean {
+    if (this.#trips.size === 0) return false
+    const apps = this.trippedApps(monotonic)
+    return apps.includes(app) || apps.length >= TRIP_APPS
+  }
+
+  /** The apps that it is out of use for; {@link TRIP_APPS} of them, and it is so for all. */
+  trippedApps(monotonic: number): readonly number[] {
+    return [...this.#trips].flatMap(([app, { until }]) => (monotonic < until ? [app] : []))
   }
 
   /** A new version deserves a new trial. */
   absolve(): void {
-    this.#costly = []
-    this.#trippedUntil = Number.NEGATIVE_INFINITY
+    this.#trips.clear()
   }
 }

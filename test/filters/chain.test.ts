@@ -156,6 +156,17 @@ describe('a filter that fails', () => {
     expect(folder.filters.inspect().filters[0]).toMatchObject({ state: 'active', timeouts: TRIP_FAULTS + 1 })
   })
 
+  test('is out of use for the app alone whose messages it took too long for', async () => {
+    await using folder = await openFolder({
+      'f.js': "export default sms => { while (sms.message === 'bad') {} return false }",
+    })
+    for (let i = 0; i <= TRIP_FAULTS; i++) folder.filters.check(message({ message: 'bad', app_id: 2 }))
+    expect(folder.filters.check(message({ app_id: 2 }))).toMatchObject({ pass: false })
+    expect(folder.filters.check(message({ app_id: 1 })).pass).toBeTrue()
+    expect(folder.filters.inspect().filters[0]).toMatchObject({ state: 'tripped', tripped_apps: [2] })
+    expect(folder.logged.at(-1)).toInclude('"app":2')
+  })
+
   test('is not out of use for throwing, however often', async () => {
     await using folder = await openFolder({
       'f.js': "export default sms => { if (sms.message === 'bad') throw 1; return false }",

@@ -157,7 +157,7 @@ test('a route that an operator opened is documented as open', async () => {
 test('what a choice of words means stands in the document', async () => {
   const { schemas } = (await documentOf()).components
   const said =
-    'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it'
+    'tripped: out of use for a while, for some apps or all, after it failed repeatedly; broken: there is no good version of it'
   expect(schemas.FilterStatus?.properties?.state).toEqual({
     type: 'string',
     enum: ['active', 'shadow', 'inactive', 'tripped', 'broken'],

@@ -177,6 +177,7 @@ test.each([
 const FILTER: FilterState = {
   name: 'premium',
   state: 'active',
+  tripped_apps: [],
   description: 'Premium-rate numbers',
   blacklist: true,
   active: true,

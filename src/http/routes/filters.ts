@@ -14,13 +14,16 @@ const NameOf = (what: string) => Type.String({ minLength: 1, maxLength: 64, desc
 
 export const FilterState = oneOf(FILTER_STATES, {
   description:
-    'tripped: out of use for a while after it failed repeatedly; broken: there is no good version of it',
+    'tripped: out of use for a while, for some apps or all, after it failed repeatedly; broken: there is no good version of it',
 })
 
 const Filter = Type.Object(
   {
     name: Type.String(),
     state: FilterState,
+    tripped_apps: Type.Array(Type.Integer(), {
+      description: 'While it is tripped: the apps that it is out of use for, or none when it is so for all',
+    }),
     description: Type.String(),
     blacklist: Type.Boolean({ description: 'False: it refuses what it does not match' }),
     active: Type.Boolean(),
@@ -128,6 +131,7 @@ export const filterRoutes = ({ filters }: Pick<HttpDependencies, 'filters'>): re
             {
               name: 'premium',
               state: 'active',
+              tripped_apps: [],
               description: 'Premium-rate numbers',
               blacklist: true,
               active: true,
