@@ -323,7 +323,7 @@ export class Network {
       late,
       room: () => {
         if (this.#waits) this.bindLinks()
-        this.#pump()
+        this.#poolOf.get(settings.id)?.pump()
       },
       state: (link, from, to, reason) => {
         const fields = { link: link.name, from, to, reason }

@@ -1,6 +1,7 @@
-import { expect, test } from 'bun:test'
+import { expect, spyOn, test } from 'bun:test'
 import { SlidingSecond } from '../src/licence/sliding_second.ts'
 import { type LinkSettings, Network, type NetworkSettings } from '../src/network.ts'
+import { Pool } from '../src/routing/pool.ts'
 import { compileRules, NO_RULES } from '../src/routing/rules.ts'
 import { TurnedClock } from './support/clock.ts'
 import { MemoryNet } from './support/simulation_net.ts'
@@ -535,6 +536,18 @@ test('a link that an operator switches on takes the place of a higher one as soo
   expect(boundIds(network)).toEqual([2])
   await clock.advance(1000)
   expect(boundIds(network)).toEqual([1, 2])
+  void network.close()
+  await clock.advance(10_000)
+})
+
+test('an answer on a link has its own pool look for room, and none of the hundreds of others', async () => {
+  const { clock, network, send } = await setUp(0, [LINK, OTHER])
+  using pump = spyOn(Pool.prototype, 'pump')
+  send(1)
+  await clock.advance(100)
+  const asked = new Set(pump.mock.contexts.map(pool => (pool as Pool<never, never>).options.name))
+  expect([...asked]).toEqual(['one'])
+  expect(pump.mock.calls.length).toBeGreaterThan(1)
   void network.close()
   await clock.advance(10_000)
 })
