@@ -41,7 +41,10 @@ const MIGRATIONS: readonly string[] = [
 ]
 
 const TOKEN_KEY_BYTES = 32
-const BUSY_TIMEOUT_MS = 5000
+/** For another process that makes the file, or brings it to the current version. */
+const OPENING_TIMEOUT_MS = 5000
+/** While a change waits for one of another process, all links and requests do. `sms-proxy user …` takes milliseconds. */
+const BUSY_TIMEOUT_MS = 500
 
 /** Marks the file as ours. */
 const APPLICATION_ID = 0x534d5355
@@ -62,7 +65,7 @@ export function openDatabase(path: string, clock: Pick<Clock, 'now'>, random: Ra
     chmodSync(path, 0o600)
     const opened = new Database(path, { strict: true })
     db = opened
-    opened.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+    opened.run(`PRAGMA busy_timeout = ${OPENING_TIMEOUT_MS}`)
     refuseStrangers(opened, path)
     opened.run('PRAGMA journal_mode = WAL')
     opened.run('PRAGMA synchronous = FULL')
@@ -71,6 +74,7 @@ export function openDatabase(path: string, clock: Pick<Clock, 'now'>, random: Ra
     // What every start reads: a file that is damaged there is named.
     tokenKeyOf(opened)
     opened.query('SELECT * FROM link_switches').values()
+    opened.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
     return opened
   } catch (cause) {
     db?.close()

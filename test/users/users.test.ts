@@ -425,11 +425,22 @@ test('a change waits for one that another process is about', async () => {
     db.run('BEGIN IMMEDIATE')
     db.run('UPDATE users SET is_admin = 1')
     console.log('begun')
-    setTimeout(() => db.run('COMMIT'), 200)`
+    setTimeout(() => db.run('COMMIT'), 50)`
   const other = Bun.spawn([process.execPath, '-e', program, path], { stdout: 'pipe' })
   await other.stdout.getReader().read()
   users.setAllowedIps(1, ['10.0.0.0/8'], 'admin')
   expect(await other.exited).toBe(0)
+})
+
+test('a change is refused soon where another process keeps the file locked: all else waits meanwhile', () => {
+  const { path, users } = open()
+  using other = new Database(path)
+  other.run('BEGIN IMMEDIATE')
+  const startedAt = performance.now()
+  expect(() => users.setAllowedIps(1, ['10.0.0.0/8'], 'admin')).toThrow('locked')
+  expect(performance.now() - startedAt).toBeLessThan(3000)
+  other.run('ROLLBACK')
+  users.setAllowedIps(1, ['10.0.0.0/8'], 'admin')
 })
 
 test('a change goes by what another process left a moment ago, not by what was looked up before', async () => {
