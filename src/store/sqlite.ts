@@ -33,7 +33,7 @@ export interface SqliteStoreOptions {
   readonly paceMs?: number
   /** Receipts without a message; past it the oldest is forgotten. */
   readonly heldMax?: number
-  /** Rows that one `sweep` deletes: what bounds how long it holds the loop. */
+  /** Rows that one `sweep` deletes, those of SMSC ids among them: what bounds how long it holds the loop. */
   readonly sweepRowsMax?: number
   /** Campaigns and smes that are counted apart; past it new ones are counted under one name. */
   readonly talliesMax?: number

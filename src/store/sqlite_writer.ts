@@ -286,24 +286,27 @@ export class SqliteWriter {
 
   #sweep(now: number): number {
     fitCache(this.db)
-    const max = this.limits.sweepRowsMax
     const floor = idFloor(now - this.limits.retentionMs)
-    const rows = this.#sql.findOldest.values(floor, max) as [id: Uint8Array, parts: string][]
-    for (const [id, parts] of rows) {
-      for (const [, smscId, account] of JSON.parse(parts) as [number, string, number][]) {
-        if (smscId !== '') this.#sql.deleteSmscId.run(account, idKey(smscId), id)
-      }
-      this.#sql.deleteMessage.run(id)
+    let left = this.limits.sweepRowsMax
+    let swept = 0
+    const gone = (things: number, rows: number): void => {
+      swept += things
+      left = Math.max(0, left - rows)
     }
-    if (rows.length > 0) this.#waiting.clear()
-    let swept = rows.length
-    swept += this.#sql.deleteClaims.run(now, max - swept).changes
-    swept += this.#sql.deleteInbound.run(floor, max - swept).changes
-    const held = this.#sql.findOldestHeld.values(now - RECEIPT_HELD_MS, max - swept) as [
-      number,
-      string,
-      string,
-    ][]
+    for (const [id, parts] of this.#sql.findOldest.values(floor, left) as [Uint8Array, string][]) {
+      const named = (JSON.parse(parts) as [number, string, number][]).filter(([, smscId]) => smscId !== '')
+      // The first goes in any case, however many parts it has.
+      if (swept > 0 && 1 + named.length > left) break
+      for (const [, smscId, account] of named) this.#sql.deleteSmscId.run(account, idKey(smscId), id)
+      this.#sql.deleteMessage.run(id)
+      gone(1, 1 + named.length)
+    }
+    if (swept > 0) this.#waiting.clear()
+    const claims = this.#sql.deleteClaims.run(now, left).changes
+    gone(claims, claims)
+    const inbound = this.#sql.deleteInbound.run(floor, left).changes
+    gone(inbound, inbound)
+    const held = this.#sql.findOldestHeld.values(now - RECEIPT_HELD_MS, left) as [number, string, string][]
     for (const [seq, account, ids] of held) this.#release(seq, account, JSON.parse(ids))
     return swept + held.length
   }

@@ -213,10 +213,24 @@ describe('a sweep', () => {
   test('removes no more rows at once than it is told, and ends with all of them', async () => {
     await reopen({ sweepRowsMax: 2 })
     await filled()
-    const pieces: number[] = []
-    do pieces.push(await store.sweep(clock.now()))
-    while (pieces.at(-1) !== 0)
-    expect(pieces).toEqual([...Array(7).fill(2), 1, 0])
+    const all = () => ['message', 'smsc_id', 'claim', 'inbound', 'held'].map(rows).reduce((a, b) => a + b)
+    let swept = 0
+    for (let before = all(); before > 0; before = all()) {
+      swept += await store.sweep(clock.now())
+      expect(before - all()).toBeWithin(1, 3)
+    }
+    expect(await store.sweep(clock.now())).toBe(0)
+    expect(swept).toBe(15)
+  })
+
+  test('removes a message of more parts than that by itself', async () => {
+    await reopen({ sweepRowsMax: 4 })
+    for (const key of ['a', 'b', 'c'])
+      await store.save(message(Array.from({ length: 5 }, (_, at) => part(`${key}${at}`))))
+    clock.skip(48 * 3600_000)
+    for (const left of [10, 5, 0]) {
+      expect([await store.sweep(clock.now()), rows('smsc_id')]).toEqual([1, left])
+    }
   })
 
   test('leaves nothing in the file of what is past its time', async () => {
