@@ -159,6 +159,12 @@ export class Directory {
     this.#users.clear()
   }
 
+  /** The same, for who changes nothing: what no process has written since stays remembered. */
+  refresh(): void {
+    this.#checkedAt = Number.NEGATIVE_INFINITY
+    this.#notice()
+  }
+
   /** `data_version` changes when another connection wrote; asking takes 2 µs, too much for every request. */
   #notice(): void {
     const now = this.clock.monotonic()

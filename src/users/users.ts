@@ -143,7 +143,7 @@ export class Users {
 
   /** As it is on disk: what is decided by it would else stand on what another process changed a moment ago. */
   user(id: number): Omit<User, 'passwordHash'> | undefined {
-    this.directory.forget()
+    this.directory.refresh()
     return this.directory.user(id)
   }
 

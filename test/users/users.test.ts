@@ -418,6 +418,17 @@ test('networks that another process gives an app hold within a tenth of a second
   expect(server.users.app(1)?.allowedIps.has('10.1.2.3')).toBe(true)
 })
 
+test('to look at a user has no app looked up again, until another process has written', async () => {
+  const { users, path } = open()
+  const id = await users.register('a@example.com', 'secret')
+  const app = users.app(1)
+  expect(users.user(id)?.isAdmin).toBe(false)
+  expect(users.app(1)).toBe(app)
+  open(path).users.toggleAdmin(id, 'cli')
+  expect(users.user(id)?.isAdmin).toBe(true)
+  expect(users.app(1)).not.toBe(app)
+})
+
 test('a change waits for one that another process is about', async () => {
   const { path, users } = open()
   const program = `
