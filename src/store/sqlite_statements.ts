@@ -36,7 +36,7 @@ export const writerStatements = (db: Database) => ({
   ),
   findHeld: db.query(
     `SELECT seq, form, ids, address, state, error, at FROM held_key JOIN held USING (seq)
-     WHERE held_key.account = ? AND key = ? AND held_at > ? ORDER BY seq`,
+     WHERE held_key.account = ? AND key = ? AND held_at > ? ORDER BY seq DESC LIMIT ?`,
   ),
   findOldestHeld: db.query('SELECT seq, account, ids FROM held WHERE held_at <= ? ORDER BY seq LIMIT ?'),
   deleteHeld: db.query('DELETE FROM held WHERE seq = ?'),

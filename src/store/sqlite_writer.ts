@@ -67,6 +67,9 @@ const BEGUN_MAX = 16
  */
 const WAITING_MAX = 1000
 
+/** Receipts that wait under one SMSC id and are looked at, the newest; more is an SMSC that always answers the same. */
+const WAITING_UNDER_ID_MAX = 4 * CANDIDATES_MAX
+
 /** No id is greater. */
 const AFTER_ALL_IDS = 'g'
 
@@ -403,8 +406,9 @@ export class SqliteWriter {
       const { smscId = '', account = '' } = message.parts[index] ?? {}
       const key = idKey(smscId)
       if (!isFindable(key)) continue
-      const rows = this.#sql.findHeld.values(account, key, this.#now - RECEIPT_HELD_MS)
-      for (const [seq, form, ids, address, state, error, at] of rows as HeldRow[]) {
+      const since = this.#now - RECEIPT_HELD_MS
+      const rows = this.#sql.findHeld.values(account, key, since, WAITING_UNDER_ID_MAX) as HeldRow[]
+      for (const [seq, form, ids, address, state, error, at] of rows.reverse()) {
         if (!mayTake(form, address, message)) continue
         changed = withPart(changed, index, receiptChange({ state: partStateOf(state), error, at }))
         this.#release(seq, account, JSON.parse(ids))

@@ -45,7 +45,8 @@ export interface MessageStore {
    * One that finds no message is kept for {@link RECEIPT_HELD_MS} under each of its forms: `save` and
    * `resolve` look for it. With several candidates the one whose destination is `address` (as `sameNumber`
    * sees it) wins, then the earlier form, then the newer message. A form after the first is a guess: it takes
-   * no message whose destination is another number than `address`, now or later.
+   * no message whose destination is another number than `address`, now or later. Of hundreds that wait under one id
+   * a driver may look at the newest alone.
    */
   settle(receipt: StoredReceipt): Promise<Settled>
 

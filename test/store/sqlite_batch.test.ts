@@ -196,6 +196,18 @@ test('receipts that found their message make room for others', async () => {
   expect((await store.unmatched(ALL)).rows.map(row => row.ids[0])).toEqual(['4', '3'])
 })
 
+test('of hundreds of receipts that wait under one id a message takes the newest: an SMSC may always answer the same', async () => {
+  const sent = message([part('same')])
+  const receipt = receiptFor(sent)
+  await Promise.all(
+    Array.from({ length: 200 }, (_, at) =>
+      store.settle({ ...receipt, state: at < 100 ? 'rejected' : 'delivered' }),
+    ),
+  )
+  expect((await store.save(sent)).state).toBe('delivered')
+  expect((await store.unmatched(ALL)).total).toBe(136)
+})
+
 describe('a sweep', () => {
   /** Of everything three, past their time. */
   async function filled(): Promise<void> {
