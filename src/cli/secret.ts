@@ -8,9 +8,10 @@ import { UsageError } from './usage.ts'
  */
 export async function askSecret(name: string): Promise<string> {
   const terminal = process.stdin.isTTY === true
-  if (terminal) process.stderr.write(`${name}: `)
   const unseen = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: unseen, terminal })
+  // Behind it: whoever types as soon as he is asked (a program, say) would see what he types.
+  if (terminal) process.stderr.write(`${name}: `)
   try {
     for await (const line of lines) {
       if (line !== '') return line

@@ -319,6 +319,26 @@ describe('user', () => {
     people.close()
   })
 
+  test('asks at a terminal, and shows nothing of what is typed there', async () => {
+    let shown = ''
+    const ended = Promise.withResolvers<void>()
+    const child = Bun.spawn([process.execPath, MAIN, 'user', 'add', 'ann@example.com'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '' },
+      terminal: {
+        data(terminal, octets) {
+          const asked = shown.includes('password: ')
+          shown += Buffer.from(octets).toString()
+          if (!asked && shown.includes('password: ')) terminal.write('a-password\r')
+        },
+        exit: () => ended.resolve(),
+      },
+    })
+    expect(await child.exited).toBe(0)
+    await ended.promise
+    expect(shown).toBe('password: \r\nuser 1\r\n')
+  })
+
   test('makes an app with a secret that is shown once', async () => {
     const { out } = await sms('user add ann@example.com --new-app shop', { input: 'a-password' })
     expect(out).toMatch(/^user 1 of app 2; the secret of app shop, shown this once: [\w-]{32}\n$/)
