@@ -81,8 +81,7 @@ export function createRateLimiter(
       const next = rateOf(limit)
       for (const [key, at] of fullAt) {
         const missing = msEach === 0 ? 0 : Math.max(at - now, 0) / msEach
-        if (missing === 0 || next.msEach === 0) fullAt.delete(key)
-        else fullAt.set(key, now + Math.min(missing, next.burst) * next.msEach)
+        fullAt.set(key, now + Math.min(missing, next.burst) * next.msEach)
       }
       msEach = next.msEach
       burst = next.burst

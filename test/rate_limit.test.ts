@@ -108,6 +108,7 @@ test('keys are bounded: the one unseen for longest is forgotten', () => {
   limiter.take('busy')
   limiter.take('old')
   limiter.take('third')
+  limiter.take('third')
   limiter.take('busy')
   limiter.take('fourth')
   expect(limiter.take('old').remaining).toBe(1)
