@@ -24,9 +24,11 @@ test('a filter whose file is not in force says why, and another says nothing of 
   })
 })
 
-test('a gateway is ready while it runs, its store takes writes and a link is bound, whatever it warns of', () => {
-  const ready = ({ stopping = false, fault = undefined as string | undefined, bound = true } = {}) =>
-    readiness(stopping, { fault: () => fault }, { links: () => [{ bound }] as never }, 'writes wait')
+test('a gateway is ready while it runs, its store takes writes and one of its links is bound, whatever it warns of', () => {
+  const ready = ({ stopping = false, fault = undefined as string | undefined, bound = true } = {}) => {
+    const links = [{ bound: false }, { bound }]
+    return readiness(stopping, { fault: () => fault }, { links: () => links as never }, 'writes wait')
+  }
   expect(ready()).toEqual({ ready: true, reason: 'writes wait' })
   expect(ready({ stopping: true })).toEqual({ ready: false, reason: 'the gateway is stopping' })
   expect(ready({ fault: 'the disk is full' })).toEqual({ ready: false, reason: 'the disk is full' })

@@ -129,7 +129,7 @@ export function createEdge(
         admit()
         throw problem
       } catch (error) {
-        return finish(request, 'unmatched', fail(error, request, PLAIN_GROUP, undefined), clock.monotonic())
+        return broken(request, error)
       }
     },
     broken,

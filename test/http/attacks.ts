@@ -218,7 +218,7 @@ export function attacks(open: () => Promise<Target>): void {
       },
     )
 
-    test('of 10 MB is 413, with its length said or not, and the server goes on', async () => {
+    test('of 10 MB is 413, with its length said or not; nothing more comes that way, and the server goes on', async () => {
       const said = await send('x'.repeat(10_000_000))
       expect(said.status).toBe(413)
       expect(await said.json()).toMatchObject({ success: false, error: expect.stringContaining('65536') })
@@ -232,7 +232,16 @@ export function attacks(open: () => Promise<Target>): void {
         }),
       )
       expect(unsaid.status).toBe(413)
+      // What is left of the body must not be taken for a request.
+      for (const { headers } of [said, unsaid]) expect(headers.get('connection')).toBe('close')
       expect((await send(JSON.stringify(SEND))).status).toBe(200)
+    })
+
+    test('of a gigabyte is 413 by its length alone, in the shape of the route', async () => {
+      const head = `POST /api/v1/sms/send HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${target.token}\r\nX-App-ID: 1\r\nContent-Type: application/json\r\nContent-Length: ${2 ** 30}\r\n\r\n`
+      const answer = await raw(target.port, head)
+      expect(answer).toStartWith('HTTP/1.1 413')
+      expect(answer).toContain('{"success":false,')
     })
 
     test('of exactly 64 KiB is read, and one more octet is too many', async () => {

@@ -113,7 +113,9 @@ interface Operation {
   readonly operationId: string
   readonly security: readonly object[]
   readonly tags: readonly string[]
-  readonly responses: Readonly<Record<string, { readonly description: string }>>
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly headers?: Readonly<Record<string, unknown>> }>
+  >
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> }
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: Schema }[]
 }
@@ -211,6 +213,15 @@ test('how long a field of a user may be stands in the document as in the refusal
     const response = await fetch(edge.url + path, jsonOf({ ...good, [field]: value }, edge.asAdmin))
     const length = properties[field]?.description ?? 'none'
     expect(((await response.json()) as { error: string }).error).toEndWith(`have ${length}`)
+  }
+})
+
+test('a 429 is documented with the headers that say when to come again, on every row', async () => {
+  for (const methods of Object.values((await documentOf()).paths)) {
+    for (const { responses } of Object.values(methods)) {
+      const headers = ['Retry-After', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset']
+      expect(Object.keys(responses['429']?.headers ?? {})).toEqual(headers)
+    }
   }
 })
 

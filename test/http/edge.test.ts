@@ -3,6 +3,9 @@ import { GatewayError } from '../../src/errors.ts'
 import type { HttpOptions } from '../../src/http/app.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { HttpDependencies } from '../../src/http/dependencies.ts'
+import { createEdge } from '../../src/http/edge.ts'
+import type { Route } from '../../src/http/route.ts'
+import { PLAIN_GROUP } from '../../src/http/shapes.ts'
 import { NO_IPS, parseIpList } from '../../src/ip_list.ts'
 import { createRateLimiter } from '../../src/rate_limit.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
@@ -156,12 +159,16 @@ test('an uploaded file is known by its field, whether or not it has a name', asy
   expect([await upload('good'), await upload(new Blob(['good'])), await upload('')]).toEqual([200, 200, 400])
 })
 
-test('an upload that is no form is told what is wanted', async () => {
+test.each([
+  ['application/json', '{}'],
+  ['multipart/form-data; boundary=b', '{}'],
+  ['multipart/form-data', '--b\r\ncontent-disposition: form-data; name="license"\r\n\r\ngood\r\n--b--\r\n'],
+])('an upload as %s that is no form is told what is wanted', async (type, body) => {
   await start()
   const response = await fetch(`${edge.url}/api/v1/settings/license/upload`, {
     method: 'POST',
-    headers: { ...edge.asApp, 'content-type': 'application/json' },
-    body: '{}',
+    headers: { ...edge.asApp, 'content-type': type },
+    body,
   })
   expect(response.status).toBe(400)
   expect(await response.json()).toMatchObject({ success: false, error: expect.stringContaining('"license"') })
@@ -211,10 +218,33 @@ describe('addresses', () => {
   })
 
   test('X-Forwarded-For of a peer that is no trusted proxy counts for nothing', async () => {
-    await start({ ips: { allowed: networks('10.0.0.0/8'), trustedProxies: NO_IPS } })
+    await start({ ips: { allowed: networks('127.0.0.1', '10.0.0.0/8'), trustedProxies: NO_IPS } })
+    expect((await send()).status).toBe(200)
+    edge.users.setAllowedIps(1, ['10.0.0.0/8'], 'test')
     const refused = await send(SEND, { 'x-forwarded-for': '10.1.2.3' })
     expect(refused.status).toBe(403)
     expect(await refused.json()).toMatchObject({ success: false, error: 'IP not allowed', esme: 0 })
+  })
+
+  test('a caller who is gone, so that nobody knows his address, is on no list', async () => {
+    await start()
+    const clock = new TurnedClock()
+    const unlimited = createRateLimiter(clock, {})
+    const { answer } = createEdge(
+      {
+        clock,
+        users: edge.users,
+        rateLimits: { global: unlimited, perApp: unlimited },
+        ips: { allowed: networks('127.0.0.1'), trustedProxies: networks('127.0.0.1') },
+        metrics: { render: () => '', observe() {} },
+      } as unknown as HttpDependencies,
+      undefined,
+      () => ({ requestIP: () => null, timeout() {} }),
+    )
+    const handle = () => new Response('handled')
+    const route = { ...PLAIN_GROUP, path: '/x', access: 'app', guarded: true, handle } as unknown as Route
+    const headers = { ...edge.asApp, 'x-forwarded-for': '127.0.0.1' }
+    expect((await answer(route, new Request('http://a/x', { headers }), {})).status).toBe(403)
   })
 
   test('a stranger hears of his address before his body is looked at', async () => {
@@ -292,7 +322,25 @@ test('a user who is registered for an app belongs to that, another to the defaul
 })
 
 test('what is done is done in the name of who asked: the admin, or a user', async () => {
-  await start()
+  const uploads: string[] = []
+  const licence = { company: '', valid_until: '', max_connections: 0, max_tps: 0, status: 'none' } as const
+  await start({
+    licence: {
+      current: () => licence,
+      async upload(_, who) {
+        uploads.push(who)
+        return licence
+      },
+    },
+  })
+  const form = new FormData()
+  form.append('license', 'x')
+  for (const [path, headers] of [
+    ['/api/v1/admin/settings/license/upload', edge.asAdmin],
+    ['/api/v1/settings/license/upload', edge.asApp],
+  ] as const)
+    await fetch(edge.url + path, { method: 'POST', headers, body: form })
+  expect(uploads).toEqual(['admin', 'user 1'])
   const body = JSON.stringify({ enabled: false, reason: 'maintenance' })
   for (const [path, access] of [
     ['/api/v1/admin/smpp/1/toggle', edge.asAdmin],
@@ -305,15 +353,18 @@ test('what is done is done in the name of who asked: the admin, or a user', asyn
     [1, false, 'maintenance', 'admin'],
     [1, false, 'maintenance', 'user 1'],
   ])
+  const proxyUser = { email: 'b@example.com', password: 'secret', app_name: 'b', app_secret: 'secret-of-b' }
+  await fetch(`${edge.url}/api/v1/admin/proxy-users/register`, jsonOf(proxyUser, edge.asAdmin))
   for (const [method, path] of [
     ['PUT', '/api/v1/admin/proxy-users/1/toggle-admin'],
     ['DELETE', '/api/v1/admin/proxy-users/1'],
   ] as const) {
     expect((await fetch(edge.url + path, { method, headers: edge.asAdmin })).status).toBe(200)
   }
-  expect(auditOf(edge.databasePath).slice(0, 2)).toMatchObject([
+  expect(auditOf(edge.databasePath).slice(0, 3)).toMatchObject([
     { who: 'admin', action: 'delete user' },
     { who: 'admin', action: 'make admin' },
+    { who: 'admin', action: 'register user' },
   ])
 })
 
@@ -346,7 +397,8 @@ test('a request is counted with the time from its coming to its answer', async (
     },
   })
   await send()
-  expect(took).toEqual([250])
+  await fetch(`${edge.url}/nowhere`)
+  expect(took).toEqual([250, 0])
 })
 
 test.each([

@@ -97,13 +97,14 @@ describe('the inbox', () => {
   })
 
   test('marks what is missing of a long message, in its place', async () => {
-    edge = await startEdge(inboxOf([null, 'two', null]))
+    // The third came, and is empty.
+    edge = await startEdge(inboxOf([null, 'two', '', null]))
     const { data } = await ask200(row)
     expect(data[0]).toMatchObject({
-      message: '[part 1 of 3 missing]two[part 3 of 3 missing]',
+      message: '[part 1 of 4 missing]two[part 4 of 4 missing]',
       complete: false,
-      parts: 3,
-      missing: [1, 3],
+      parts: 4,
+      missing: [1, 4],
     })
   })
 
@@ -211,7 +212,10 @@ describe('filters', () => {
     tested.length = 0
     edge = await startEdge({
       filters: {
-        inspect: () => inspection,
+        inspect: ({ memory } = { memory: false }) => ({
+          ...inspection,
+          filters: inspection.filters.map(one => ({ ...one, memory_bytes: memory ? one.memory_bytes : 0 })),
+        }),
         test(request) {
           tested.push(request)
           return verdict

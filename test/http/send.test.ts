@@ -102,7 +102,7 @@ describe('a request', () => {
   test('with an Idempotency-Key carries it, and a hash that the octets of the body decide', async () => {
     await send({}, { 'idempotency-key': 'k-1' })
     await send({}, { 'idempotency-key': 'k-1' })
-    await send({ message: 'other' }, { 'idempotency-key': 'k-1' })
+    await send({ message: LEAST.message.replace('H', 'J') }, { 'idempotency-key': 'k-1' })
     const [first, same, other] = edge.submitted.map(request => request.idempotency)
     expect(first?.key).toBe('k-1')
     expect(first?.bodyHash).toHaveLength(32)

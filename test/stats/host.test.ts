@@ -127,16 +127,16 @@ test('the disk is that of the data folder, as df counts', async () => {
   expect(Math.abs(host.usage().disk - (100 * (blocks - bfree)) / (blocks - bfree + bavail))).toBeLessThan(1)
 })
 
-test('where the host tells nothing it is 0, and nothing throws', async () => {
-  const host = createHost({
-    clock: new TurnedClock(),
-    root: join(folder, 'nowhere'),
-    dataDir: join(folder, 'nowhere'),
-  })
-  await host.sample()
-  await host.sample()
-  expect(host.usage()).toEqual({ cpu: 0, ram: 0, disk: 0 })
-})
+// The second is there, and has no blocks to be used or free.
+test.each([join(folder, 'nowhere'), '/proc'])(
+  'where the host tells nothing of %s it is 0, and nothing throws',
+  async dataDir => {
+    const host = createHost({ clock: new TurnedClock(), root: join(folder, 'nowhere'), dataDir })
+    await host.sample()
+    await host.sample()
+    expect(host.usage()).toEqual({ cpu: 0, ram: 0, disk: 0 })
+  },
+)
 
 test('once started it samples by itself, and stops when called off', async () => {
   const { host, clock, write } = rootWith({})
