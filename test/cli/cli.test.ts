@@ -7,6 +7,7 @@ import { systemClock, systemRandom } from '../../src/clock.ts'
 import { openUserDatabase } from '../../src/users/index.ts'
 import { certPem, keyPem } from '../smpp/certificate.ts'
 import { Esme, told } from '../smsc/esme.ts'
+import { auditOf } from '../support/audit.ts'
 
 const MAIN = join(import.meta.dir, '../../src/main.ts')
 
@@ -60,6 +61,12 @@ describe('sms-proxy', () => {
     ]) {
       expect(out).toContain(`sms-proxy ${word}`)
     }
+    for (const word of ['-h', 'help']) expect((await sms(word)).out).toBe(out)
+  })
+
+  test.each(['', 'serve '])('serves where it is told "%s" and a configuration', async words => {
+    const { code, err } = await sms(`${words}--config none.yaml`)
+    expect([code, err]).toEqual([2, expect.stringMatching(/^none\.yaml: there is no such file/)])
   })
 
   test('suggests what was meant by a command that it does not know', async () => {
@@ -95,7 +102,7 @@ describe('sms-proxy', () => {
   test('says its version on one line', async () => {
     const { out } = await sms('version')
     expect(out).toMatch(/^sms-proxy \d+\.\d+\.\d+ \(.+, Bun .+\)\n$/)
-    expect((await sms('--version')).out).toBe(out)
+    for (const word of ['--version', '-v']) expect((await sms(word)).out).toBe(out)
   })
 
   test('refuses an option that a command does not have, with its usage', async () => {
@@ -293,6 +300,10 @@ smpp:
 describe('user', () => {
   beforeEach(() => write('sms-proxy.yaml', 'storage: { db_path: sms.db }\n'))
 
+  /** The account of the operating system, where it has a name. */
+  const CLI = expect.stringMatching(/^cli( \S+)?$/)
+  const audited = () => auditOf(join(folder, 'sms.db')).map(({ who, action }) => ({ who, action }))
+
   test('adds, lists, promotes and deletes, and never shows a password', async () => {
     const added = await sms('user add Ann@Example.com', { input: 'a-password\n' })
     expect(added).toMatchObject({ code: 0, out: 'user 1\n' })
@@ -306,6 +317,8 @@ describe('user', () => {
     expect((await sms('user list')).out).not.toContain('yes')
     expect((await sms('user delete 1')).out).toBe('user 1 is deleted, and its tokens with it\n')
     expect((await sms('user list')).out).toBe('no users yet\n')
+    const done = ['delete user', 'unmake admin', 'make admin', 'register user']
+    expect(audited()).toEqual(done.map(action => ({ who: CLI, action })))
   })
 
   test('takes the first line of its input for the password, whichever system ended it', async () => {
@@ -347,6 +360,8 @@ describe('user', () => {
     expect((await sms('user add bob@example.com --new-app shop')).err).toStartWith(
       'app shop is there: --app-id 2 adds a user to it',
     )
+    const done = ['set allowed ips', 'set allowed ips', 'register user', 'make app']
+    expect(audited()).toEqual(done.map(action => ({ who: CLI, action })))
   })
 
   test.each([
@@ -432,7 +447,7 @@ describe('smsc', () => {
   test.each([
     ['--account :b', '--account: write the system_id'],
     ['--seed 4294967296', '--seed: "4294967296" is not a whole number up to 4294967295'],
-    ['--port 2775x', '--port: "2775x" is not a whole number'],
+    ['--port 1e3', '--port: "1e3" is not a whole number'],
     ['2775', "Unexpected argument '2775'"],
   ])('says what is wrong with: smsc %s', async (words, text) => {
     const { code, out, err } = await sms(`smsc ${words}`)

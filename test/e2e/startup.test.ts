@@ -271,6 +271,23 @@ describe('the binary', () => {
     expect(await gateway.stop()).toBe(0)
   })
 
+  test('ends at once at a signal half a second behind the first, whatever is under way', async () => {
+    await using smsc = startSmsc({ delay: '5m' })
+    const link = { port: smsc.port, more: 'response_timeout: 5m' }
+    await using gateway = await startGateway({ links: [link], yaml: 'shutdown_timeout: 5m' })
+    const cut = gateway.send().catch(() => 'cut')
+    await smsc.arrived(1)
+    let over = false
+    const ended = gateway.stop().finally(() => {
+      over = true
+    })
+    while (!over) {
+      gateway.signal('SIGINT')
+      await Promise.race([ended, Bun.sleep(50)])
+    }
+    expect([await ended, await cut]).toEqual([1, 'cut'])
+  }, 240_000)
+
   test('does not start with a folder of filters that it cannot read, and check says the same', async () => {
     using at = folder({ ...yaml('filters: { dir: ./filters }'), filters: 'a file' })
     const served = await run(['serve'], { cwd: at.path })

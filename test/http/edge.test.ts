@@ -455,7 +455,8 @@ test('what fails inside goes to the log, and nothing of it to the caller', async
   })
   const response = await send()
   expect(response.status).toBe(500)
-  expect(await response.json()).toMatchObject({ success: false, status: 'unknown', error: 'internal error' })
+  const told = { success: false, status: 'unknown', error: 'internal error', esme: SEND.esme }
+  expect(await response.json()).toMatchObject(told)
   expect(edge.logged).toEqual(['TypeError: secret of /etc/shadow'])
 })
 
