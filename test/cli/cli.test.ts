@@ -113,6 +113,42 @@ describe('sms-proxy', () => {
   })
 })
 
+describe('serve', () => {
+  test('tells of errors that nothing caught, and goes on', async () => {
+    write('sms-proxy.yaml', 'endpoint: 127.0.0.1:0\n')
+    write(
+      'bug.ts',
+      `process.once('SIGUSR2', () => {
+        process.once('SIGUSR2', () => void Promise.reject(new Error('rejected')))
+        throw new Error('thrown')
+      })`,
+    )
+    const child = Bun.spawn([process.execPath, '--preload', './bug.ts', MAIN, 'serve'], {
+      cwd: folder,
+      env: { PATH: process.env.PATH ?? '' },
+      stdout: 'pipe',
+      stderr: 'ignore',
+      timeout: 120_000,
+      killSignal: 'SIGKILL',
+    })
+    const steps = [
+      ['"listening"', 'SIGUSR2'],
+      ['thrown', 'SIGUSR2'],
+      ['rejected', 'SIGTERM'],
+    ] as const
+    let said = ''
+    let step = 0
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      said += chunk
+      const [words, signal] = steps[step] ?? []
+      if (words === undefined || !said.includes(words)) continue
+      child.kill(signal)
+      step++
+    }
+    expect([await child.exited, said.match(/unexpected error/g)?.length]).toEqual([0, 2])
+  })
+})
+
 describe('init', () => {
   test('writes a configuration that check finds right, for its owner alone', async () => {
     expect((await sms('init')).code).toBe(0)
@@ -477,9 +513,10 @@ describe('health', () => {
     using server = Bun.serve({
       port: 0,
       hostname: '127.0.0.1',
-      fetch: () => new Response('', { status: 503 }),
+      fetch: request => new Response('', { status: Number(new URL(request.url).pathname.slice(1)) }),
     })
-    expect((await sms(`health --url http://127.0.0.1:${server.port}/healthy`)).code).toBe(1)
+    for (const status of [404, 503])
+      expect((await sms(`health --url http://127.0.0.1:${server.port}/${status}`)).code).toBe(1)
     await server.stop(true)
     const { code, err } = await sms(`health --url http://127.0.0.1:${server.port}/healthy`)
     expect(code).toBe(1)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { certPem } from '../smpp/certificate.ts'
@@ -198,7 +198,7 @@ describe('the binary', () => {
     expect(of('cmdline')).toEqual([BINARY, 'serve', '--config', gateway.configFile, ''])
   })
 
-  test('as a demo prints three lines that work when they are pasted, behind a proxy too', async () => {
+  test('as a demo prints three lines that work when they are pasted, behind a proxy too, and leaves nothing behind', async () => {
     using at = folder()
     const child = Bun.spawn([BINARY, 'demo', '--port', '0'], {
       cwd: at.path,
@@ -225,8 +225,10 @@ describe('the binary', () => {
     expect(await new Response(shell.stderr).text()).toBe('')
     expect(JSON.parse(sent)).toMatchObject({ success: true, status: 'submitted', transaction_id: 'tx-001' })
     expect(JSON.parse(info)).toMatchObject({ status: 'delivered', parts: { '1': 'delivered' } })
+    expect(said).toContain(`Its data lies in ${at.path}/`)
     child.kill('SIGTERM')
     expect(await child.exited).toBe(0)
+    expect(readdirSync(at.path)).toEqual([])
   }, 240_000)
 
   test('reads at SIGHUP, also while it starts, the file that it found when it began, and no other when that is gone', async () => {
