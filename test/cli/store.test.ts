@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { resultCodes } from '../../src/aerospike/errors.ts'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import { createIds } from '../../src/ids.ts'
 import type { Message } from '../../src/message.ts'
@@ -87,6 +88,25 @@ test('copy brings a file into a cluster and back, and counts what it did', async
   const store = await open()
   expect(await store.totals()).toEqual({ messages: 11 })
   await store.close()
+})
+
+test('copy says which rows are missing in the target, with exit code 1', async () => {
+  configure()
+  await fill(3)
+  // A cluster that took a message, and has it no more.
+  const { records } = server
+  const apply = records.apply.bind(records)
+  let lost: Uint8Array | undefined
+  records.apply = (request, digest) => {
+    if (lost && Buffer.compare(digest, lost) === 0) return { resultCode: resultCodes.RECORD_NOT_FOUND }
+    const answer = apply(request, digest)
+    lost ??= records.all('sms').find(({ set }) => set.endsWith('messages'))?.digest
+    return answer
+  }
+  const { code, out, err } = await sms('copy --from sqlite --to aerospike')
+  expect(out).toMatch(/messages +3 +0 +1\n/)
+  expect(err).toEndWith('something is missing in the target: run the same command again\n')
+  expect(code).toBe(1)
 })
 
 test('copy leaves a cluster alone that has not yet heard of all that waits in the spool', async () => {
