@@ -90,7 +90,7 @@ const RELOADS: readonly [string, (gateway: TestGateway) => Promise<boolean>][] =
 ]
 
 describe.each(RELOADS)('%s', (_, reload) => {
-  test('brings a new link, another limit and a new pool, and leaves the sessions that are', async () => {
+  test('brings a new link, another limit, lists of addresses and a new pool, and leaves the sessions that are', async () => {
     await using first = startSmsc()
     await using second = startSmsc()
     await using gateway = await startGateway({ links: [{ port: first.port }] })
@@ -101,7 +101,8 @@ describe.each(RELOADS)('%s', (_, reload) => {
       gateway.configFile,
       `endpoint: 127.0.0.1:0
 log: { level: debug, format: json }
-rate_limit: { per_app: { rps: 0.001, burst: 3 } }
+security: { allowed_ips: [192.0.2.0/24], trusted_proxies: [127.0.0.1] }
+rate_limit: { per_app: { rps: 0.001, burst: 4 } }
 smpp:
 ${rules}
   max_parts: 2
@@ -127,11 +128,14 @@ ${rules}
       { id: 1, name: 'pool-2', links: ['link-5'], total_tps: 100 },
     ])
     expect(first.smsc.sessions).toEqual(sessions)
-    expect((await gateway.send({ campaign_uuid: 'spring' })).status).toBe(200)
+    expect((await gateway.send()).status).toBe(403)
+    const send = async (fields: object = {}): Promise<number> =>
+      (await gateway.send(fields, { 'x-forwarded-for': '192.0.2.7' })).status
+    expect(await send({ campaign_uuid: 'spring' })).toBe(200)
     expect([first.received.length, second.received.length]).toEqual([0, 1])
-    expect((await gateway.send({ message: 'x'.repeat(307) })).status).toBe(400)
-    expect((await gateway.send()).status).toBe(200)
-    expect((await gateway.send()).status).toBe(429)
+    expect(await send({ message: 'x'.repeat(307) })).toBe(400)
+    expect(await send()).toBe(200)
+    expect(await send()).toBe(429)
     const config = await gateway.admin('GET', '/api/v1/admin/settings/server-config')
     expect(config.body.data.smpp).toEqual({ rules_loaded: true })
   })
