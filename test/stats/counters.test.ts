@@ -1,9 +1,10 @@
 import { expect, test } from 'bun:test'
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { GatewayError } from '../../src/errors.ts'
 import type { Message, Part } from '../../src/message.ts'
 import { Histogram } from '../../src/stats/histogram.ts'
 import { HttpTally } from '../../src/stats/http_tally.ts'
-import { processUsage, watchLoop } from '../../src/stats/process.ts'
+import { openFiles, processUsage, watchLoop } from '../../src/stats/process.ts'
 import { countSends } from '../../src/stats/sends.ts'
 import type { SendRequest } from '../../src/submit.ts'
 import { TurnedClock } from '../support/clock.ts'
@@ -108,4 +109,12 @@ test('the process tells the processor time of user and system, in seconds', () =
   const { cpuSeconds } = processUsage()
   expect(cpuSeconds).toBeGreaterThanOrEqual(before)
   expect(cpuSeconds).toBeLessThanOrEqual(seconds())
+})
+
+test('open files are counted, without the one that a look at them opens', async () => {
+  const before = await openFiles()
+  const files = Array.from({ length: 5 }, () => openSync('/dev/null', 'r'))
+  const [now, seen] = [await openFiles(), readdirSync('/proc/self/fd').length]
+  for (const file of files) closeSync(file)
+  expect([now - before, now]).toEqual([5, seen - 1])
 })
