@@ -1,9 +1,19 @@
 import { maps, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { tallyName } from './aerospike_journal.ts'
-import { Deadline, isNumber, type Records } from './aerospike_records.ts'
-import { octetsOf, parseName, SHARDS, shardKey, shardOf, sizeOf, writeSize } from './aerospike_tally_shard.ts'
-import type { CampaignTally } from './store.ts'
+import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
+import {
+  KINDS,
+  namesOctetsMax,
+  octetsOf,
+  parseName,
+  SHARDS,
+  shardKey,
+  shardOf,
+  sizeOf,
+  writeSize,
+} from './aerospike_tally_shard.ts'
+import { type CampaignTally, OTHER_CAMPAIGNS } from './store.ts'
 
 /** For one record. */
 const WRITE_MS = 5000
@@ -21,17 +31,16 @@ export class Received {
   async from(store: string): Promise<CampaignTally[]> {
     const keys = Array.from({ length: SHARDS }, (_, shard) => shardKey(this.records, shard))
     const shards = await this.records.getAll(keys, new Deadline(this.clock, WRITE_MS))
-    return shards.flatMap(shard => (shard ? [...receivedOf(shard, store).values()] : []))
+    return added(shards.flatMap(shard => (shard ? [...receivedOf(shard, store).values()] : [])))
   }
 
-  /** Makes what came from `store` be `tallies`. */
+  /**
+   * Makes what came from `store` be `tallies`; names for which there is no room count under {@link OTHER_CAMPAIGNS}. One
+   * record after the other: each may take a MiB.
+   */
   async become(store: string, tallies: readonly CampaignTally[]): Promise<void> {
-    const byShard = new Map<number, CampaignTally[]>()
-    for (const tally of tallies) {
-      const shard = shardOf(tallyName(tally))
-      byShard.set(shard, [...(byShard.get(shard) ?? []), tally])
-    }
-    await Promise.all([...byShard].map(([shard, some]) => this.#becomeIn(shard, store, some)))
+    const byShard = Map.groupBy(tallies, tally => shardOf(tallyName(tally)))
+    for (const [shard, some] of byShard) await this.#becomeIn(shard, store, some)
   }
 
   async #becomeIn(shard: number, store: string, tallies: readonly CampaignTally[]): Promise<void> {
@@ -40,43 +49,59 @@ export class Received {
     for (;;) {
       const record = await this.records.get(key, deadline)
       const before = record ? receivedOf(record.bins, store) : new Map<string, CampaignTally>()
-      const news = tallies.flatMap(tally => {
+      const { octets, messages } = sizeOf(record?.bins)
+      const { kept, size } = this.#apart(store, tallies, before, octets)
+      const news = kept.flatMap(tally => {
         const { sent = 0, failed = 0 } = before.get(tallyName(tally)) ?? {}
-        return sent === tally.sent && failed === tally.failed ? [] : [{ tally, sent, failed }]
+        return sent === tally.sent && failed === tally.failed
+          ? []
+          : [{ tally, sent: tally.sent - sent, failed: tally.failed - failed }]
       })
       if (news.length === 0) return
-      const increments = news.flatMap(({ tally, sent, failed }) =>
-        [
-          { kind: 'sent', by: tally.sent - sent },
-          { kind: 'failed', by: tally.failed - failed },
-        ]
-          .filter(({ by }) => by !== 0)
-          .map(({ kind, by }) => maps.increment(kind, tallyName(tally), by, 'key')),
+      // Sums, not increments, of which each takes a server as long as the map: nobody wrote in between.
+      const sums = KINDS.map(kind => {
+        const known = record ? mapOf(record.bins, kind, isNumber) : new Map<string, number>()
+        const changed = news
+          .filter(each => each[kind] !== 0)
+          .map(each => [tallyName(each.tally), each[kind]] as const)
+        const after = new Map(changed.map(([name, by]) => [name, (known.get(name) ?? 0) + by]))
+        return maps.putItems(kind, after, { order: 'key' })
+      })
+      const received = new Map(
+        news.map(({ tally }) => [`${store} ${tallyName(tally)}`, [tally.sent, tally.failed]]),
       )
-      const sums = news.map(
-        ({ tally }) => [`${store} ${tallyName(tally)}`, [tally.sent, tally.failed]] as const,
-      )
-      const { octets, messages } = sizeOf(record?.bins)
-      const size = {
-        // Whether or not the tallies know the name by now: what is copied keeps it, since a copy back has to know it.
-        octets: news
-          .filter(({ tally }) => !before.has(tallyName(tally)))
-          .reduce(
-            (sum, { tally }) => sum + octetsOf(tallyName(tally)) + octetsOf(`${store} ${tallyName(tally)}`),
-            octets,
-          ),
-        messages: news.reduce(
-          (sum, { tally, sent, failed }) => sum + tally.sent - sent + tally.failed - failed,
-          messages,
-        ),
-      }
       const operations = [
-        ...increments,
-        ...writeSize(size),
-        maps.putItems('received', new Map(sums), { order: 'key' }),
+        ...sums,
+        ...writeSize({
+          octets: size,
+          messages: news.reduce((sum, { sent, failed }) => sum + sent + failed, messages),
+        }),
+        maps.putItems('received', received, { order: 'key' }),
       ]
       if (await this.records.step(key, operations, 'never', deadline, record?.generation)) return
     }
+  }
+
+  /** Whether or not the tallies know the name by now: what is copied keeps it, since a copy back has to know it. */
+  #apart(
+    store: string,
+    tallies: readonly CampaignTally[],
+    before: ReadonlyMap<string, CampaignTally>,
+    octets: number,
+  ): { readonly kept: CampaignTally[]; readonly size: number } {
+    let size = octets
+    const others = [...before.values()]
+      .filter(({ campaign }) => campaign === OTHER_CAMPAIGNS)
+      .map(tally => ({ ...tally, sent: 0, failed: 0 }))
+    const kept = tallies.map(tally => {
+      const name = tallyName(tally)
+      if (before.has(name)) return tally
+      const more = octetsOf(name) + octetsOf(`${store} ${name}`)
+      if (size + more > namesOctetsMax(this.records)) return { ...tally, campaign: OTHER_CAMPAIGNS }
+      size += more
+      return tally
+    })
+    return { kept: added([...others, ...kept]), size }
   }
 }
 
@@ -91,4 +116,15 @@ function receivedOf(bins: ReadBins, store: string): Map<string, CampaignTally> {
     if (isNumber(sent) && isNumber(failed)) found.set(tally, { ...parseName(tally), sent, failed })
   }
   return found
+}
+
+/** One of each name. */
+function added(tallies: readonly CampaignTally[]): CampaignTally[] {
+  const sums = new Map<string, CampaignTally>()
+  for (const tally of tallies) {
+    const name = tallyName(tally)
+    const { sent = 0, failed = 0 } = sums.get(name) ?? {}
+    sums.set(name, { ...tally, sent: sent + tally.sent, failed: failed + tally.failed })
+  }
+  return [...sums.values()]
 }

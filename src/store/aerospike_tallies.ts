@@ -1,4 +1,4 @@
-import { AerospikeError, bins, type Key, maps, type ReadBins } from '../aerospike/index.ts'
+import { AerospikeError, bins, type Key, maps, type ReadBins, type ReadValue } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
 import { type LaneView, type Roll, readLanes, tallyName } from './aerospike_journal.ts'
 import { NODES } from './aerospike_lease.ts'
@@ -6,6 +6,7 @@ import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
 import {
   KINDS,
   type Kind,
+  namesOctetsMax,
   octetsOf,
   parseName,
   SHARDS,
@@ -24,8 +25,6 @@ const WRITE_MS = 3000
 const READ_MS = 5000
 /** Reads of one record that a roll-up came between, in a row. */
 const TORN_MAX = 10
-/** Of a record, for names; what comes under new ones past it counts under {@link OTHER_CAMPAIGNS}. */
-const NAMES_SHARE = 3 / 4
 /** What is decoded, ordered or merged in one go. */
 const SHARDS_TOGETHER = 4
 
@@ -58,13 +57,19 @@ export class Tallies {
       const into = new Map<string, string>()
       let { octets } = size
       for (const name of names) {
-        const more = known.has(name) ? 0 : octetsOf(name)
-        const fits = more === 0 || octets + more <= this.records.octetsMax * NAMES_SHARE
-        into.set(name, fits ? name : tallyName({ ...parseName(name), campaign: OTHER_CAMPAIGNS }))
+        const more = KINDS.some(kind => known[kind].has(name)) ? 0 : octetsOf(name)
+        const fits = more === 0 || octets + more <= namesOctetsMax(this.records)
+        into.set(name, fits ? name : otherOf(name))
         if (fits) octets += more
       }
+      const sums = { sent: new Map<string, number>(), failed: new Map<string, number>() }
+      for (const { kind, name, by } of counts) {
+        const as = into.get(name) ?? name
+        sums[kind].set(as, (sums[kind].get(as) ?? known[kind].get(as) ?? 0) + by)
+      }
       const operations = [
-        ...counts.map(({ kind, name, by }) => maps.increment(kind, into.get(name) ?? name, by, 'key')),
+        // Sums, not increments, of which each takes a server as long as the map: nobody wrote in between.
+        ...KINDS.map(kind => maps.putItems(kind, sums[kind], { order: 'key' })),
         ...writeSize({ octets, messages: size.messages + sumOf(counts) }),
         maps.put('rolled', roll.lane, roll.number, { order: 'key' }),
       ]
@@ -74,24 +79,26 @@ export class Tallies {
 
   /** What matters to a roll-up of a record that may be large: of its names those that are among `names`. */
   async #look(key: Key, lane: string, names: readonly string[], deadline: Deadline): Promise<Look> {
+    const asked = [...new Set([...names, ...names.map(otherOf)])]
     const questions = [
       maps.getByKey('rolled', lane),
       ...SIZE_BINS.map(bin => bins.read(bin)),
-      ...KINDS.map(kind => maps.getByKeys(kind, names)),
+      ...KINDS.map(kind => maps.getByKeys(kind, asked)),
     ]
     try {
       const { results, generation } = await this.records.client.operate(key, questions, deadline.policy)
-      const [rolled, octets, messages, ...found] = results
+      const [rolled, octets, messages, sent, failed] = results
       const sized = isNumber(octets) && isNumber(messages)
       return {
         rolled: isNumber(rolled) ? rolled : 0,
-        known: new Set(found.flatMap(map => (map instanceof Map ? [...map.keys()] : []))),
+        known: { sent: numbersIn(sent), failed: numbersIn(failed) },
         size: sized ? { octets, messages } : sizeOf((await this.records.get(key, deadline))?.bins),
         generation,
       }
     } catch (error) {
       if (!(error instanceof AerospikeError && error.code === 'RECORD_NOT_FOUND')) throw error
-      return { rolled: 0, known: new Set(), size: sizeOf(undefined), generation: undefined }
+      const known = { sent: new Map(), failed: new Map() }
+      return { rolled: 0, known, size: sizeOf(undefined), generation: undefined }
     }
   }
 
@@ -168,11 +175,15 @@ export class Tallies {
 /** What a roll-up has to know of a record. */
 interface Look {
   readonly rolled: number
-  readonly known: ReadonlySet<unknown>
+  readonly known: { readonly [K in Kind]: ReadonlyMap<string, number> }
   readonly size: Size
   /** Undefined: there is none. */
   readonly generation: number | undefined
 }
+
+const numbersIn = (map: ReadValue = null): Map<string, number> => mapOf({ map }, 'map', isNumber)
+
+const otherOf = (name: string): string => tallyName({ ...parseName(name), campaign: OTHER_CAMPAIGNS })
 
 interface Whole {
   readonly record: ReadBins | undefined

@@ -29,6 +29,11 @@ export const SIZE_BINS = ['octets', 'messages'] as const
 
 export const writeSize = (size: Size): Operation[] => SIZE_BINS.map(bin => bins.write(bin, size[bin]))
 
+const NAMES_SHARE = 3 / 4
+
+/** Of a record, for names; what comes under new ones past it counts under `OTHER_CAMPAIGNS`. */
+export const namesOctetsMax = ({ octetsMax }: Pick<Records, 'octetsMax'>): number => octetsMax * NAMES_SHARE
+
 /** A count and what stands around it, beside the octets of its name. */
 const COUNT_OCTETS = 14
 

@@ -6,6 +6,7 @@ import {
   type Claim,
   type HeldReceipt,
   type InboxMessage,
+  OTHER_CAMPAIGNS,
   RECEIPT_HELD_MS,
   StoreError,
 } from './store.ts'
@@ -245,14 +246,29 @@ async function checkKind<K extends Kind>(parts: CopyParts, kind: K): Promise<num
 async function copyTallies({ from, to }: CopyParts): Promise<Report['tallies']> {
   const own = without(await from.tallies(), await from.received(to.id))
   await to.receive(from.id, own)
-  const left = without(own, await to.received(from.id))
+  const received = await to.received(from.id)
+  const left = without(asKept(own, received), received)
   const wrong = left.filter(({ sent, failed }) => sent !== 0 || failed !== 0)
   return { copied: own.length, wrong: wrong.length }
 }
 
+/** As a target counts them that has no room for more names. */
+function asKept(own: readonly CampaignTally[], received: readonly CampaignTally[]): CampaignTally[] {
+  const apart = new Set(received.map(nameOf))
+  const kept = new Map<string, CampaignTally>()
+  for (const tally of own) {
+    const others = { ...tally, campaign: OTHER_CAMPAIGNS }
+    const as = apart.has(nameOf(tally)) || !apart.has(nameOf(others)) ? tally : others
+    const { sent = 0, failed = 0 } = kept.get(nameOf(as)) ?? {}
+    kept.set(nameOf(as), { ...as, sent: as.sent + sent, failed: as.failed + failed })
+  }
+  return [...kept.values()]
+}
+
+const nameOf = ({ campaign, sme }: CampaignTally): string => `${sme} ${campaign}`
+
 /** What the source counted itself, or has from others than the target. */
 function without(all: readonly CampaignTally[], part: readonly CampaignTally[]): CampaignTally[] {
-  const nameOf = ({ campaign, sme }: CampaignTally): string => `${sme} ${campaign}`
   const known = new Map(part.map(tally => [nameOf(tally), tally]))
   return all.map(tally => {
     const { sent = 0, failed = 0 } = known.get(nameOf(tally)) ?? {}
