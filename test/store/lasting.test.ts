@@ -36,3 +36,24 @@ test('a read that fails is told to who asked, and keeps nothing', async () => {
   await expect(lasting.get()).rejects.toThrow('away')
   expect(await lasting.get()).toBe('here')
 })
+
+test('however many ask while it is read share one read that begins behind it, or have what holds', async () => {
+  for (const [tookMs, reads] of [
+    [99, 2],
+    [100, 1],
+  ] as const) {
+    const { lasting } = rig(tookMs)
+    const asked = [lasting.get(), lasting.get(), lasting.get(), lasting.get()]
+    expect(await Promise.all(asked)).toEqual([1, reads, reads, reads])
+    expect(await lasting.get()).toBe(tookMs < 100 ? 3 : 1)
+  }
+})
+
+test('who asks during a read that fails has the next', async () => {
+  const clock = { monotonic: () => 0 }
+  const answers = [Promise.reject(new Error('away')), Promise.resolve('here')]
+  const lasting = new Lasting(clock, async () => await answers.shift())
+  const asked = [lasting.get(), lasting.get(), lasting.get()]
+  await expect(asked[0]).rejects.toThrow('away')
+  expect(await Promise.all(asked.slice(1))).toEqual(['here', 'here'])
+})
