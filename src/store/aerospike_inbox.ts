@@ -14,7 +14,8 @@ import {
 /**
  * MO messages. One that came whole has a record; those whose segments share account, numbers, reference and total
  * share one, since they race for each other's segments. A record that grows moves those that nothing can join any
- * more to records of their own, first, and drops them then: what a crash leaves in both places is shown once.
+ * more, and the oldest of too many, to records of their own, first, and drops them then: what a crash leaves in both
+ * places is shown once.
  */
 export class Inbox {
   constructor(
@@ -50,7 +51,8 @@ export class Inbox {
     return this.records.change<boolean>(key, this.#seconds, deadline, record => {
       const rows = rowsOf(record)
       const there = rows.find(each => each.id === row.id)
-      if (!there && !joinable) return { answer: false }
+      if (!there && (!joinable || textOf(record ?? {}, 'rows').length > SHARED_LENGTH_MAX))
+        return { answer: false }
       const filled = there && {
         ...there,
         parts: there.parts.map((text, at) => text ?? row.parts[at] ?? null),
@@ -87,27 +89,42 @@ export class Inbox {
   async #join(mo: InboundMessage, segment: Segment, deadline: Deadline): Promise<void> {
     const key = segmentsKey(this.records, mo, segment)
     const since = mo.receivedAt - SEGMENTS_JOIN_MS
-    const past = rowsOf((await this.records.get(key, deadline))?.bins).filter(row => row.receivedAt <= since)
-    for (const row of past) await this.#keepWhole(row, deadline)
-    const moved = new Set(past.map(row => row.id))
-    await this.records.change(key, this.#seconds, deadline, record => {
-      const before = rowsOf(record)
-      const rows = joined(
-        before.filter(row => !moved.has(row.id)),
-        mo,
-        segment,
-        since,
-      )
-      return rows
-        ? { bins: inboundBins(rows, this.retentionMs, segment.reference), answer: undefined }
-        : { answer: undefined }
-    })
+    for (let joins = false; !joins; ) {
+      const leaving = moving(rowsOf((await this.records.get(key, deadline))?.bins), since)
+      for (const row of leaving) await this.#keepWhole(row, deadline)
+      const moved = new Map(leaving.map(row => [row.id, JSON.stringify(row)]))
+      joins = await this.records.change<boolean>(key, this.#seconds, deadline, record => {
+        const before = rowsOf(record)
+        // Another segment came to one of them since.
+        if (before.some(row => moved.has(row.id) && moved.get(row.id) !== JSON.stringify(row)))
+          return { answer: false }
+        const rest = before.filter(row => !moved.has(row.id))
+        const rows = joined(rest, mo, segment, since)
+        if (!rows && rest.length === before.length) return { answer: true }
+        return { bins: inboundBins(rows ?? rest, this.retentionMs, segment.reference), answer: true }
+      })
+    }
   }
 
   get #seconds(): number {
     return Math.ceil(this.retentionMs / 1000)
   }
 }
+
+/** Of the rows that share a record, as JSON: it is read and written whole for each segment, and must stay a record. */
+const SHARED_LENGTH_MAX = 64 * 1024
+
+/** Those that nothing can join any more, and the oldest where a sender gives many messages one reference. */
+function moving(rows: readonly InboxMessage[], since: number): readonly InboxMessage[] {
+  let length = 0
+  return newestFirst(rows).filter(row => {
+    length += JSON.stringify(row).length
+    return row.receivedAt <= since || length > SHARED_LENGTH_MAX
+  })
+}
+
+const newestFirst = (rows: readonly InboxMessage[]): InboxMessage[] =>
+  [...rows].sort((a, b) => (a.id < b.id ? 1 : -1))
 
 /** With the segment in the message that it belongs to; undefined when it is there already. */
 function joined(
@@ -116,8 +133,7 @@ function joined(
   { part, total }: Segment,
   since: number,
 ): readonly InboxMessage[] | undefined {
-  const newestFirst = [...rows].sort((a, b) => (a.id < b.id ? 1 : -1))
-  for (const row of newestFirst) {
+  for (const row of newestFirst(rows)) {
     if (row.receivedAt <= since) continue
     const there = row.parts[part - 1]
     if (there === text) return undefined
