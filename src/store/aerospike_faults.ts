@@ -53,6 +53,9 @@ export const isCallersFault = (cause: unknown): boolean =>
 /** Everybody wants this record: the others are well. */
 export const isOfOneRecord = (cause: unknown): boolean => codeOf(cause) === 'KEY_BUSY'
 
+/** It takes no writes, and lets records be removed. */
+export const isFull = (cause: unknown): boolean => codeOf(cause) === 'SERVER_MEM_ERROR'
+
 export const faultOf = (cause: unknown): string => FAULTS[codeOf(cause) ?? 'NO_NODE'] ?? AWAY
 
 /** What time alone may mend, and no operator has to. */

@@ -112,6 +112,21 @@ export class Receipts {
     await Promise.all(ids.map(id => this.forget(account, id, name, deadline)))
   }
 
+  /** Removes one that no message takes any more, and each of its ids under which nothing else is; a full cluster lets it. */
+  async drop(waiting: WaitingReceipt, deadline: Deadline): Promise<void> {
+    const { name, account, ids } = waiting
+    await this.records.remove(heldKey(this.records, name), deadline)
+    await Promise.all(
+      ids.map(async id => {
+        const record = await this.records.get(idsKey(this.records, account, id), deadline)
+        if (!record) return
+        const others = mapOf(record.bins, 'msgs', isText).size > 0 || othersWaiting(record.bins, name) > 0
+        if (others || !(await this.records.removeRead(record, deadline)))
+          await this.forget(account, id, name, deadline)
+      }),
+    )
+  }
+
   /** Removes what points to a receipt from one id. */
   async forget(account: string, key: string, name: string, deadline: Deadline): Promise<void> {
     // A put first, so that there is a map to take from.
@@ -153,6 +168,10 @@ export class Receipts {
     return Math.ceil(this.retentionMs / 1000)
   }
 }
+
+/** Receipts that wait under an id beside this one. */
+const othersWaiting = ({ held }: ReadBins, name: string): number =>
+  held instanceof Map ? [...held.keys()].filter(each => each !== name).length : 0
 
 export interface Candidate {
   readonly id: string

@@ -4,14 +4,14 @@ import type { Message } from '../message.ts'
 import { isId } from '../message_id.ts'
 import { Beat } from './aerospike_beat.ts'
 import { Claims } from './aerospike_claims.ts'
-import { AWAY, DISPLACED, faultOf, isCallersFault, isOfOneRecord } from './aerospike_faults.ts'
+import { AWAY, DISPLACED, faultOf, isCallersFault, isFull, isOfOneRecord } from './aerospike_faults.ts'
 import { Inbox } from './aerospike_inbox.ts'
 import { Journal } from './aerospike_journal.ts'
 import { type Holder, Lease } from './aerospike_lease.ts'
 import { Receipts, toldBy, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
 import { Deadline, type Records } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
-import { sweepRecords } from './aerospike_sweep.ts'
+import { cutReceipts, sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
@@ -246,8 +246,21 @@ export class AerospikeStore implements MessageStore {
     this.#write(undefined, async deadline => {
       await this.#roll(this.#journal)
       const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
-      if (!(await lease.hold(deadline, true))) return 0
       const { clock, log, heldMax = HELD_MAX } = this.options
+      const parts = {
+        records: this.records,
+        receipts: this.#receipts,
+        clock,
+        heldMax,
+        stopped: () => this.#closed,
+        complete: (name: string) => this.#writer.complete(name, this.#deadline()),
+      }
+      try {
+        if (!(await lease.hold(deadline, true))) return 0
+      } catch (cause) {
+        if (isFull(cause)) await cutReceipts(parts)
+        throw cause
+      }
       try {
         const aheadSeconds = await lease.clockAhead(deadline)
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node), this.#roll)
@@ -260,15 +273,7 @@ export class AerospikeStore implements MessageStore {
           )
           return 0
         }
-        return await sweepRecords({
-          records: this.records,
-          receipts: this.#receipts,
-          clock,
-          now,
-          heldMax,
-          stopped: () => this.#closed,
-          complete: name => this.#writer.complete(name, this.#deadline()),
-        })
+        return await sweepRecords({ ...parts, now })
       } finally {
         await lease.release(this.#deadline()).catch(() => {})
       }

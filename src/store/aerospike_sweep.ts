@@ -51,6 +51,9 @@ async function sweepSet(sweep: Sweep, set: SetName): Promise<number> {
   return swept
 }
 
+/** The oldest of a flood of receipts alone: what a cluster that is full of them, and takes no lease, lets anybody do. */
+export const cutReceipts = (sweep: Omit<Sweep, 'now'>): Promise<number> => sweepHeld({ ...sweep, now: 0 })
+
 /** Receipts past their time, those that a dead node has reserved, and the oldest of a flood. */
 async function sweepHeld(sweep: Sweep): Promise<number> {
   const { records, receipts, now } = sweep
@@ -64,7 +67,7 @@ async function sweepHeld(sweep: Sweep): Promise<number> {
       const second = Math.floor(waiting.since / 1000)
       if (numberOf(bins, 'end') <= now || second < oldest) {
         swept++
-        await gang.add(receipts.release(waiting, new Deadline(sweep.clock, REMOVE_MS)))
+        await gang.add(receipts.drop(waiting, new Deadline(sweep.clock, REMOVE_MS)))
       } else if (waiting.taker && waiting.since < now - RESERVED_MS) {
         await gang.add(sweep.complete(waiting.name))
       } else bySecond.set(second, (bySecond.get(second) ?? 0) + 1)

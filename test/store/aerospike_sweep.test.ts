@@ -8,7 +8,7 @@ import { Receipts } from '../../src/store/aerospike_receipts.ts'
 import { Records, type SetName } from '../../src/store/aerospike_records.ts'
 import type { AerospikeStore } from '../../src/store/aerospike_store.ts'
 import { type Sweep, sweepRecords } from '../../src/store/aerospike_sweep.ts'
-import type { InboundMessage } from '../../src/store/store.ts'
+import { type InboundMessage, RECEIPT_HELD_MS, type StoredReceipt } from '../../src/store/store.ts'
 import { AerospikeServer } from '../support/aerospike_server.ts'
 import { patientClock, TurnedClock } from '../support/clock.ts'
 import { messageOf } from '../support/message.ts'
@@ -109,6 +109,55 @@ test('what is past its time and left alone is removed, and counted', async () =>
   expect(server.records.all(NAMESPACE).filter(({ set }) => /claims|messages|ids/.test(set))).toEqual([])
 })
 
+const receipt = (ids: readonly string[]): StoredReceipt => ({
+  ...{ account: ACCOUNT, ids, address: '447700900123', state: 'delivered', error: 0, at: clock.now() },
+})
+const inSet = (set: SetName) => server.records.all(NAMESPACE).filter(each => each.set === `sms-${set}`)
+
+test('with a receipt that is past its time go its ids under which nothing else is', async () => {
+  await store.settle(receipt(['1', '2', '3']))
+  const sent = { parts: [{ state: 'submitted', smscId: '3', account: ACCOUNT, error: 0 }] } as const
+  clock.skip(RECEIPT_HELD_MS)
+  await store.settle(receipt(['2']))
+  // It takes nothing: the receipt that waits under its id is past its time.
+  await store.save(messageOf(clock.now(), { ...accepted(), state: 'submitted', ...sent }))
+  clock.skip(1000)
+  await sweepWith('claims', async () => {})
+  expect([inSet('held').length, inSet('ids').length]).toEqual([1, 2])
+  const second = { parts: [{ ...sent.parts[0], smscId: '2' }] } as const
+  const saved = await store.save(messageOf(clock.now(), { ...accepted(), state: 'submitted', ...second }))
+  expect(saved.state).toBe('delivered')
+  expect((await store.settle(receipt(['3']))).matched).toBe(true)
+})
+
+test('a cluster that receipts have filled loses the oldest of them, though it takes no lease, and stays faulty until it has room', async () => {
+  const small = await openAerospikeStore({
+    ...{
+      client: new AerospikeClient({ hosts: server.hosts, clock: patientClock }),
+      namespace: NAMESPACE,
+      clock,
+    },
+    ...{ random: systemRandom, retentionMs: RETENTION_MS, instance: 'b', name: 'b', node: 1, heldMax: 3 },
+    log: { warn: () => {} },
+  })
+  for (let n = 0; n < 10; n++) {
+    await small.settle(receipt([`a${n}`, `b${n}`]))
+    clock.skip(1000)
+  }
+  server.records.full = true
+  await expect(small.sweep(clock.now())).rejects.toThrow('did not take it')
+  expect(small.fault()).toBe('the Aerospike namespace is full and takes no writes')
+  expect([inSet('held').length, inSet('ids').length]).toEqual([3, 6])
+  server.records.full = false
+  expect(await small.sweep(clock.now())).toBe(0)
+  expect((await small.unmatched({ offset: 0, limit: 10 })).rows.map(({ ids }) => ids[0])).toEqual([
+    'a9',
+    'a8',
+    'a7',
+  ])
+  await small.close()
+})
+
 describe('a sweep of many', () => {
   /** So many records of a set, all past their time; `removal` in place of each one's. */
   class Many extends Records {
@@ -166,7 +215,7 @@ describe('a sweep of many', () => {
   test.each(['messages', 'held'] as const)('ends where it stands in %s when the store closes', async of => {
     const records = new Many(of, past(200), async () => true)
     const receipts = new Receipts(records, clock, RETENTION_MS, 'nonce')
-    receipts.release = async () => {}
+    receipts.drop = async () => {}
     await sweepOf(records, { receipts, stopped: () => records.read > 10 })
     expect(records.read).toBe(11)
   })
@@ -183,7 +232,7 @@ describe('a sweep of many', () => {
     const records = new Many('held', rows, async () => true)
     const receipts = new Receipts(records, clock, RETENTION_MS, 'nonce')
     const [released, completed]: [string[], string[]] = [[], []]
-    receipts.release = async ({ name }) => void released.push(name)
+    receipts.drop = async ({ name }) => void released.push(name)
     const complete = async (name: string): Promise<void> => void completed.push(name)
     expect(await sweepOf(records, { receipts, complete })).toBe(1)
     expect([released, completed]).toEqual([['past its time'], ['reserved long ago']])

@@ -31,6 +31,9 @@ const TTL_UNCHANGED = 0xfffffffe
 export class Records {
   readonly #byNamespace = new Map<string, Map<string, StoredRecord>>()
 
+  /** It takes no writes then, and lets records be removed. */
+  full = false
+
   constructor(
     namespaces: readonly string[],
     private readonly now: () => number,
@@ -79,6 +82,7 @@ export class Records {
     request: Request,
     record: StoredRecord | undefined,
   ): Answer {
+    if (this.full) throw new Refusal(resultCodes.SERVER_MEM_ERROR)
     checkExistence(request, record)
     checkGeneration(request, record)
     const replaces = (request.info3 & (info3.createOrReplace | info3.replaceOnly)) !== 0
