@@ -95,7 +95,8 @@ export class Received {
       .map(tally => ({ ...tally, sent: 0, failed: 0 }))
     const kept = tallies.map(tally => {
       const name = tallyName(tally)
-      if (before.has(name)) return tally
+      // What came from here itself is nothing new.
+      if (before.has(name) || (tally.sent === 0 && tally.failed === 0)) return tally
       const more = octetsOf(name) + octetsOf(`${store} ${name}`)
       if (size + more > namesOctetsMax(this.records)) return { ...tally, campaign: OTHER_CAMPAIGNS }
       size += more

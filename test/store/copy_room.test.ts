@@ -76,3 +76,20 @@ test('more campaigns than a cluster has room for are copied there and back, and 
   expect(await tallies(rigged.clusterGateway())).toMatchObject(both)
   expect(await tallies(rigged.gateway('a.db'))).toMatchObject(both)
 })
+
+test('copies there and back take room for what they bring alone', async () => {
+  const room = (): number =>
+    server.records
+      .all(namespace)
+      .flatMap(({ bins }) => bins.get('octets') ?? [])
+      .reduce((sum, { octets }) => sum + Number(Buffer.from(octets).readBigInt64BE()), 0)
+  await counts(rigged.clusterGateway(), 0, 100, 'x')
+  const before = room()
+  for (let at = 0; at < 8; at++) {
+    await toFile()
+    await counts(rigged.gateway('a.db'), 100 + at, 1, 'x')
+    await toCluster()
+  }
+  expect(await tallies(rigged.clusterGateway())).toMatchObject({ messages: 108, rows: 108 })
+  expect(room() - before).toBeLessThan(8 * 120)
+})
