@@ -100,6 +100,8 @@ export class AerospikeStore implements MessageStore {
   #renewedAt: number
   #numberAt: number
   #renewal: Promise<void> | undefined
+  /** To read tens of millions of records takes longer than it lasts. */
+  #sweeping: Lease | undefined
   readonly #beat: Beat
 
   constructor(
@@ -261,6 +263,7 @@ export class AerospikeStore implements MessageStore {
         if (isFull(cause)) await cutReceipts(parts)
         throw cause
       }
+      this.#sweeping = lease
       try {
         const aheadSeconds = await lease.clockAhead(deadline)
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node), this.#roll)
@@ -275,6 +278,9 @@ export class AerospikeStore implements MessageStore {
         }
         return await sweepRecords({ ...parts, now })
       } finally {
+        this.#sweeping = undefined
+        // One under way would take again what is let go of.
+        await this.#renewal?.catch(() => {})
         await lease.release(this.#deadline()).catch(() => {})
       }
     })
@@ -435,6 +441,7 @@ export class AerospikeStore implements MessageStore {
       this.#unfinished.dropTakeable()
     }
     this.#renewedAt = at
+    await this.#sweeping?.hold(this.#deadline(), false)
     if (!this.number || at - this.#numberAt < RENEW_NUMBER_MS) return
     await this.number.hold(this.#deadline(), true)
     this.#numberAt = at

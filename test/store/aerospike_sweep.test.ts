@@ -158,6 +158,54 @@ test('a cluster that receipts have filled loses the oldest of them, though it ta
   await small.close()
 })
 
+test('a sweep that takes longer than its lease keeps it: no other gateway reads all of it meanwhile', async () => {
+  const turned = new TurnedClock(Date.now())
+  const timed = new AerospikeServer({ namespaces: [NAMESPACE], now: turned.now })
+  const goesOn = Promise.withResolvers<void>()
+  class Slow extends AerospikeClient {
+    reads = 0
+
+    override async *query(
+      ...asked: Parameters<AerospikeClient['query']>
+    ): ReturnType<AerospikeClient['query']> {
+      this.reads++
+      await goesOn.promise
+      yield* super.query(...asked)
+    }
+  }
+  const clients = [0, 1].map(() => new Slow({ hosts: timed.hosts, clock: patientClock }))
+  const [first, second] = clients as [Slow, Slow]
+  const open = (its: Slow, name: string) =>
+    openAerospikeStore({
+      ...{
+        client: its,
+        namespace: NAMESPACE,
+        clock: turned,
+        random: systemRandom,
+        retentionMs: RETENTION_MS,
+      },
+      ...{ instance: name, name, node: 0, log: { warn: () => {} } },
+    })
+  const one = await open(first, 'one')
+  const sweeping = one.sweep(turned.now())
+  while (first.reads === 0) await first.info('build')
+  for (let passed = 0; passed < 700; passed += 10) {
+    await turned.advance(10_000)
+    // As many answers as a renewal takes, and more.
+    for (let n = 0; n < 12; n++) await first.info('build')
+  }
+  const other = await open(second, 'other')
+  expect(await other.sweep(turned.now())).toBe(0)
+  expect(second.reads).toBe(0)
+  goesOn.resolve()
+  await sweeping
+  await other.sweep(turned.now())
+  expect(second.reads).toBeGreaterThan(0)
+  await other.close()
+  await one.close()
+  timed.stop()
+}, 20_000)
+
 describe('a sweep of many', () => {
   /** So many records of a set, all past their time; `removal` in place of each one's. */
   class Many extends Records {
