@@ -45,6 +45,11 @@ export class FlakyCluster implements ClusterStore {
   /** The data stays open for the next life. */
   close = async (): Promise<void> => {}
 
+  /** Writes that are done, and not answered yet. */
+  get hanging(): number {
+    return this.#frozen.length
+  }
+
   /** Answers what hangs. */
   thaw(): void {
     for (const answer of this.#frozen.splice(0)) answer()
