@@ -148,7 +148,7 @@ export class SqliteCommits<Write> {
   /** A gateway that reports itself not ready gets no traffic that could show that the disk is well again. */
   #probeLater(): void {
     this.#cancelProbe()
-    if (this.#closed || this.#lost) return
+    if (this.#closed) return
     this.#cancelProbe = this.options.clock.after(PROBE_MS, () => {
       if (this.#fault !== undefined) this.write(this.options.probe).catch(() => {})
     })

@@ -59,7 +59,6 @@ export class SqliteSpool {
   /** Of entries that wait for their commit, by how many of them. */
   readonly #coming = new Map<string, number>()
   #depth: number
-  #closed = false
 
   constructor(
     private readonly db: Database,
@@ -150,8 +149,6 @@ export class SqliteSpool {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
     await this.#commits.close()
     this.db.close()
     this.log.close()
