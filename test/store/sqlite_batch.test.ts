@@ -109,11 +109,11 @@ describe('in one batch with the message', () => {
     expect((await store.find(sent.id))?.parts.map(({ state }) => state)).toEqual(['submitted', 'delivered'])
   })
 
-  test('the first of two receipts stays', async () => {
+  test.each([[['1']], [['f', '1']]])('the first of two receipts stays, told by %j', async ids => {
     const sent = message()
     await Promise.all([
       store.save(sent),
-      store.settle({ ...receiptFor(sent), state: 'undeliverable' }),
+      store.settle({ ...receiptFor(sent), ids, state: 'undeliverable' }),
       store.settle(receiptFor(sent)),
     ])
     expect((await store.find(sent.id))?.state).toBe('failed')

@@ -58,6 +58,15 @@ test('what does not fit into a batch that fails is tried in the next', async () 
   expect(told).toHaveLength(257)
 })
 
+test('what is in a commit under way counts among the writes that wait', async () => {
+  write(...Array.from({ length: 1000 }, (_, at) => `${at}`))
+  await clock.settle()
+  expect(ran).toHaveLength(1)
+  write('one more')
+  await clock.settle()
+  expect(told).toEqual(['one more refused'])
+})
+
 test('what waits while a sync fails is refused with it, and never reaches the database', async () => {
   write('a')
   await clock.settle()
