@@ -36,7 +36,6 @@ export class Dialer {
   ): Promise<Connection> {
     const { clock, limits } = this.settings
     const timeout = Promise.withResolvers<never>()
-    timeout.promise.catch(() => {})
     const peer = hostText(host)
     const cancel = clock.after(limits.connectTimeoutMs, () => {
       timeout.reject(
@@ -54,7 +53,6 @@ export class Dialer {
       if (late) made.close()
       return made
     })
-    connecting.catch(() => {})
     try {
       const made = await Promise.race([connecting, timeout.promise])
       await Promise.race([this.#admit(made, holder), timeout.promise])
@@ -90,11 +88,11 @@ export class Dialer {
         },
       }
       socket = await connect(host, handlers, timeout)
+      if (lost) throw new Error('closed by the node')
     } catch (cause) {
       throw new AerospikeError('CONNECTION_ERROR', `${peer} cannot be reached`, { node: peer, cause })
     }
     connection = new Connection(peer, socket, clock, this.deadlines, limits, events)
-    if (lost) connection.close()
     return connection
   }
 

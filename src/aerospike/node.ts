@@ -190,7 +190,7 @@ export class Node implements SessionHolder, ConnectionEvents {
       connection => {
         this.#dialing--
         this.#dialFailures = 0
-        if (this.#closed || connection.closed) return connection.close()
+        if (this.#closed) return connection.close()
         this.#connections.push(connection)
         this.#drain()
         if (this.#queued > 0) this.#dialMore()

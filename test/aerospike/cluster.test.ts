@@ -441,12 +441,13 @@ describe('logging in', () => {
     await Promise.all(records.map((record, n) => client.put(record, { n }, { timeoutMs: 10_000 })))
   }, 240_000)
 
-  test('a wrong password is told as such', async () => {
-    const { client } = make(
+  test('a wrong password is told as such, and leaves no connection', async () => {
+    const { cluster, client } = make(
       { users: users() },
       { credentials: { user: 'gateway', password: 'wrong' }, limits: { connectTimeoutMs: 5000 } },
     )
     expect((await failure(client.connect())).code).toBe('INVALID_CREDENTIAL')
+    await until(() => cluster.nodes[0]?.connections === 0)
   }, 240_000)
 
   test('a session that the server has forgotten is renewed', async () => {

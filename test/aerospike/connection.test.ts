@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { Deadlines } from '../../src/aerospike/deadlines.ts'
+import { Dialer } from '../../src/aerospike/dialer.ts'
 import {
   AerospikeClient,
   bins,
@@ -7,6 +9,7 @@ import {
   key,
   resultCodes,
 } from '../../src/aerospike/index.ts'
+import { settingsOf } from '../../src/aerospike/options.ts'
 import { info3 } from '../../src/aerospike/protocol/header.ts'
 import { socketConnector } from '../../src/aerospike/socket.ts'
 import type { ServerOptions } from '../support/aerospike_server.ts'
@@ -67,6 +70,23 @@ describe('what was not sent', () => {
     await inTime(writing, clock)
     expect((await client.get(one))?.bins.n).toBe(1)
     expect(node.requests).toBe(3)
+  })
+
+  test('goes over another connection when the first is lost before it could be used', async () => {
+    let lost = 0
+    const tcp = socketConnector(undefined)
+    const connect: Connect = async (to, handlers, late) => {
+      const socket = await tcp(to, handlers, late)
+      if (lost-- > 0) socket.close()
+      return socket
+    }
+    const { client, clock, node } = await start({ connect })
+    lost = 1
+    const writing = client.put(one, { a: 1 }, patient)
+    await until(() => lost < 1)
+    await inTime(writing, clock)
+    expect(clock.monotonic()).toBeLessThan(patient.timeoutMs / 10)
+    expect(node.requests).toBe(1)
   })
 
   test('is never sent once its caller was told that its time is over', async () => {
@@ -148,6 +168,33 @@ describe('a connection', () => {
     await clock.settle()
     expect(closed).toBe(1)
   })
+
+  test.each([
+    ['internal', false],
+    ['external', true],
+  ] as const)(
+    'whose login (%s) is not answered in the time to connect is closed, the password itself sent: %p',
+    async (mode, clear) => {
+      const clock = new TurnedClock()
+      let sent = ''
+      let closed = 0
+      const write = (octets: Uint8Array, count: number): number => {
+        sent += Buffer.from(octets.subarray(0, count)).toString('latin1')
+        return count
+      }
+      const connect: Connect = async () => ({ write, pause() {}, resume() {}, close: () => void closed++ })
+      const host = { host: 'a', port: 1 }
+      const credentials = { user: 'gateway', password: 'sesame', mode }
+      const settings = settingsOf({ hosts: [host], clock, connect, tls: {}, credentials })
+      const dialer = new Dialer(settings, new Deadlines(clock, 5))
+      const late = failure(dialer.dial(host, { session: undefined }, { room() {}, closed() {} }))
+      await clock.advance(1000)
+      expect((await late).message).toBe('a:1 did not take a connection within 1000 ms')
+      expect(closed).toBe(1)
+      expect(sent).toContain('gateway')
+      expect(sent.includes('sesame')).toBe(clear)
+    },
+  )
 
   test('is admitted with a session of its own when the last is about to end', async () => {
     const sessions = new Set<string>()
