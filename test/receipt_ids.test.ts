@@ -29,6 +29,7 @@ describe('forms of a receipt’s id', () => {
 
   test('64-bit numbers and UUIDs without dashes convert exactly, longer strings not at all', () => {
     expect(ids('18446744073709551615')).toContain('ffffffffffffffff')
+    expect(ids('9007199254740993')).toContain('20000000000001')
     expect(ids('fffffffffffff1')).toContain('72057594037927921')
     expect(ids('f'.repeat(32))).toContain((2n ** 128n - 1n).toString())
     expect(ids('9'.repeat(33))).toHaveLength(1)

@@ -653,18 +653,21 @@ describe('a cluster that is lost', () => {
   })
 
   test('and refuses for good what was spooled, has that set aside and named, and gets the rest', async () => {
-    cluster.away = true
-    const [bad, good] = [message(), message()]
-    await store.save(bad)
-    await store.save(good)
     const { save } = cluster
     cluster.save = given =>
-      given.id === bad.id ? Promise.reject(new StoreError('too big', { ofRecord: true })) : save(given)
-    cluster.away = false
-    await drained()
-    expect(await stateKept(good)).toBe('submitted')
-    expect(store.spoolCounts().refused).toBe(1)
-    expect(said.some(line => line.includes('set aside') && line.includes(bad.id))).toBe(true)
+      given.campaign === 'bad' ? Promise.reject(new StoreError('too big', { ofRecord: true })) : save(given)
+    // The second comes to a spool that is empty again.
+    for (const refused of [1, 2]) {
+      cluster.away = true
+      const [good, bad] = [message(), message({ campaign: 'bad' })]
+      await store.save(good)
+      await store.save(bad)
+      cluster.away = false
+      await drained()
+      expect(await stateKept(good)).toBe('submitted')
+      expect(store.spoolCounts().refused).toBe(refused)
+      expect(said.some(line => line.includes('set aside') && line.includes(bad.id))).toBe(true)
+    }
   })
 
   test('and in which another gateway has this one’s number takes no more, and leaves the spool to the next life', async () => {
@@ -915,6 +918,13 @@ describe('a start with the cluster away', () => {
     reach(cluster)
     await closing
     expect(closed).toBe(true)
+  })
+
+  test('is under the number that the gateway had last', async () => {
+    await store.close()
+    await (await open({ reach: async () => new FlakyCluster(kept, 5) })).close()
+    store = await open({ reach: unreachable })
+    expect(store.node).toBe(5)
   })
 
   test('whose number another gateway has by then takes no more, says so, and keeps what it spooled', async () => {
