@@ -75,12 +75,10 @@ export class Node implements SessionHolder, ConnectionEvents {
   }
 
   giveBack(connection: Connection): void {
-    if (!this.#lent.delete(connection) || connection.closed) return
-    if (
-      this.#closed ||
-      connection.inFlight > 0 ||
-      this.#connections.length >= this.settings.limits.connectionsPerNodeMax
-    ) {
+    // One that is closed is lent no more.
+    if (!this.#lent.delete(connection)) return
+    const isFull = this.#connections.length >= this.settings.limits.connectionsPerNodeMax
+    if (connection.inFlight > 0 || isFull) {
       connection.close()
       return
     }

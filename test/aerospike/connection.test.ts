@@ -261,6 +261,22 @@ describe('a query', () => {
     expect(node.requests).toBe(1)
   })
 
+  test('gives its connection back, to others without end; where there are as many as may be by then it is closed', async () => {
+    const { client, node } = await start({ limits: { connectionsPerNodeMax: 1 } })
+    // The one to ask how the cluster is.
+    const { connections } = node
+    for (let at = 0; at < 3; at++) await client.query(query).next()
+    await client.put(one, { a: 1 })
+    expect(node.connections).toBe(connections + 1)
+    node.fail({ kind: 'slow', delayMs: 100 })
+    const reading = client.query(query).next()
+    await until(() => node.requests === 5)
+    await client.put(one, { a: 2 })
+    expect(node.connections).toBe(connections + 2)
+    await reading
+    await until(() => node.connections === connections + 1)
+  })
+
   test('past the connections that a node may have is refused', async () => {
     const { client, node } = await start({ limits: { connectionsPerNodeMax: 1 } })
     node.fail({ kind: 'slow', delayMs: 200 })
