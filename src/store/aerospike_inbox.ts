@@ -42,7 +42,12 @@ export class Inbox {
     const joinable = row.receivedAt > now - SEGMENTS_JOIN_MS
     if (reference !== undefined && (await this.#bringTo(row, reference, joinable, deadline))) return
     const seconds = Math.max(1, Math.ceil((idTime(row.id) + this.retentionMs - now) / 1000))
-    await this.#keepWhole(row, deadline, seconds)
+    await this.records.change(this.records.key('inbound', row.id), seconds, deadline, record => {
+      const [there] = rowsOf(record)
+      const after = there ? filled(there, row) : row
+      if (there && JSON.stringify(after) === JSON.stringify(there)) return { answer: undefined }
+      return { bins: inboundBins([after], this.retentionMs), answer: undefined }
+    })
   }
 
   /** Among those whose segments race for each other, if it is there or `joinable`; answers whether it is. */
@@ -53,11 +58,7 @@ export class Inbox {
       const there = rows.find(each => each.id === row.id)
       if (!there && (!joinable || textOf(record ?? {}, 'rows').length > SHARED_LENGTH_MAX))
         return { answer: false }
-      const filled = there && {
-        ...there,
-        parts: there.parts.map((text, at) => text ?? row.parts[at] ?? null),
-      }
-      const after = filled ? rows.map(each => (each === there ? filled : each)) : [...rows, row]
+      const after = there ? rows.map(each => (each === there ? filled(there, row) : each)) : [...rows, row]
       if (JSON.stringify(after) === JSON.stringify(rows)) return { answer: true }
       return { bins: inboundBins(after, this.retentionMs, reference), answer: true }
     })
@@ -79,11 +80,11 @@ export class Inbox {
     return { rows: shown.slice(offset, offset + limit), total: newest.total }
   }
 
-  async #keepWhole(row: InboxMessage, deadline: Deadline, seconds = this.#seconds): Promise<void> {
+  async #keepWhole(row: InboxMessage, deadline: Deadline): Promise<void> {
     const steps = Object.entries(inboundBins([row], this.retentionMs)).map(([bin, value]) =>
       bins.write(bin, value),
     )
-    await this.records.repeat(this.records.key('inbound', row.id), steps, seconds, deadline)
+    await this.records.repeat(this.records.key('inbound', row.id), steps, this.#seconds, deadline)
   }
 
   async #join(mo: InboundMessage, segment: Segment, deadline: Deadline): Promise<void> {
@@ -125,6 +126,12 @@ function moving(rows: readonly InboxMessage[], since: number): readonly InboxMes
 
 const newestFirst = (rows: readonly InboxMessage[]): InboxMessage[] =>
   [...rows].sort((a, b) => (a.id < b.id ? 1 : -1))
+
+/** With the segments that it lacks and `row` has. */
+const filled = (there: InboxMessage, row: InboxMessage): InboxMessage => ({
+  ...there,
+  parts: there.parts.map((text, at) => text ?? row.parts[at] ?? null),
+})
 
 /** With the segment in the message that it belongs to; undefined when it is there already. */
 function joined(

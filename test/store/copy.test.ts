@@ -242,6 +242,20 @@ describe('a copy', () => {
     expect(await inCluster(store => store.find(first.id))).toMatchObject({ state: 'delivered' })
   })
 
+  test('takes no segment from a message that the target has, also where nothing can join it any more', async () => {
+    const at = (part: number, text: string): Deed => ({ do: 'segment', text, reference: 1, part })
+    const { name } = await lived([at(1, 'one')])
+    await toCluster(name)
+    // The last begins another message, and moves the first out of its way.
+    await inCluster(store => rigged.live(store, [at(2, 'two'), wait(2 * 3600_000), at(1, 'other')]))
+    await toCluster(name)
+    const { rows } = await inCluster(store => store.inbox(ALL))
+    expect(rows.map(({ parts }) => parts)).toEqual([
+      ['other', null, null],
+      ['one', 'two', null],
+    ])
+  })
+
   test('brings messages to the receipts that wait for them in the target', async () => {
     const { name, asked } = await lived([save('a'), save('', { parts: ['b', 'c'] })])
     const settle = async (store: MessageStore) => {
