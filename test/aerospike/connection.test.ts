@@ -112,6 +112,59 @@ describe('what was not sent', () => {
   })
 })
 
+test('a client that is closed ends what is under way, waits, is read or is being connected, and keeps no socket', async () => {
+  let gate: Promise<void> | undefined
+  let open = 0
+  const tcp = socketConnector(undefined)
+  const connect: Connect = async (to, handlers, late) => {
+    await gate
+    open++
+    const closed = (cause: unknown): void => {
+      open--
+      handlers.closed(cause)
+    }
+    return tcp(to, { ...handlers, closed }, late)
+  }
+  const { client, node } = await start({ connect, limits: { connectionsPerNodeMax: 3, pipelineMax: 1 } })
+  const query = () => failure(client.query({ namespace: 'test', set: 'connection' }).next())
+  node.fail({ kind: 'slow', delayMs: 5000 }, 3)
+  const writes = [one, two].map(each => failure(client.put(each, { a: 1 }, patient)))
+  await until(() => node.requests === 2)
+  const reading = query()
+  await until(() => node.requests === 3)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  gate = promise
+  const waiting = failure(client.put(one, { a: 2 }, patient))
+  const connecting = query()
+  await Bun.sleep(1)
+  client.close()
+  resolve()
+  const errors = await Promise.all([...writes, waiting, reading, connecting])
+  expect(errors.map(({ code }) => code)).toEqual(Array(5).fill('CLIENT_CLOSED'))
+  await until(() => open === 0)
+})
+
+test('what waits for a node that takes no connection fails with it, and what comes later is sent', async () => {
+  let refused = false
+  const tcp = socketConnector(undefined)
+  const connect: Connect = (to, handlers, late) =>
+    refused ? Promise.reject(new Error('refused')) : tcp(to, handlers, late)
+  const limits = { connectionsPerNodeMax: 1, pipelineMax: 1 }
+  const { client, clock, node } = await start({ connect, limits })
+  await client.put(one, { a: 0 })
+  refused = true
+  // The second is lost with the connection, when the others wait behind it.
+  node.fail({ kind: 'slow', delayMs: 20 })
+  node.fail({ kind: 'close', when: 'before' })
+  const once = { ...patient, attemptsMax: 1 }
+  const writes = Array.from({ length: 5 }, (_, a) => client.put(one, { a }, once))
+  const ends = (await Promise.allSettled(writes)).map(({ status }) => status)
+  expect(ends).toEqual(['fulfilled', ...Array(4).fill('rejected')])
+  refused = false
+  await clock.advance(1000)
+  await client.put(two, { a: 1 }, once)
+})
+
 describe('a connection', () => {
   test('that nobody used for long has all its time for the next answer', async () => {
     const { client, clock, node } = await start()
@@ -275,6 +328,13 @@ describe('a query', () => {
     expect(node.connections).toBe(connections + 2)
     await reading
     await until(() => node.connections === connections + 1)
+  })
+
+  test('whose connection is lost gives back none', async () => {
+    const { client, clock, node } = await start({ limits: { connectionsPerNodeMax: 1 } })
+    node.fail({ kind: 'close', when: 'before' })
+    await inTime(client.query(query).next(), clock)
+    await client.put(one, { a: 1 }, { attemptsMax: 1 })
   })
 
   test('past the connections that a node may have is refused', async () => {

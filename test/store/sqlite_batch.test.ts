@@ -212,7 +212,7 @@ describe('a sweep', () => {
   /** Of everything three, past their time. */
   async function filled(): Promise<void> {
     for (const key of ['1', '2', '3']) {
-      await store.save(message([part(key)]))
+      await store.save(message([part(key), { ...part(''), state: 'unknown' }]))
       const claim = { appId: 1, key, bodyHash: new Uint8Array(32), expiresAt: clock.now() + 1000 }
       await store.claim(claim, message([{ ...part(''), state: 'accepted' }]))
       await store.keepInbound(inboundOf(clock.now(), { id: ids.messageId(), account: ACCOUNT, text: key }))
