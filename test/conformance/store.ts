@@ -514,6 +514,7 @@ export function describeStore(
           ['new 1', 'new 2'],
           ['old 1', null],
         ])
+        expect((await store.inbox(ALL)).total).toBe(3)
       })
 
       test('of two messages that lack a part the newer takes it', async () => {
