@@ -359,6 +359,16 @@ test('a lease that nobody had, taken by a write whose answer is lost, is taken a
   expect(await lease.hold(new Deadline(clock, 10_000), false)).toBe('renewed')
 })
 
+test('a key that is free, taken by a write whose answer is lost, is the message’s own', async () => {
+  const claims = new Claims(new Records(client, NAMESPACE, 'sms-', clock), clock)
+  const claim = { appId: 1, key: 'k', bodyHash: new Uint8Array(32), expiresAt: clock.now() + 3600_000 }
+  // The read, and the write.
+  server.nodes[0]?.faults.push({ kind: 'slow', delayMs: 0 }, { kind: 'close', when: 'after' })
+  expect(await claims.take(claim, ids.messageId(), new Deadline(clock, 10_000))).toBeUndefined()
+  const holder = await claims.take(claim, ids.messageId(), new Deadline(clock, 10_000))
+  expect(holder).toMatchObject({ sameBody: true })
+})
+
 /** Its record is written; what points to it is not. */
 async function keepByHalf(one: Message): Promise<void> {
   refusal = request => (setOf(request) === 'sms-ids' && writes(request) ? FULL : undefined)
