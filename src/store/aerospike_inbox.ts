@@ -145,8 +145,8 @@ function joined(
     const there = row.parts[part - 1]
     if (there === text) return undefined
     if (there !== null) continue
-    const filled = { ...row, parts: row.parts.with(part - 1, text) }
-    return rows.map(each => (each === row ? filled : each))
+    const parts = row.parts.with(part - 1, text)
+    return rows.map(each => (each === row ? { ...row, parts } : each))
   }
   const parts = new Array<string | null>(total).fill(null).with(part - 1, text)
   return [...rows, { id, account, link, source, destination, parts, receivedAt }]
