@@ -135,6 +135,7 @@ function openCluster(config: Config, aerospike: ClusterConfig, parts: StoreParts
     name: config.server_name,
     node: config.node,
     keepsNumber: aerospike.spool,
+    sweepMs: aerospike.sweep_time,
   })
 }
 

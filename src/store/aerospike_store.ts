@@ -11,7 +11,7 @@ import { type Holder, Lease } from './aerospike_lease.ts'
 import { Receipts, toldBy, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
 import { Deadline, type Records } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
-import { cutReceipts, sweepRecords } from './aerospike_sweep.ts'
+import { cutReceipts, type Sweep, sweepRecords } from './aerospike_sweep.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
@@ -55,6 +55,8 @@ export interface AerospikeStoreOptions {
   readonly pendingMax?: number
   /** Receipts without a message; a sweep removes the oldest past it. */
   readonly heldMax?: number
+  /** Between two sweeps of the cluster, by whichever gateway; undefined: each sweeps when it is told to. */
+  readonly sweepMs?: number
 }
 
 /** For one call of the contract. */
@@ -70,6 +72,10 @@ const PROBE_MS = 1000
 /** A write that could end after the lease waits for its renewal. */
 const LEASE_TRUSTED_MS = LEASE_SECONDS * 1000 - 2 * CALL_MS
 const SWEEP_LEASE_SECONDS = 600
+/** Of `sweepMs`, so that who swept last is not too early himself. */
+const SWEPT_SHARE = 0.9
+/** Between two cuts of a flood of receipts, while the cluster is full. */
+const CUT_MS = 60_000
 /** By a clock that is further ahead of the cluster's no gateway judges what is past its time for all. */
 const CLOCK_AHEAD_SECONDS_MAX = 300
 
@@ -102,6 +108,7 @@ export class AerospikeStore implements MessageStore {
   #renewal: Promise<void> | undefined
   /** To read tens of millions of records takes longer than it lasts. */
   #sweeping: Lease | undefined
+  #cutAt = Number.NEGATIVE_INFINITY
   readonly #beat: Beat
 
   constructor(
@@ -248,21 +255,7 @@ export class AerospikeStore implements MessageStore {
     this.#write(undefined, async deadline => {
       await this.#roll(this.#journal)
       const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
-      const { clock, log, heldMax = HELD_MAX } = this.options
-      const parts = {
-        records: this.records,
-        receipts: this.#receipts,
-        clock,
-        heldMax,
-        stopped: () => this.#closed,
-        complete: (name: string) => this.#writer.complete(name, this.#deadline()),
-      }
-      try {
-        if (!(await lease.hold(deadline, true))) return 0
-      } catch (cause) {
-        if (isFull(cause)) await cutReceipts(parts)
-        throw cause
-      }
+      if (!(await lease.hold(deadline, true))) return 0
       this.#sweeping = lease
       try {
         const aheadSeconds = await lease.clockAhead(deadline)
@@ -270,13 +263,13 @@ export class AerospikeStore implements MessageStore {
         // What was kept when this gateway recovered. No outcome is given up: claims are under way.
         await this.#recovery.settle(this.#journal, 0, this.#ours)
         if (aheadSeconds > CLOCK_AHEAD_SECONDS_MAX) {
-          log.warn(
+          this.options.log.warn(
             { aheadSeconds },
             "this host's clock is ahead of the cluster's: it removes nothing that is past its time",
           )
           return 0
         }
-        return await sweepRecords({ ...parts, now })
+        return await this.#sweepOnce(now)
       } finally {
         this.#sweeping = undefined
         // One under way would take again what is let go of.
@@ -284,6 +277,42 @@ export class AerospikeStore implements MessageStore {
         await lease.release(this.#deadline()).catch(() => {})
       }
     })
+
+  /** Reads the whole cluster, unless a gateway did of late. */
+  async #sweepOnce(now: number): Promise<number> {
+    const { sweepMs = 0, random } = this.options
+    const seconds = Math.floor((sweepMs * SWEPT_SHARE) / 1000)
+    // Nobody's, and not taken over by who took the last: it ends by itself.
+    const nonce = Buffer.from(random(6)).toString('hex')
+    const mark = new Lease(this.records, 'swept', { ...this.holder, nonce }, seconds)
+    if (seconds > 0 && !(await mark.hold(this.#deadline(), false))) return 0
+    try {
+      return await sweepRecords({ ...this.#sweepParts(), now })
+    } catch (cause) {
+      await mark.release(this.#deadline()).catch(() => {})
+      throw cause
+    }
+  }
+
+  #sweepParts(): Omit<Sweep, 'now'> {
+    const { clock, heldMax = HELD_MAX } = this.options
+    return {
+      records: this.records,
+      receipts: this.#receipts,
+      clock,
+      heldMax,
+      stopped: () => this.#closed,
+      complete: name => this.#writer.complete(name, this.#deadline()),
+    }
+  }
+
+  /** A flood of receipts can fill a cluster, which takes no lease then and no write, but lets anybody remove. */
+  #cutIfFull(cause: unknown): void {
+    const now = this.options.clock.monotonic()
+    if (!isFull(cause) || now - this.#cutAt < CUT_MS) return
+    this.#cutAt = now
+    void cutReceipts(this.#sweepParts()).catch(() => {})
+  }
 
   /** Another gateway has its number: it writes no more. */
   get displaced(): boolean {
@@ -413,7 +442,10 @@ export class AerospikeStore implements MessageStore {
       )
     } catch (cause) {
       // What a store that closes has not ended is ended by the next life: no fault.
-      if (!this.#closed) this.#failed(cause)
+      if (!this.#closed) {
+        this.#failed(cause)
+        this.#cutIfFull(cause)
+      }
     }
     return this.#fault === undefined ? RENEW_MS : PROBE_MS
   }

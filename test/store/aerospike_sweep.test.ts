@@ -38,6 +38,14 @@ afterEach(async () => {
   server.stop()
 })
 
+/** Another gateway on the same cluster. */
+const another = (name: string, more: { heldMax?: number } = {}): Promise<AerospikeStore> =>
+  openAerospikeStore({
+    client: new AerospikeClient({ hosts: server.hosts, clock: patientClock }),
+    ...{ namespace: NAMESPACE, clock, random: systemRandom, retentionMs: RETENTION_MS },
+    ...{ instance: name, name, node: 1, log: { warn: () => {} }, ...more },
+  })
+
 /** Something happens between the reading of each record of a set and its removal. */
 class Interrupted extends Records {
   constructor(
@@ -131,31 +139,67 @@ test('with a receipt that is past its time go its ids under which nothing else i
 })
 
 test('a cluster that receipts have filled loses the oldest of them, though it takes no lease, and stays faulty until it has room', async () => {
-  const small = await openAerospikeStore({
-    ...{
-      client: new AerospikeClient({ hosts: server.hosts, clock: patientClock }),
-      namespace: NAMESPACE,
-      clock,
-    },
-    ...{ random: systemRandom, retentionMs: RETENTION_MS, instance: 'b', name: 'b', node: 1, heldMax: 3 },
-    log: { warn: () => {} },
-  })
+  const small = await another('b', { heldMax: 3 })
   for (let n = 0; n < 10; n++) {
     await small.settle(receipt([`a${n}`, `b${n}`]))
     clock.skip(1000)
   }
   server.records.full = true
-  await expect(small.sweep(clock.now())).rejects.toThrow('did not take it')
+  await expect(small.settle(receipt(['c']))).rejects.toThrow('did not take it')
+  await clock.advance(1000)
+  while (inSet('ids').length > 6 || inSet('held').length > 3) await client.info('build')
   expect(small.fault()).toBe('the Aerospike namespace is full and takes no writes')
-  expect([inSet('held').length, inSet('ids').length]).toEqual([3, 6])
   server.records.full = false
-  expect(await small.sweep(clock.now())).toBe(0)
   expect((await small.unmatched({ offset: 0, limit: 10 })).rows.map(({ ids }) => ids[0])).toEqual([
     'a9',
     'a8',
     'a7',
   ])
   await small.close()
+})
+
+test('of the gateways on a cluster one reads all of it once in the time between two sweeps, and another where that failed', async () => {
+  let now = Date.now()
+  const timed = new AerospikeServer({ namespaces: [NAMESPACE], now: () => now })
+  const turned = new TurnedClock(now)
+  class Counted extends AerospikeClient {
+    reads = 0
+    fails = false
+
+    override query(...asked: Parameters<AerospikeClient['query']>): ReturnType<AerospikeClient['query']> {
+      this.reads++
+      if (this.fails) throw new Error('the cluster is away')
+      return super.query(...asked)
+    }
+  }
+  const gateway = async (name: string) => {
+    const its = new Counted({ hosts: timed.hosts, clock: patientClock })
+    const opened = await openAerospikeStore({
+      ...{ client: its, namespace: NAMESPACE, clock: turned, random: systemRandom, sweepMs: 3600_000 },
+      ...{ instance: name, name, node: 0, log: { warn: () => {} }, retentionMs: RETENTION_MS },
+    })
+    return {
+      store: opened,
+      client: its,
+      /** Whether it read. */
+      sweep: async () => {
+        const before = its.reads
+        await opened.sweep(turned.now()).catch(() => {})
+        return its.reads > before
+      },
+    }
+  }
+  const [one, other] = [await gateway('one'), await gateway('other')]
+  one.client.fails = true
+  expect([await one.sweep(), await other.sweep()]).toEqual([true, true])
+  one.client.fails = false
+  expect([await one.sweep(), await other.sweep()]).toEqual([false, false])
+  now += 0.8 * 3600_000
+  expect([await one.sweep(), await other.sweep()]).toEqual([false, false])
+  now += 0.2 * 3600_000
+  expect([await one.sweep(), await other.sweep()]).toEqual([true, false])
+  for (const { store: opened } of [one, other]) await opened.close()
+  timed.stop()
 })
 
 test('a sweep that takes longer than its lease keeps it: no other gateway reads all of it meanwhile', async () => {
