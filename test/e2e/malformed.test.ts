@@ -135,5 +135,10 @@ test('a receipt with a service_type that is too long, and an octet behind its TL
     () => gateway.info(sent.message_id),
     ({ body }) => body.status === 'delivered',
   )
-  expect(smsc.received.at(-1)).toMatchObject({ command: 'deliver_sm_resp', command_status: 0 })
+  // Stored first, acknowledged then.
+  const acknowledged = await gateway.until(
+    () => smsc.received.find(({ command }) => command === 'deliver_sm_resp'),
+    answer => answer !== undefined,
+  )
+  expect(acknowledged).toMatchObject({ command_status: 0 })
 })
