@@ -4,14 +4,14 @@ import type { Message } from '../message.ts'
 import { isId } from '../message_id.ts'
 import { Beat } from './aerospike_beat.ts'
 import { Claims } from './aerospike_claims.ts'
-import { AWAY, DISPLACED, faultOf, isCallersFault, isFull, isOfOneRecord } from './aerospike_faults.ts'
+import { AWAY, DISPLACED, faultOf, isCallersFault, isOfOneRecord } from './aerospike_faults.ts'
 import { Inbox } from './aerospike_inbox.ts'
 import { Journal } from './aerospike_journal.ts'
-import { type Holder, Lease } from './aerospike_lease.ts'
+import type { Holder, Lease } from './aerospike_lease.ts'
 import { Receipts, toldBy, toWaiting, type WaitingReceipt } from './aerospike_receipts.ts'
 import { Deadline, type Records } from './aerospike_records.ts'
 import { Recovery } from './aerospike_recovery.ts'
-import { cutReceipts, type Sweep, sweepRecords } from './aerospike_sweep.ts'
+import { SweepTurn } from './aerospike_sweep_turn.ts'
 import { largest, Tallies } from './aerospike_tallies.ts'
 import { type Left, Unfinished } from './aerospike_unfinished.ts'
 import { type Attempt, type Saved, Writer } from './aerospike_writer.ts'
@@ -71,13 +71,6 @@ const RENEW_NUMBER_MS = 3600_000
 const PROBE_MS = 1000
 /** A write that could end after the lease waits for its renewal. */
 const LEASE_TRUSTED_MS = LEASE_SECONDS * 1000 - 2 * CALL_MS
-const SWEEP_LEASE_SECONDS = 600
-/** Of `sweepMs`, so that who swept last is not too early himself. */
-const SWEPT_SHARE = 0.9
-/** Between two cuts of a flood of receipts, while the cluster is full. */
-const CUT_MS = 60_000
-/** By a clock that is further ahead of the cluster's no gateway judges what is past its time for all. */
-const CLOCK_AHEAD_SECONDS_MAX = 300
 
 /** Messages in an Aerospike cluster, shared by up to 32 gateways. */
 export class AerospikeStore implements MessageStore {
@@ -89,6 +82,7 @@ export class AerospikeStore implements MessageStore {
   readonly #inbox: Inbox
   readonly #journal: Journal
   readonly #recovery: Recovery
+  readonly #sweepTurn: SweepTurn
   readonly #counts: StoreCounts = { commits: 0, writes: 0, failures: 0, seconds: 0 }
   /** Tokens of claims whose outcome is to come, by message. */
   readonly #claimed = new Map<string, string>()
@@ -106,9 +100,6 @@ export class AerospikeStore implements MessageStore {
   #renewedAt: number
   #numberAt: number
   #renewal: Promise<void> | undefined
-  /** To read tens of millions of records takes longer than it lasts. */
-  #sweeping: Lease | undefined
-  #cutAt = Number.NEGATIVE_INFINITY
   readonly #beat: Beat
 
   constructor(
@@ -132,6 +123,7 @@ export class AerospikeStore implements MessageStore {
     this.#inbox = new Inbox(records, retentionMs)
     this.#journal = this.#journalOf(node)
     this.#recovery = new Recovery(records, this.#writer, clock)
+    this.#sweepTurn = this.#sweepTurnOf(options)
     this.#renewedAt = clock.monotonic()
     this.#numberAt = this.#renewedAt
     this.#beat = new Beat(clock, () => this.#lookAfter())
@@ -252,67 +244,14 @@ export class AerospikeStore implements MessageStore {
    * up what they counted. Each rolls up its own.
    */
   sweep: MessageStore['sweep'] = now =>
-    this.#write(undefined, async deadline => {
+    this.#write(undefined, async () => {
       await this.#roll(this.#journal)
-      const lease = new Lease(this.records, 'sweep', this.holder, SWEEP_LEASE_SECONDS)
-      if (!(await lease.hold(deadline, true))) return 0
-      this.#sweeping = lease
-      try {
-        const aheadSeconds = await lease.clockAhead(deadline)
+      return await this.#sweepTurn.take(now, async () => {
         await this.#recovery.settleDead(this.node, node => this.#journalOf(node), this.#roll)
         // What was kept when this gateway recovered. No outcome is given up: claims are under way.
         await this.#recovery.settle(this.#journal, 0, this.#ours)
-        if (aheadSeconds > CLOCK_AHEAD_SECONDS_MAX) {
-          this.options.log.warn(
-            { aheadSeconds },
-            "this host's clock is ahead of the cluster's: it removes nothing that is past its time",
-          )
-          return 0
-        }
-        return await this.#sweepOnce(now)
-      } finally {
-        this.#sweeping = undefined
-        // One under way would take again what is let go of.
-        await this.#renewal?.catch(() => {})
-        await lease.release(this.#deadline()).catch(() => {})
-      }
+      })
     })
-
-  /** Reads the whole cluster, unless a gateway did of late. */
-  async #sweepOnce(now: number): Promise<number> {
-    const { sweepMs = 0, random } = this.options
-    const seconds = Math.floor((sweepMs * SWEPT_SHARE) / 1000)
-    // Nobody's, and not taken over by who took the last: it ends by itself.
-    const nonce = Buffer.from(random(6)).toString('hex')
-    const mark = new Lease(this.records, 'swept', { ...this.holder, nonce }, seconds)
-    if (seconds > 0 && !(await mark.hold(this.#deadline(), false))) return 0
-    try {
-      return await sweepRecords({ ...this.#sweepParts(), now })
-    } catch (cause) {
-      await mark.release(this.#deadline()).catch(() => {})
-      throw cause
-    }
-  }
-
-  #sweepParts(): Omit<Sweep, 'now'> {
-    const { clock, heldMax = HELD_MAX } = this.options
-    return {
-      records: this.records,
-      receipts: this.#receipts,
-      clock,
-      heldMax,
-      stopped: () => this.#closed,
-      complete: name => this.#writer.complete(name, this.#deadline()),
-    }
-  }
-
-  /** A flood of receipts can fill a cluster, which takes no lease then and no write, but lets anybody remove. */
-  #cutIfFull(cause: unknown): void {
-    const now = this.options.clock.monotonic()
-    if (!isFull(cause) || now - this.#cutAt < CUT_MS) return
-    this.#cutAt = now
-    void cutReceipts(this.#sweepParts()).catch(() => {})
-  }
 
   /** Another gateway has its number: it writes no more. */
   get displaced(): boolean {
@@ -444,7 +383,7 @@ export class AerospikeStore implements MessageStore {
       // What a store that closes has not ended is ended by the next life: no fault.
       if (!this.#closed) {
         this.#failed(cause)
-        this.#cutIfFull(cause)
+        this.#sweepTurn.cutIfFull(cause)
       }
     }
     return this.#fault === undefined ? RENEW_MS : PROBE_MS
@@ -473,7 +412,7 @@ export class AerospikeStore implements MessageStore {
       this.#unfinished.dropTakeable()
     }
     this.#renewedAt = at
-    await this.#sweeping?.hold(this.#deadline(), false)
+    await this.#sweepTurn.renew()
     if (!this.number || at - this.#numberAt < RENEW_NUMBER_MS) return
     await this.number.hold(this.#deadline(), true)
     this.#numberAt = at
@@ -496,6 +435,17 @@ export class AerospikeStore implements MessageStore {
     } catch (err) {
       this.options.log.warn({ err }, 'what a journal counted could not be rolled up')
     }
+  }
+
+  #sweepTurnOf({ clock, random, log, sweepMs, heldMax = HELD_MAX }: AerospikeStoreOptions): SweepTurn {
+    const { records, holder } = this
+    const stopped = (): boolean => this.#closed
+    const complete = (name: string): Promise<void> => this.#writer.complete(name, this.#deadline())
+    const sweep = { records, receipts: this.#receipts, clock, heldMax, stopped, complete }
+    return new SweepTurn({
+      ...{ sweep, clock, random, holder, log },
+      ...{ everyMs: sweepMs, deadline: () => this.#deadline() },
+    })
   }
 
   #journalOf(node: number): Journal {
