@@ -12,6 +12,7 @@ import {
   type Records,
   textOf,
 } from './aerospike_records.ts'
+import { tallyName } from './campaign_tally.ts'
 import { StoreError } from './store.ts'
 
 /**
@@ -62,8 +63,6 @@ export interface LaneView {
   /** Begun, and perhaps not at its end. */
   readonly rolling: Roll | undefined
 }
-
-export const tallyName = ({ campaign, sme }: Pick<Count, 'campaign' | 'sme'>): string => `${sme} ${campaign}`
 
 interface Entry {
   readonly token: string

@@ -1,18 +1,21 @@
 import { maps, type ReadBins } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { tallyName } from './aerospike_journal.ts'
-import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
+import { Deadline, isNumber, type Records } from './aerospike_records.ts'
 import {
+  addCounts,
+  countsIn,
   KINDS,
+  type NameCount,
   namesOctetsMax,
   octetsOf,
-  parseName,
   SHARDS,
   shardKey,
   shardOf,
   sizeOf,
+  sumOf,
   writeSize,
 } from './aerospike_tally_shard.ts'
+import { addUp, amongOthers, isNone, parseName, tallyName, without } from './campaign_tally.ts'
 import { type CampaignTally, OTHER_CAMPAIGNS } from './store.ts'
 
 /** For one record. */
@@ -31,7 +34,7 @@ export class Received {
   async from(store: string): Promise<CampaignTally[]> {
     const keys = Array.from({ length: SHARDS }, (_, shard) => shardKey(this.records, shard))
     const shards = await this.records.getAll(keys, new Deadline(this.clock, WRITE_MS))
-    return added(shards.flatMap(shard => (shard ? [...receivedOf(shard, store).values()] : [])))
+    return addUp(shards.flatMap(shard => (shard ? [...receivedOf(shard, store).values()] : [])))
   }
 
   /**
@@ -51,32 +54,17 @@ export class Received {
       const before = record ? receivedOf(record.bins, store) : new Map<string, CampaignTally>()
       const { octets, messages } = sizeOf(record?.bins)
       const { kept, size } = this.#apart(store, tallies, before, octets)
-      const news = kept.flatMap(tally => {
-        const { sent = 0, failed = 0 } = before.get(tallyName(tally)) ?? {}
-        return sent === tally.sent && failed === tally.failed
-          ? []
-          : [{ tally, sent: tally.sent - sent, failed: tally.failed - failed }]
-      })
+      const news = without(kept, [...before.values()]).filter(tally => !isNone(tally))
       if (news.length === 0) return
-      // Sums, not increments, of which each takes a server as long as the map: nobody wrote in between.
-      const sums = KINDS.map(kind => {
-        const known = record ? mapOf(record.bins, kind, isNumber) : new Map<string, number>()
-        const changed = news
-          .filter(each => each[kind] !== 0)
-          .map(each => [tallyName(each.tally), each[kind]] as const)
-        const after = new Map(changed.map(([name, by]) => [name, (known.get(name) ?? 0) + by]))
-        return maps.putItems(kind, after, { order: 'key' })
-      })
-      const received = new Map(
-        news.map(({ tally }) => [`${store} ${tallyName(tally)}`, [tally.sent, tally.failed]]),
-      )
+      const counts = asCounts(news)
+      const changed = new Set(news.map(tallyName))
+      const received = kept
+        .filter(tally => changed.has(tallyName(tally)))
+        .map(tally => [`${store} ${tallyName(tally)}`, [tally.sent, tally.failed]] as const)
       const operations = [
-        ...sums,
-        ...writeSize({
-          octets: size,
-          messages: news.reduce((sum, { sent, failed }) => sum + sent + failed, messages),
-        }),
-        maps.putItems('received', received, { order: 'key' }),
+        ...addCounts(countsIn(record?.bins), counts),
+        ...writeSize({ octets: size, messages: messages + sumOf(counts) }),
+        maps.putItems('received', new Map(received), { order: 'key' }),
       ]
       if (await this.records.step(key, operations, 'never', deadline, record?.generation)) return
     }
@@ -96,13 +84,13 @@ export class Received {
     const kept = tallies.map(tally => {
       const name = tallyName(tally)
       // What came from here itself is nothing new.
-      if (before.has(name) || (tally.sent === 0 && tally.failed === 0)) return tally
+      if (before.has(name) || isNone(tally)) return tally
       const more = octetsOf(name) + octetsOf(`${store} ${name}`)
-      if (size + more > namesOctetsMax(this.records)) return { ...tally, campaign: OTHER_CAMPAIGNS }
+      if (size + more > namesOctetsMax(this.records)) return amongOthers(tally)
       size += more
       return tally
     })
-    return { kept: added([...others, ...kept]), size }
+    return { kept: addUp([...others, ...kept]), size }
   }
 }
 
@@ -119,13 +107,7 @@ function receivedOf(bins: ReadBins, store: string): Map<string, CampaignTally> {
   return found
 }
 
-/** One of each name. */
-function added(tallies: readonly CampaignTally[]): CampaignTally[] {
-  const sums = new Map<string, CampaignTally>()
-  for (const tally of tallies) {
-    const name = tallyName(tally)
-    const { sent = 0, failed = 0 } = sums.get(name) ?? {}
-    sums.set(name, { ...tally, sent: sent + tally.sent, failed: failed + tally.failed })
-  }
-  return [...sums.values()]
-}
+const asCounts = (tallies: readonly CampaignTally[]): NameCount[] =>
+  tallies.flatMap(tally =>
+    KINDS.filter(kind => tally[kind] !== 0).map(kind => ({ kind, name: tallyName(tally), by: tally[kind] })),
+  )

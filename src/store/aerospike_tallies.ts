@@ -1,23 +1,28 @@
 import { AerospikeError, bins, type Key, maps, type ReadBins, type ReadValue } from '../aerospike/index.ts'
 import type { Clock } from '../clock.ts'
-import { type LaneView, type Roll, readLanes, tallyName } from './aerospike_journal.ts'
+import { type LaneView, type Roll, readLanes } from './aerospike_journal.ts'
 import { NODES } from './aerospike_lease.ts'
 import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
 import {
+  addCounts,
+  type Counts,
+  countsIn,
+  countsOf,
   KINDS,
-  type Kind,
+  type NameCount,
   namesOctetsMax,
   octetsOf,
-  parseName,
   SHARDS,
   SIZE_BINS,
   type Size,
   shardKey,
   shardOf,
   sizeOf,
+  sumOf,
   writeSize,
 } from './aerospike_tally_shard.ts'
-import { type CampaignTally, type CampaignTotal, OTHER_CAMPAIGNS, StoreError } from './store.ts'
+import { amongOthers, messagesIn, parseName, tallyName } from './campaign_tally.ts'
+import { type CampaignTally, type CampaignTotal, StoreError } from './store.ts'
 
 /** A roll-up has this long for one record. */
 const WRITE_MS = 3000
@@ -62,14 +67,9 @@ export class Tallies {
         into.set(name, fits ? name : otherOf(name))
         if (fits) octets += more
       }
-      const sums = { sent: new Map<string, number>(), failed: new Map<string, number>() }
-      for (const { kind, name, by } of counts) {
-        const as = into.get(name) ?? name
-        sums[kind].set(as, (sums[kind].get(as) ?? known[kind].get(as) ?? 0) + by)
-      }
+      const placed = counts.map(count => ({ ...count, name: into.get(count.name) ?? count.name }))
       const operations = [
-        // Sums, not increments, of which each takes a server as long as the map: nobody wrote in between.
-        ...KINDS.map(kind => maps.putItems(kind, sums[kind], { order: 'key' })),
+        ...addCounts(known, placed),
         ...writeSize({ octets, messages: size.messages + sumOf(counts) }),
         maps.put('rolled', roll.lane, roll.number, { order: 'key' }),
       ]
@@ -97,8 +97,7 @@ export class Tallies {
       }
     } catch (error) {
       if (!(error instanceof AerospikeError && error.code === 'RECORD_NOT_FOUND')) throw error
-      const known = { sent: new Map(), failed: new Map() }
-      return { rolled: 0, known, size: sizeOf(undefined), generation: undefined }
+      return { rolled: 0, known: countsIn(), size: sizeOf(undefined), generation: undefined }
     }
   }
 
@@ -110,7 +109,7 @@ export class Tallies {
     let total = 0
     for (const [shard, read] of records.entries()) {
       const { record, coming } = await this.#whole(shard, read, lanes)
-      if (record && !isNumber(record.messages)) return sumUp(await this.all())
+      if (record && !isNumber(record.messages)) return messagesIn(await this.all())
       total += sizeOf(record).messages + sumOf(coming)
     }
     return total
@@ -175,7 +174,7 @@ export class Tallies {
 /** What a roll-up has to know of a record. */
 interface Look {
   readonly rolled: number
-  readonly known: { readonly [K in Kind]: ReadonlyMap<string, number> }
+  readonly known: Counts
   readonly size: Size
   /** Undefined: there is none. */
   readonly generation: number | undefined
@@ -183,26 +182,12 @@ interface Look {
 
 const numbersIn = (map: ReadValue = null): Map<string, number> => mapOf({ map }, 'map', isNumber)
 
-const otherOf = (name: string): string => tallyName({ ...parseName(name), campaign: OTHER_CAMPAIGNS })
+const otherOf = (name: string): string => tallyName(amongOthers(parseName(name)))
 
 interface Whole {
   readonly record: ReadBins | undefined
   readonly coming: readonly NameCount[]
 }
-
-interface NameCount {
-  readonly kind: Kind
-  readonly name: string
-  readonly by: number
-}
-
-const countsOf = (counts: Pick<Roll, Kind>): NameCount[] =>
-  KINDS.flatMap(kind => [...counts[kind]].map(([name, by]) => ({ kind, name, by })))
-
-const sumOf = (counts: readonly NameCount[]): number => counts.reduce((sum, { by }) => sum + by, 0)
-
-export const sumUp = (tallies: readonly CampaignTally[]): number =>
-  tallies.reduce((sum, { sent, failed }) => sum + sent + failed, 0)
 
 /** What lies in the journals of all nodes and not in the tallies yet. */
 class Lanes {
@@ -235,15 +220,11 @@ class Lanes {
 /** A record's tallies, with what is on its way to it. */
 function inOrder(record: ReadBins | undefined, coming: readonly NameCount[]): CampaignTally[] {
   const sums = new Map<string, { sent: number; failed: number }>()
-  const add = (kind: Kind, name: string, by: number): void => {
+  for (const { kind, name, by } of [...countsOf(countsIn(record)), ...coming]) {
     const sum = sums.get(name) ?? { sent: 0, failed: 0 }
     sum[kind] += by
     sums.set(name, sum)
   }
-  for (const kind of record ? KINDS : []) {
-    for (const [name, by] of mapOf(record ?? {}, kind, isNumber)) add(kind, name, by)
-  }
-  for (const { kind, name, by } of coming) add(kind, name, by)
   return [...sums].map(([name, { sent, failed }]) => ({ ...parseName(name), sent, failed })).sort(byCampaign)
 }
 

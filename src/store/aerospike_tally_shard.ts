@@ -1,6 +1,6 @@
 /** How the records of the tallies lie: `sent` and `failed` are maps of a tally's name to its count. */
 
-import { bins, type Key, type Operation, type ReadBins } from '../aerospike/index.ts'
+import { bins, type Key, maps, type Operation, type ReadBins } from '../aerospike/index.ts'
 import { isNumber, mapOf, type Records } from './aerospike_records.ts'
 
 export const SHARDS = 64
@@ -12,10 +12,34 @@ export const shardKey = (records: Records, shard: number): Key => records.key('s
 /** Of a tally's name: the campaigns of a node are spread over all. */
 export const shardOf = (name: string): number => Bun.hash.crc32(name) % SHARDS
 
-/** `sme campaign` */
-export function parseName(name: string): { campaign: string; sme: number } {
-  const space = name.indexOf(' ')
-  return { campaign: name.slice(space + 1), sme: Number(name.slice(0, space)) }
+/** By the names of tallies. */
+export type Counts = { readonly [K in Kind]: ReadonlyMap<string, number> }
+
+export interface NameCount {
+  readonly kind: Kind
+  readonly name: string
+  readonly by: number
+}
+
+export const countsOf = (counts: Counts): NameCount[] =>
+  KINDS.flatMap(kind => [...counts[kind]].map(([name, by]) => ({ kind, name, by })))
+
+export const countsIn = (record: ReadBins = {}): Counts => ({
+  sent: mapOf(record, 'sent', isNumber),
+  failed: mapOf(record, 'failed', isNumber),
+})
+
+export const sumOf = (counts: readonly NameCount[]): number => counts.reduce((sum, { by }) => sum + by, 0)
+
+/**
+ * Adds to a record that nobody writes meanwhile, of which all that concerns these names is `known`: sums, not
+ * increments, of which each takes a server as long as the map.
+ */
+export function addCounts(known: Counts, counts: readonly NameCount[]): Operation[] {
+  const sums = { sent: new Map<string, number>(), failed: new Map<string, number>() }
+  for (const { kind, name, by } of counts)
+    sums[kind].set(name, (sums[kind].get(name) ?? known[kind].get(name) ?? 0) + by)
+  return KINDS.map(kind => maps.putItems(kind, sums[kind], { order: 'key' }))
 }
 
 /** What is asked of a record more often than its names, of which there may be thousands. */
@@ -45,11 +69,11 @@ export function sizeOf(record: ReadBins | undefined): Size {
   if (!record) return { octets: 0, messages: 0 }
   const { octets, messages } = record
   if (isNumber(octets) && isNumber(messages)) return { octets, messages }
-  const counts = KINDS.flatMap(kind => [...mapOf(record, kind, isNumber)])
+  const counts = countsOf(countsIn(record))
   const received = record.received instanceof Map ? [...record.received.keys()].map(String) : []
-  const names = new Set([...counts.map(([name]) => name), ...received])
+  const names = new Set([...counts.map(({ name }) => name), ...received])
   return {
     octets: [...names].reduce((sum, name) => sum + octetsOf(name), 0),
-    messages: counts.reduce((sum, [, by]) => sum + by, 0),
+    messages: sumOf(counts),
   }
 }

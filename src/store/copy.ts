@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type { Message } from '../message.ts'
 import { idTime } from '../message_id.ts'
+import { addUp, amongOthers, isNone, messagesIn, tallyName, without } from './campaign_tally.ts'
 import {
   type CampaignTally,
   type Claim,
   type HeldReceipt,
   type InboxMessage,
-  OTHER_CAMPAIGNS,
   RECEIPT_HELD_MS,
   StoreError,
 } from './store.ts'
@@ -192,7 +192,7 @@ export async function copyStore(parts: CopyParts): Promise<Report> {
   const missing = { messages: 0, claims: 0, inbound: 0, held: 0 }
   for (const kind of KINDS) missing[kind] = await checkKind(parts, kind)
   await patiently(parts, () => from.undisturbed())
-  const counted = { from: sum(await from.tallies()), to: sum(await to.tallies()) }
+  const counted = { from: messagesIn(await from.tallies()), to: messagesIn(await to.tallies()) }
   book.clear()
   return { counts: progress.counts, missing, tallies, counted }
 }
@@ -244,36 +244,22 @@ async function checkKind<K extends Kind>(parts: CopyParts, kind: K): Promise<num
 }
 
 async function copyTallies({ from, to }: CopyParts): Promise<Report['tallies']> {
+  // What the source counted itself, or has from others than the target.
   const own = without(await from.tallies(), await from.received(to.id))
   await to.receive(from.id, own)
   const received = await to.received(from.id)
   const left = without(asKept(own, received), received)
-  const wrong = left.filter(({ sent, failed }) => sent !== 0 || failed !== 0)
-  return { copied: own.length, wrong: wrong.length }
+  return { copied: own.length, wrong: left.filter(tally => !isNone(tally)).length }
 }
 
 /** As a target counts them that has no room for more names. */
 function asKept(own: readonly CampaignTally[], received: readonly CampaignTally[]): CampaignTally[] {
-  const apart = new Set(received.map(nameOf))
-  const kept = new Map<string, CampaignTally>()
-  for (const tally of own) {
-    const others = { ...tally, campaign: OTHER_CAMPAIGNS }
-    const as = apart.has(nameOf(tally)) || !apart.has(nameOf(others)) ? tally : others
-    const { sent = 0, failed = 0 } = kept.get(nameOf(as)) ?? {}
-    kept.set(nameOf(as), { ...as, sent: as.sent + sent, failed: as.failed + failed })
-  }
-  return [...kept.values()]
-}
-
-const nameOf = ({ campaign, sme }: CampaignTally): string => `${sme} ${campaign}`
-
-/** What the source counted itself, or has from others than the target. */
-function without(all: readonly CampaignTally[], part: readonly CampaignTally[]): CampaignTally[] {
-  const known = new Map(part.map(tally => [nameOf(tally), tally]))
-  return all.map(tally => {
-    const { sent = 0, failed = 0 } = known.get(nameOf(tally)) ?? {}
-    return { ...tally, sent: tally.sent - sent, failed: tally.failed - failed }
+  const apart = new Set(received.map(tallyName))
+  const kept = own.map(tally => {
+    const others = amongOthers(tally)
+    return apart.has(tallyName(tally)) || !apart.has(tallyName(others)) ? tally : others
   })
+  return addUp(kept)
 }
 
 /** Those that the target would still keep. */
@@ -316,9 +302,6 @@ async function patiently(parts: CopyParts, work: (goesOn: () => void) => Promise
 function stopIfTold({ stopped }: CopyParts): void {
   if (stopped()) throw new CopyStopped('stopped')
 }
-
-const sum = (tallies: readonly CampaignTally[]): number =>
-  tallies.reduce((messages, { sent, failed }) => messages + sent + failed, 0)
 
 /** What stands in a book, if it is that. */
 export function parseProgress(text: string): Progress | undefined {

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite'
 import { type Message, taken } from '../message.ts'
+import { tallyName } from './campaign_tally.ts'
 import { type CampaignTally, OTHER_CAMPAIGNS } from './store.ts'
 
 /** How a message is counted: its column `tallied`. */
@@ -40,7 +41,7 @@ export class SqliteTallies {
   }
 
   add({ campaign, sme, sent, failed }: CampaignTally): void {
-    const key = `${sme} ${campaign}`
+    const key = tallyName({ campaign, sme })
     let tally = this.#tallies.get(key)
     if (!tally) {
       tally = { campaign, sme, sent: 0, failed: 0 }
