@@ -17,6 +17,10 @@ export interface Clock {
   soon(task: () => void): void
 }
 
+/** Resolves when the loop has turned: what takes long gives way to others. */
+export const nextTurn = (clock: Pick<Clock, 'soon'>): Promise<void> =>
+  new Promise(resolve => clock.soon(resolve))
+
 /** `count` random octets. */
 export type Random = (count: number) => Uint8Array
 

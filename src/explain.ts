@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import { type Clock, nextTurn } from './clock.ts'
 import { GatewayError } from './errors.ts'
 import type { FilterMessage } from './filters/filter.ts'
 import { type FilterDesk, type FilterState, type TestResult, TRIPPED } from './filters/index.ts'
@@ -108,7 +108,7 @@ async function askFilters(deps: ExplainDependencies, message: FilterMessage): Pr
   for (const filter of (await deps.filters.inspect()).filters) {
     words.push(await askFilter(deps, filter, message))
     // Each is compiled anew, apart from the live ones: traffic goes on in between.
-    await new Promise<void>(resolve => deps.clock.soon(resolve))
+    await nextTurn(deps.clock)
   }
   return words
 }

@@ -1,5 +1,5 @@
 import Registry, { type Sample } from 'prom-client/lib/registry.js'
-import type { Clock } from './clock.ts'
+import { type Clock, nextTurn } from './clock.ts'
 import { FILTER_STATES } from './filters/index.ts'
 import { LICENCE_STATES } from './licence/licence.ts'
 import { LINK_STATES } from './smpp/link.ts'
@@ -299,7 +299,7 @@ export function createMetrics(
       for (const family of FAMILIES) {
         texts.push(await registry.getMetricsAsString(await pulled(family, asked)))
         if (clock.monotonic() - turnedAt < TURN_MS) continue
-        await new Promise<void>(resolve => clock.soon(resolve))
+        await nextTurn(clock)
         turnedAt = clock.monotonic()
       }
       return `${texts.join('\n\n')}\n`

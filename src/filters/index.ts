@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from '../clock.ts'
+import { type Cancel, type Clock, nextTurn } from '../clock.ts'
 import { byName, Chain, type ChainLink, callersWords } from './chain.ts'
 import type { FilterMessage, Filters, Verdict } from './filter.ts'
 import { type FilterLogger, Loader, NO_FOLDER } from './loader.ts'
@@ -180,7 +180,7 @@ class LiveFilters implements OpenFilters {
         this.#chain.replace(links)
         swapped?.(this.#chain.active)
       },
-      pause: () => new Promise(resolve => clock.soon(resolve)),
+      pause: () => nextTurn(clock),
     })
   }
 

@@ -9,7 +9,7 @@ import {
   type ReadBins,
   type StoredRecord,
 } from '../aerospike/index.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, nextTurn } from '../clock.ts'
 import { StoreError } from './store.ts'
 
 /**
@@ -123,7 +123,7 @@ export class Records {
       const done = await this.put(of, bins, life, deadline, record?.generation)
       sent()
       if (done) return answer
-      await this.#breath()
+      await nextTurn(this.clock)
     }
   }
 
@@ -150,7 +150,7 @@ export class Records {
         return await this.client.operate(of, operations, { ...deadline.policy, ttlSeconds: life })
       } catch (error) {
         if (!(error instanceof AerospikeError && error.inDoubt)) throw error
-        await this.#breath()
+        await nextTurn(this.clock)
       }
     }
   }
@@ -162,7 +162,7 @@ export class Records {
         return
       } catch (error) {
         if (!(error instanceof AerospikeError && error.inDoubt)) throw error
-        await this.#breath()
+        await nextTurn(this.clock)
       }
     }
   }
@@ -189,10 +189,6 @@ export class Records {
       set: `${this.prefix}${set}`,
       partitions: { first, count },
     })
-  }
-
-  #breath(): Promise<void> {
-    return new Promise(resolve => this.clock.soon(resolve))
   }
 }
 

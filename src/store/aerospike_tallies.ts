@@ -1,5 +1,5 @@
 import { AerospikeError, bins, type Key, maps, type ReadBins, type ReadValue } from '../aerospike/index.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, nextTurn } from '../clock.ts'
 import { type LaneView, type Roll, readLanes } from './aerospike_journal.ts'
 import { NODES } from './aerospike_lease.ts'
 import { Deadline, isNumber, mapOf, type Records } from './aerospike_records.ts'
@@ -126,15 +126,15 @@ export class Tallies {
         const { record, coming } = await this.#whole(first + n, read, lanes)
         lists.push(inOrder(record, coming))
       }
-      await this.#breath()
+      await nextTurn(this.clock)
     }
     while (lists.length > 1) {
       const longer: CampaignTally[][] = []
       for (let at = 0; at < lists.length; at += 2) {
         longer.push(merge(lists[at] ?? [], lists[at + 1] ?? []))
-        if (longer.length % SHARDS_TOGETHER === 0) await this.#breath()
+        if (longer.length % SHARDS_TOGETHER === 0) await nextTurn(this.clock)
       }
-      await this.#breath()
+      await nextTurn(this.clock)
       lists = longer
     }
     return lists[0] ?? []
@@ -164,10 +164,6 @@ export class Tallies {
 
   #keys(first: number, count: number): Key[] {
     return Array.from({ length: count }, (_, n) => shardKey(this.records, first + n))
-  }
-
-  #breath(): Promise<void> {
-    return new Promise(resolve => this.clock.soon(resolve))
   }
 }
 

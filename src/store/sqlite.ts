@@ -1,5 +1,5 @@
 import type { Database } from 'bun:sqlite'
-import type { Clock } from '../clock.ts'
+import { type Clock, nextTurn } from '../clock.ts'
 import type { Message } from '../message.ts'
 import { isId } from '../message_id.ts'
 import { SqliteAccounts } from './sqlite_accounts.ts'
@@ -136,7 +136,7 @@ export class SqliteStore implements MessageStore {
     let left = rows
     for (; left > STEP_ROWS; left -= STEP_ROWS) {
       place = await this.#read(reader => step(reader, place))
-      await new Promise<void>(resolve => this.options.clock.soon(resolve))
+      await nextTurn(this.options.clock)
     }
     return { place, left }
   }
