@@ -105,7 +105,7 @@ function refusalBy(step: () => void): string {
 
 async function askFilters(deps: ExplainDependencies, message: FilterMessage): Promise<FilterWord[]> {
   const words: FilterWord[] = []
-  for (const filter of (await deps.filters.inspect()).filters) {
+  for (const filter of (await deps.filters.inspect({ app: message.app_id })).filters) {
     words.push(await askFilter(deps, filter, message))
     // Each is compiled anew, apart from the live ones: traffic goes on in between.
     await nextTurn(deps.clock)
@@ -115,11 +115,9 @@ async function askFilters(deps: ExplainDependencies, message: FilterMessage): Pr
 
 async function askFilter(
   { filters, onError }: ExplainDependencies,
-  { name, state: live, mode, tripped_apps: apps }: FilterState,
+  { name, state, mode }: FilterState,
   message: FilterMessage,
 ): Promise<FilterWord> {
-  const spared = live === 'tripped' && apps.length > 0 && !apps.includes(message.app_id)
-  const state = spared ? (mode === 'shadow' ? 'shadow' : 'active') : live
   const silent = { name, state, match: false, error: '', time_us: 0 }
   if (state === 'inactive') return { ...silent, verdict: 'pass', reason: 'it is not active' }
   if (state === 'broken') return { ...silent, verdict: 'pass', reason: 'there is no good version of it' }

@@ -40,7 +40,7 @@ async function perform(task: Task): Promise<Answers[Task['kind']]> {
     case 'open':
       return void (await open(task.settings))
     case 'inspect':
-      return (await filters.promise).inspect(task.how)
+      return (await filters.promise).inspect(task.request)
     case 'test':
       return (await filters.promise).test(task.request)
     case 'reload':

@@ -90,16 +90,23 @@ export interface TestResult {
   readonly error: string
 }
 
+export interface InspectionRequest {
+  /** Weighs them, which takes a while. */
+  readonly memory?: boolean
+  /** Their states are those for its messages. */
+  readonly app?: number
+}
+
 /** What operators ask; filters in a thread of their own take a moment to answer. */
 export interface FilterDesk {
-  inspect(how?: { readonly memory: boolean }): Inspection | Promise<Inspection>
+  inspect(request?: InspectionRequest): Inspection | Promise<Inspection>
   /** Asks a filter apart from the live ones: nothing of it is counted or kept. */
   test(request: TestRequest): TestResult | Promise<TestResult>
 }
 
 export interface OpenFilters extends Filters, FilterDesk {
   check(sms: FilterMessage): Verdict
-  inspect(how?: { readonly memory: boolean }): Inspection
+  inspect(request?: InspectionRequest): Inspection
   test(request: TestRequest): TestResult
   /** Looks at the folder now, and takes what it sees. */
   reload(): Promise<void>
@@ -188,7 +195,7 @@ class LiveFilters implements OpenFilters {
     return this.#chain.check(sms)
   }
 
-  inspect(how = { memory: false }): Inspection {
+  inspect({ memory = false, app }: InspectionRequest = {}): Inspection {
     const now = this.options.clock.monotonic()
     const filters = [...this.#loader.filters].map(
       ([name, { sandbox, tally, error, changedAt }]): FilterState => {
@@ -196,7 +203,7 @@ class LiveFilters implements OpenFilters {
         const tripped = tally.trippedApps(now)
         return {
           name,
-          state: stateOf(sandbox, tripped.length > 0),
+          state: stateOf(sandbox, app === undefined ? tripped.length > 0 : tally.trippedAt(now, app)),
           tripped_apps: tripped.length < TRIP_APPS ? tripped : [],
           ...declaration,
           error,
@@ -208,7 +215,7 @@ class LiveFilters implements OpenFilters {
           p50_us: tenths(tally.took.percentile(0.5)),
           p99_us: tenths(tally.took.percentile(0.99)),
           seconds: Math.round(tally.tookSeconds * 1e6) / 1e6,
-          memory_bytes: how.memory ? (sandbox?.memory().bytes ?? 0) : 0,
+          memory_bytes: memory ? (sandbox?.memory().bytes ?? 0) : 0,
           last_error: tally.lastError,
           last_error_at: Math.floor(tally.lastErrorAt / 1000),
           changed_at: Math.floor(changedAt / 1000),

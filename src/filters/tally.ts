@@ -40,6 +40,8 @@ export class Tally {
   tookSeconds = 0
   /** Of apps whose messages it failed on of late. */
   readonly #trips = new Map<number, Trip>()
+  /** When the last of them is over: each message asks for that alone. */
+  #lastUntil = Number.NEGATIVE_INFINITY
 
   answered(ms: number): void {
     this.took.add(ms * 1000)
@@ -61,13 +63,14 @@ export class Tally {
     const [oldest = monotonic] = trip.costly
     if (trip.costly.length < TRIP_FAULTS || monotonic - oldest > TRIP_WINDOW_MS) return
     trip.until = monotonic + TRIPPED_MS
+    this.#lastUntil = trip.until
     // All but one are as good as new at its end: one more fault then is one too many.
     trip.costly = trip.costly.slice(1).map(() => trip.until)
   }
 
   /** Whether it is out of use for the messages of an app. */
   trippedAt(monotonic: number, app: number): boolean {
-    if (this.#trips.size === 0) return false
+    if (monotonic >= this.#lastUntil) return false
     const apps = this.trippedApps(monotonic)
     return apps.includes(app) || apps.length >= TRIP_APPS
   }

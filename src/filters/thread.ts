@@ -5,6 +5,7 @@ import type {
   FilterLogger,
   FiltersOptions,
   Inspection,
+  InspectionRequest,
   TestRequest,
   TestResult,
 } from './index.ts'
@@ -27,7 +28,7 @@ export interface ThreadOptions extends Omit<FiltersOptions, 'clock' | 'swapped'>
 }
 
 export interface FilterThread extends Filters, FilterDesk {
-  inspect(how?: { readonly memory: boolean }): Promise<Inspection>
+  inspect(request?: InspectionRequest): Promise<Inspection>
   test(request: TestRequest): Promise<TestResult>
   /** Looks at the folder now, and takes what it sees. */
   reload(): Promise<void>
@@ -137,8 +138,8 @@ class ThreadedFilters implements FilterThread {
     })
   }
 
-  inspect(how?: { readonly memory: boolean }): Promise<Inspection> {
-    return this.#ask({ kind: 'inspect', how })
+  inspect(request?: InspectionRequest): Promise<Inspection> {
+    return this.#ask({ kind: 'inspect', request })
   }
 
   test(request: TestRequest): Promise<TestResult> {

@@ -1,5 +1,5 @@
 import { type FilterMessage, PASS, type Verdict } from './filter.ts'
-import type { FiltersOptions, Inspection, TestRequest, TestResult } from './index.ts'
+import type { FiltersOptions, Inspection, InspectionRequest, TestRequest, TestResult } from './index.ts'
 
 /**
  * What the gateway's thread and the filters' say to each other. Messages go several in one string, and so do verdicts: a
@@ -11,7 +11,7 @@ export type Settings = Omit<FiltersOptions, 'clock' | 'logger' | 'swapped'>
 
 export type Task =
   | { readonly kind: 'open'; readonly settings: Settings }
-  | { readonly kind: 'inspect'; readonly how?: { readonly memory: boolean } | undefined }
+  | { readonly kind: 'inspect'; readonly request: InspectionRequest | undefined }
   | { readonly kind: 'test'; readonly request: TestRequest }
   | { readonly kind: 'reload' }
   | { readonly kind: 'close' }
